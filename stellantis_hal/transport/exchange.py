@@ -18,7 +18,7 @@ from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkE
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch import Response, make_response
 from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.backends.host_session import HostSession
@@ -170,14 +170,12 @@ class Exchange:
         """
         method, url, request_headers, content, shown_url = request
         reader: BodyReader | None = None
-        if queue is None:
-            queue = self._queue
+        opened: StreamingResponse | None = None
+        is_kept, queue = False, queue or self._queue
         if not queue.try_acquire():
             await self._wait_for_connection(queue, shown_url)
-        is_kept = False
         try:
             backend = self._backend or await self._make_backend(shown_url)
-            opened: StreamingResponse | None = None
             with (
                 _NO_DEADLINE
                 if backend.enforces_total and receiver is None
@@ -186,7 +184,7 @@ class Exchange:
                 try:
                     slot.sent()
                     started = self.now()
-                    if isinstance(content, StreamBody):
+                    if content is not None and isinstance(content, StreamBody):
                         reader, request_headers = _start_reading(content, request_headers)
                         opened = await backend.open(method, url, request_headers, reader)
                     else:
@@ -203,7 +201,12 @@ class Exchange:
                         is_kept, body = True, b""
                         await receiver.receive(streamed)
                     else:
-                        body = await _read_body(opened, coding, self._max_body)
+                        received, limit = opened.take_received(), self._max_body
+                        body = (
+                            await read_body(opened.stream, coding, limit=limit)
+                            if received is None
+                            else decode_body(received, coding, limit=limit)
+                        )
                         await opened.aclose()
                 except BaseException as error:
                     if opened is not None and not is_kept:
@@ -216,13 +219,8 @@ class Exchange:
                     if mapped is None:
                         raise
                     raise mapped from error
-                response = Response(
-                    url=shown_url,
-                    status=opened.status,
-                    headers=headers,
-                    content=body,
-                    received_at=self._clock(),
-                    delay=self.now() - started,
+                response = make_response(
+                    shown_url, opened.status, headers, body, received_at=self._clock(), delay=self.now() - started
                 )
                 return response, quota
             raise NetworkError(
@@ -334,13 +332,6 @@ def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> Htt
     from stellantis_hal.transport.backends.httpx_transport import HttpxBackend
 
     return HttpxBackend(transport, seconds)
-
-
-async def _read_body(opened: StreamingResponse, coding: str, limit: int) -> bytes:
-    received = opened.take_received()
-    if received is not None:
-        return decode_body(received, coding, limit=limit)
-    return await read_body(opened.stream, coding, limit=limit)
 
 
 def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:

@@ -27,6 +27,7 @@ __all__ = [
     "TokenRecord",
     "WaitRecord",
     "call_hook",
+    "takes_responses",
 ]
 
 R = TypeVar("R")
@@ -224,6 +225,11 @@ def call_hook(hooks: Hooks, name: str, hook: Callable[[R], None], record: R) -> 
             )
 
 
+def takes_responses(hooks: Hooks) -> bool:
+    """Return whether a hook or the log takes responses; otherwise the cost of a record is saved."""
+    return hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
+
+
 class CallObserver:
     """Logs one call and calls its hooks.
 
@@ -245,11 +251,6 @@ class CallObserver:
         self._method = method
         self._account = account
         self._priority = priority
-
-    @property
-    def is_enabled(self) -> bool:
-        """Whether a hook or the log takes responses; otherwise the cost of a record is saved."""
-        return self._hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
 
     def _call_fields(self, masked: str, attempt: int) -> dict[str, Any]:
         return {

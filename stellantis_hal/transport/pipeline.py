@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import attrs
 
 from stellantis_hal.errors import (
+    ApiError,
     BudgetExhaustedError,
+    NetworkError,
     RateLimitedError,
     StaleSlotError,
     StellantisError,
@@ -30,10 +32,10 @@ from stellantis_hal.transport.credentials import Anonymous, Credentials, add_cli
 from stellantis_hal.transport.downloads import BodyReceiver
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
-from stellantis_hal.transport.hooks import CallObserver, Hooks
+from stellantis_hal.transport.hooks import CallObserver, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
-from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
+from stellantis_hal.transport.retry import RetryPolicy, is_retryable, repeat_failed
 from stellantis_hal.transport.semaphore import TimedSemaphore
 
 if TYPE_CHECKING:
@@ -46,7 +48,9 @@ _ANONYMOUS = Anonymous()
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
+_NO_HEADERS: Mapping[str, str] = {}
 _SHORTEST_WAIT = 0.001
+"""Seconds from which on the limiter has made a request wait."""
 _FIRST_PAUSE = 0.1
 _LONGEST_MINIMUM = 10.0
 _MAX_STALE_SLOTS = 10
@@ -129,7 +133,7 @@ class RequestPipeline:
         max_wait = self._options.max_wait if max_wait is None else max_wait
         return RequestPipeline(self._context, attrs.evolve(self._options, priority=priority, max_wait=max_wait))
 
-    async def __call__(self, request: Request, /) -> Response:
+    def __call__(self, request: Request, /) -> Coroutine[Any, Any, Response]:
         """Send a request, return its response.
 
         Raises:
@@ -141,9 +145,7 @@ class RequestPipeline:
             QuotaError: the wait for the limiter would be longer than allowed.
             AuthError: there are no credentials that the server accepts.
         """
-        call = _Call(self._context, self._options, request)
-        with call:
-            return await self._run(call, request)
+        return _Call(self._context, self._options, request).run()
 
     @asynccontextmanager
     async def stream(
@@ -172,8 +174,7 @@ class RequestPipeline:
         receiver = BodyReceiver(limit)
         try:
             call = _Call(self._context, options, request, receiver, api=self._options.origins)
-            with call:
-                response = await self._run(call, request)
+            response = await call.run()
             yield StreamedResponse(
                 url=response.url,
                 status=response.status,
@@ -184,44 +185,21 @@ class RequestPipeline:
         finally:
             await receiver.aclose()
 
-    def _run(self, call: _Call, request: Request) -> Awaitable[Response]:
-        self._context.exchange.check_use()
-        repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
-        return call_with_retries(
-            call.attempt,
-            self._options.retry,
-            repeatable=repeatable,
-            on_retry=call.on_retry,
-            waited=call.waited,
-            is_spent=call.is_spent,
-            now=self._context.exchange.now,
-            started=call.started_at,
-        )
-
 
 class _Call:
     """The state of one call: its attempts, its waits, its last refusals."""
 
-    __slots__ = (
-        "_api",
-        "_attempt",
-        "_context",
-        "_credential_headers",
-        "_granted_at",
-        "_jitter",
-        "_observer",
-        "_options",
-        "_pauses",
-        "_quota",
-        "_rate_limited",
-        "_receiver",
-        "_renewed",
-        "_request",
-        "_resume_at",
-        "_sent_headers",
-        "_wait_left",
-        "started_at",
-    )
+    # What changes in few calls is set in those only.
+    _attempt = 0
+    _jitter = 0.0
+    _pauses = 0
+    _resume_at = -math.inf
+    _renewed = False
+    _rate_limited: RateLimitedError | None = None
+    _granted_at = 0.0
+    _credential_headers: Mapping[str, str] = _NO_HEADERS
+    _sent_headers: Mapping[str, str] = _NO_HEADERS
+    _quota: Quota | None = None
 
     def __init__(
         self,
@@ -236,76 +214,110 @@ class _Call:
         self._request = request
         self._receiver = receiver
         self._api = api
-        self._observer = CallObserver(
-            context.hooks, context.next_request_id(), request.method, options.account, options.priority
-        )
-        self.started_at = 0.0
-        self._attempt = 0
-        self._jitter = 0.0
-        self._pauses = 0
-        self._resume_at = -math.inf
-        self._renewed = False
-        self._rate_limited: RateLimitedError | None = None
+        self._request_id = context.next_request_id()
         self._wait_left = options.max_wait
-        self._granted_at = 0.0
-        self._credential_headers: Mapping[str, str] = {}
-        self._sent_headers: Mapping[str, str] = {}
-        self._quota: Quota | None = None
 
-    async def attempt(self) -> Response:
+    @property
+    def _observer(self) -> CallObserver:
+        options = self._options
+        return CallObserver(
+            self._context.hooks, self._request_id, self._request.method, options.account, options.priority
+        )
+
+    async def run(self) -> Response:
+        """Send, again where the policy allows it; report how the call ended."""
+        exchange = self._context.exchange
+        started = exchange.now()
+        try:
+            exchange.check_use()
+            try:
+                response = await self._make_attempt()
+            except (NetworkError, ApiError) as error:
+                if self._is_spent() or not is_retryable(error, repeatable=self._is_repeatable):
+                    raise
+                response = None
+                failures = [error]
+            if response is None:
+                response = await self._repeat(failures, started)
+        except BaseException as error:
+            self._report_end(started, error)
+            raise
+        if self._context.hooks.on_end is not None:
+            self._report_end(started, None)
+        return response
+
+    def _repeat(self, failures: list[NetworkError | ApiError], started: float) -> Awaitable[Response]:
+        return repeat_failed(
+            failures,
+            self._make_attempt,
+            self._options.retry,
+            repeatable=self._is_repeatable,
+            on_retry=self._report_retry,
+            waited=self._waited,
+            is_spent=self._is_spent,
+            now=self._context.exchange.now,
+            started=started,
+        )
+
+    @property
+    def _is_repeatable(self) -> bool:
+        request = self._request
+        return request.method in _REPEATABLE if request.repeatable is None else request.repeatable
+
+    async def _make_attempt(self) -> Response:
         """Send until neither the limits nor the credentials call for another try."""
         self._attempt += 1
+        options, request = self._options, self._request
+        url = request.url
         while True:
-            response = await self._follow_redirects()
-            error = self._options.make_error(self._request, response)
+            options.origins.check(url)
+            if options.auth is None:
+                response = await self._send(url, options.credentials)
+            else:
+                response = await self._send_by_flow(url, options.auth)
+            self._record_response(url, response)
+            if response.status in _REDIRECTS:
+                response = await self._follow_redirects(response)
+            error = options.make_error(request, response)
             if error is None:
                 return response
-            hide_echoed_secrets(
-                error, secrets_of({**self._request.headers, **self._sent_headers}, self._request.content)
-            )
+            hide_echoed_secrets(error, secrets_of({**request.headers, **self._sent_headers}, request.content))
             if isinstance(error, RateLimitedError):
                 self._pause(error)
-                if self.is_spent():
+                if self._is_spent():
                     raise error
                 continue
             self._rate_limited = None
             if isinstance(error, UnauthorizedError) and not self._renewed:
-                renewed = self._options.auth is None and await self._options.credentials.refused(
-                    response, self._credential_headers
-                )
+                renewed = options.auth is None and await options.credentials.refused(response, self._credential_headers)
                 self._renewed = True  # not before: a renewal that raises may be tried again by the next attempt
-                if renewed and not self.is_spent():
+                if renewed and not self._is_spent():
                     continue
             raise error
 
-    def is_spent(self) -> bool:
+    def _is_spent(self) -> bool:
         """Return whether the body was read once and cannot be read again."""
         content = self._request.content
         return isinstance(content, StreamBody) and content.is_spent
 
-    def waited(self) -> float:
+    def _waited(self) -> float:
         """Return the seconds spent waiting for the limiter."""
         return self._options.max_wait - self._wait_left
 
-    def on_retry(self, error: StellantisError, wait: float, attempt: int) -> None:
+    def _report_retry(self, error: StellantisError, wait: float, attempt: int) -> None:
         """Report that a failed attempt will be followed by another."""
         self._observer.on_retry(self._request.url, error, wait=wait, attempt=attempt)
 
-    def __enter__(self) -> None:
-        self.started_at = self._context.exchange.now()
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def _report_end(self, started: float, error: BaseException | None) -> None:
         """Report how the call ended."""
-        if error is None and self._context.hooks.on_end is None:
-            return
-        url, attempt = self._request.url, self._attempt
-        seconds, waited = self._context.exchange.now() - self.started_at, self.waited()
+        url, attempt, observer = self._request.url, self._attempt, self._observer
+        seconds, waited = self._context.exchange.now() - started, self._waited()
         if isinstance(error, StellantisError):
-            self._observer.on_failure(url, error, seconds=seconds, waited=waited, attempt=attempt)
+            observer.on_failure(url, error, seconds=seconds, waited=waited, attempt=attempt)
             outcome: Literal["response", "error", "cancelled"] = "error"
         else:
             outcome = "response" if error is None else "cancelled"
-        self._observer.on_end(url, outcome, seconds=seconds, waited=waited, attempt=attempt)
+        observer.on_end(url, outcome, seconds=seconds, waited=waited, attempt=attempt)
 
     def _pause(self, error: RateLimitedError) -> None:
         """Pause the limiter until the server's instant, and a random moment more, to spread the load.
@@ -334,26 +346,23 @@ class _Call:
         self._resume_at = now + seconds
         self._options.limiter.pause(seconds, REFUSAL)
 
-    async def _follow_redirects(self) -> Response:
-        request, origins, credentials = self._request, self._options.origins, self._options.credentials
-        auth = self._options.auth
+    async def _follow_redirects(self, response: Response) -> Response:
+        """Return the response at the end of the redirects, or the redirect that is not followed."""
+        options, request = self._options, self._request
         url = request.url
-        origins.check(url)
-        for _ in range(self._context.max_redirects + 1):
-            if auth is not None:
-                from stellantis_hal.transport.httpx_auth import send_with_auth
-
-                unsigned = OutgoingRequest(request.method, url, self._headers({}), request.content, url)
-                response = await send_with_auth(auth, unsigned, self._send_signed)
-            else:
-                response = await self._send(url, credentials)
-            self._record_response(url, response)
+        for hops_left in range(self._context.max_redirects, -1, -1):
             location = response.headers.get("location") if response.status in _REDIRECTS else None
             if location is None or not self._is_followed(response.status):
                 return response
             target = resolve(url, to_ascii(location)).partition("#")[0]
-            origins.check_redirect(url, target)
+            options.origins.check_redirect(url, target)
             url = target
+            if hops_left:
+                if options.auth is None:
+                    response = await self._send(url, options.credentials)
+                else:
+                    response = await self._send_by_flow(url, options.auth)
+                self._record_response(url, response)
         raise TooManyRedirectsError(
             f"{request.method} {mask_url(request.url)}: more than {self._context.max_redirects} redirects, "
             f"the next one to {mask_url(url)}",
@@ -364,7 +373,7 @@ class _Call:
 
     def _is_followed(self, status: int) -> bool:
         """Return whether the redirect is followed: of a write only one that keeps its method and its body."""
-        return self._request.method in {"GET", "HEAD"} or (status in _KEEPING_METHOD and not self.is_spent())
+        return self._request.method in {"GET", "HEAD"} or (status in _KEEPING_METHOD and not self._is_spent())
 
     async def _send(self, url: str, credentials: Credentials, signed: OutgoingRequest | None = None) -> Response:
         """Wait for the credentials, then for a slot of the limiter, then send.
@@ -375,28 +384,32 @@ class _Call:
                 granted are renewed without it.
             signed: the request to send; None for the call's own, with these credentials.
         """
-        options, stale_slots, renewals = self._options, 0, 0
+        options, context = self._options, self._context
+        exchange = context.exchange
+        stale_slots = renewals = 0
         headers = await credentials.headers()
         look: Callable[[], Mapping[str, str] | None] | None = getattr(credentials, "current_headers", None)
         while True:
-            started = self._context.exchange.now()
+            started = exchange.now()
             try:
                 async with options.limiter.slot(priority=options.priority, max_wait=self._wait_left) as slot:
-                    self._granted_at = self._context.exchange.now()
-                    if self._granted_at - started >= _SHORTEST_WAIT:
-                        self._record_wait(url, self._granted_at - started)
+                    self._granted_at = granted_at = exchange.now()
+                    if granted_at - started >= _SHORTEST_WAIT:
+                        self._record_wait(url, granted_at - started)
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
-                        size = _size_of(self._request.content)
-                        self._observer.on_request(url, attempt=self._attempt, size=size)
-                        is_foreign = self._api is not None and not self._api.trusts(url)
+                        if context.hooks.on_request is not None:
+                            size = _size_of(self._request.content)
+                            self._observer.on_request(url, attempt=self._attempt, size=size)
                         if self._request.on_sending is not None:
                             self._request.on_sending()
-                        response, quota = await self._context.exchange.send(
-                            outgoing, _ForeignSlot(slot) if is_foreign else slot, self._context.queue, self._receiver
-                        )
-                        self._quota = None if is_foreign else quota
+                        if self._api is None or self._api.trusts(url):
+                            response, self._quota = await exchange.send(outgoing, slot, context.queue, self._receiver)
+                        else:
+                            foreign = _ForeignSlot(slot)
+                            response, _ = await exchange.send(outgoing, foreign, context.queue, self._receiver)
+                            self._quota = None
                         return response
             except BudgetExhaustedError as error:
                 raise self._refused(error) from error
@@ -418,6 +431,13 @@ class _Call:
             self._request.content,
             remove_client_id(url, query),
         )
+
+    async def _send_by_flow(self, url: str, auth: httpx.Auth) -> Response:
+        from stellantis_hal.transport.httpx_auth import send_with_auth
+
+        request = self._request
+        unsigned = OutgoingRequest(request.method, url, self._headers({}), request.content, url)
+        return await send_with_auth(auth, unsigned, self._send_signed)
 
     async def _send_signed(self, signed: OutgoingRequest) -> Response:
         self._options.origins.check(signed.url)
@@ -451,7 +471,7 @@ class _Call:
     def _record_response(self, url: str, response: Response) -> None:
         if self._quota is not None:
             self._context.record_quota(self._quota)
-        if self._observer.is_enabled:
+        if takes_responses(self._context.hooks):
             seconds = self._context.exchange.now() - self._granted_at
             size = len(response.content)
             self._observer.on_response(

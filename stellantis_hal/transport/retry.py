@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
-__all__ = ["RetryPolicy", "call_with_retries", "is_retryable"]
+__all__ = ["RetryPolicy", "call_with_retries", "is_retryable", "repeat_failed"]
 
 T = TypeVar("T")
 
@@ -104,19 +104,56 @@ async def call_with_retries(
     except (NetworkError, ApiError) as error:
         if is_spent() or not is_retryable(error, repeatable=repeatable):
             raise
-        failures = [error]  # tenacity starts only here, and counts this one as its first
+        failures = [error]
+    return await repeat_failed(
+        failures,
+        attempt,
+        policy,
+        repeatable=repeatable,
+        on_retry=on_retry,
+        waited=waited,
+        is_spent=is_spent,
+        now=now,
+        started=began,
+    )
 
+
+async def repeat_failed(
+    failures: list[NetworkError | ApiError],
+    attempt: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    *,
+    repeatable: bool,
+    on_retry: Callable[[StellantisError, float, int], None],
+    waited: Callable[[], float],
+    is_spent: Callable[[], bool],
+    now: Callable[[], float],
+    started: float,
+) -> T:
+    """Go on with a call whose first attempt has failed in a way that allows another one.
+
+    Args:
+        failures: the error of that attempt alone; it is taken out, so that no frame keeps it.
+        attempt: makes one attempt; see :func:`call_with_retries` for it and the others.
+        policy: bounds them.
+        repeatable: whether an attempt may be repeated after the server may have seen it.
+        on_retry: called with each failure that another attempt follows.
+        waited: returns the seconds spent waiting for the limiter.
+        is_spent: returns whether the body cannot be read again.
+        now: returns the time of the event loop.
+        started: when the call began.
+    """
     attempts = 1
 
     async def attempt_again() -> T:
         nonlocal attempts
-        if failures:
+        if failures:  # tenacity starts only here, and counts this one as its first
             raise failures.pop()
         attempts += 1
         return await attempt()
 
     def stop(state: RetryCallState) -> bool:
-        end = min(began + policy.total + waited(), anyio.current_effective_deadline())
+        end = min(started + policy.total + waited(), anyio.current_effective_deadline())
         return state.attempt_number >= policy.attempts or now() + state.upcoming_sleep >= end
 
     def before_sleep(state: RetryCallState) -> None:
@@ -138,5 +175,5 @@ async def call_with_retries(
         return await retrying(attempt_again)
     except (NetworkError, ApiError) as error:
         if attempts > 1:
-            error.add_note(f"gave up after {attempts} attempts in {now() - began:.3g} s")
+            error.add_note(f"gave up after {attempts} attempts in {now() - started:.3g} s")
         raise
