@@ -1,5 +1,6 @@
 """Backends and markers of the tests: each asynchronous test runs on asyncio and on trio, in jumped time by default."""
 
+import gc
 import logging
 import os
 from collections.abc import Generator, Iterator, Mapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 
 from tests.support.clocks import BACKENDS, jumping, real
 from tests.support.profiles import load_profiles
@@ -15,6 +17,22 @@ load_profiles()
 
 _PROXY_VARIABLES = {"all_proxy", "http_proxy", "https_proxy", "no_proxy", "stellantis_hal_proxy"}
 CONFORMANCE = Path(__file__).parent / "conformance"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop the first of two measurements of coverage in a worker of xdist.
+
+    pytest-cov starts one before and one at the start of the session there; only the second is saved. When a test marked
+    ``no_cover`` stops the second one, the first would go on, at the same cost.
+    """
+    first = Coverage.current() if hasattr(config, "workerinput") else None
+    if first is not None:
+        first.stop()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the collected tests from garbage collections, whose time they would double."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
