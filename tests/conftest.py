@@ -30,9 +30,20 @@ def pytest_configure(config: pytest.Config) -> None:
         first.stop()
 
 
-def pytest_collection_finish() -> None:
-    """Exclude the collected tests from garbage collections, whose time they would double."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, and exclude these tests from later collections of garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than the cores: a core has work while the tests of a worker wait in real time."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
