@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -21,6 +22,8 @@ from stellantis_hal.storage.file_lock import FileLock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NO_ROOM = "max_unverified and max_unverified_bytes must be at least 1"
+WHY = "without room for them, nothing tells that events have a wrong token"
 
 AnyInbox = MemoryInbox | SQLiteInbox
 Make = Callable[..., AnyInbox]
@@ -102,7 +105,7 @@ async def test_stored_event_is_read_as_it_was(inbox: AnyInbox) -> None:
         kind="unreadable", content=b"\xff", reason="no JSON", size=7, source_id="m1", callback_id="c1", vin="VF3"
     )
     [new] = await inbox.put([stored])
-    assert new.entry == stored
+    assert (new.entry, new.owner, new.attempts) == (stored, None, 0)
     taken = await inbox.next("c")
     assert (taken.entry, taken.number, taken.attempts) == (stored, new.number, 1)
 
@@ -157,7 +160,7 @@ async def test_verified_event_comes_after_an_unverified_one(inbox: AnyInbox) -> 
     assert await drain(inbox) == ["1"]
 
 
-async def test_unverified_events_are_bounded_in_number(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unverified_events_are_bounded_in_number(make: Make) -> None:
     inbox = make(max_unverified=3)
     await put(inbox, entry("verified"))
     for number in range(5):
@@ -173,6 +176,15 @@ async def test_unverified_events_are_bounded_in_bytes(make: Make) -> None:
     await put(inbox, entry("big", kind="unreadable", content=b"x" * 90))
     assert await drain(inbox) == ["big"]
     assert (await inbox.statistics()).dropped == 5
+
+
+async def test_unverified_events_that_fill_the_bounds_are_kept(make: Make) -> None:
+    inbox = make(max_unverified=2, max_unverified_bytes=100)
+    await put(inbox, unverified("1", 50), unverified("2", 50))
+    assert (await inbox.statistics()).dropped == 0
+    await put(inbox, unverified("3", 50))
+    assert (await inbox.statistics()).dropped == 1
+    assert await drain(inbox) == ["2", "3"]
 
 
 async def test_unverified_event_beyond_all_bounds_is_not_kept(make: Make) -> None:
@@ -192,7 +204,7 @@ async def test_acknowledged_unverified_events_are_removed_first(make: Make) -> N
     assert await drain(inbox) == ["2", "3"]
 
 
-async def test_event_that_fails_its_consumer_is_set_aside(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+async def test_event_that_fails_its_consumer_is_set_aside(make: Make) -> None:
     inbox = make(dead_after=3)
     await put(inbox, entry("poison"), entry("good"))
     for attempt in range(3):
@@ -303,15 +315,16 @@ async def test_one_consumer_at_a_time(inbox: AnyInbox) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dead_after": 0}, "dead_after must be at least 1"),
-        ({"max_unverified": 0}, "at least 1"),
-        ({"max_unverified_bytes": 0}, "at least 1"),
-        ({"keep": timedelta(seconds=-1)}, "not be negative"),
+        ({"dead_after": 0}, "dead_after must be at least 1, the failures after which an event is set aside: 0"),
+        ({"max_unverified": 0}, f"{NO_ROOM}, not 0 and 10485760: {WHY}"),
+        ({"max_unverified_bytes": 0}, f"{NO_ROOM}, not 1000 and 0: {WHY}"),
+        ({"keep": timedelta(seconds=-1)}, "keep must not be negative: -1 day, 23:59:59"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         SQLiteInbox(tmp_path / "inbox.db", **options)
+    SQLiteInbox(tmp_path / "inbox.db", dead_after=1, max_unverified=1, max_unverified_bytes=1, keep=timedelta())
 
 
 # ------------------------------------------------------------------------------------------------ the file
@@ -350,6 +363,32 @@ async def test_contents_are_kept_as_long_as_asked(tmp_path: Path, clock: Clock) 
         clock.now += timedelta(days=2)
         await inbox.put([entry("2", content=b"[]")])
         assert contents(tmp_path / "inbox.db") == [None, b"[]"]
+
+
+async def test_contents_go_at_the_second_they_are_kept_to(tmp_path: Path, clock: Clock) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(minutes=1), clock=clock) as inbox:
+        await inbox.put([entry("1")])
+        await drain(inbox)
+        for seconds, content in ((59, b"{}"), (60, None)):
+            clock.now = NOW + timedelta(seconds=seconds)
+            await inbox.put([entry("2")])
+            assert contents(tmp_path / "inbox.db")[0] == content
+
+
+async def test_what_is_removed_or_set_aside_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "inbox.db"
+    async with SQLiteInbox(path, dead_after=1, max_unverified=2, max_unverified_bytes=50) as inbox:
+        await put(inbox, *(unverified(str(number)) for number in range(3)))
+        await put(inbox, *(unverified(str(number)) for number in range(3, 5)))
+        await inbox.next("a")
+        await inbox.next("b")
+    removed = [
+        f"the inbox {path} has removed the oldest {count} unverified or unreadable events, {total} in all: it keeps 2, "
+        "and 50 bytes, of them. Compare the receiver's token with that of the callback"
+        for count, total in ((1, 1), (2, 3))
+    ]
+    failed = f"event 4 of the inbox {path} was set aside: its consumer has failed 1 times. See revive()"
+    assert caplog.messages == [*removed, failed]
 
 
 async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock) -> None:
@@ -403,7 +442,8 @@ async def test_second_process_waits_until_the_consumer_ends(
             other.release()
             with anyio.fail_after(10):
                 await entered.wait()
-    assert "another process consumes the inbox" in caplog.text
+    path = tmp_path / "inbox.db"
+    assert caplog.messages == [f"another process consumes the inbox {path}: waiting until it ends"]
 
 
 async def test_consumer_without_a_folder_is_an_error(tmp_path: Path) -> None:
@@ -438,6 +478,7 @@ async def limit_pages(inbox: Any, pages: int) -> None:
         "content = 'text'",
         "received_at = 'soon'",
         "received_at = 9e300",
+        "received_at = 253370764800.0",
         "received_at = -1",
         "size = 'large'",
         "attempts = 'many'",
@@ -458,7 +499,8 @@ async def test_damaged_row_is_set_aside(tmp_path: Path, change: str, caplog: pyt
         connection.close()
         assert (await inbox.next("c")).entry.id == "2"
         assert (await inbox.statistics()).dead == 1
-    assert "was set aside: its row is damaged, or another program's" in caplog.text
+    path = tmp_path / "inbox.db"
+    assert caplog.messages == [f"event 1 of the inbox {path} was set aside: its row is damaged, or another program's"]
 
 
 @pytest.mark.parametrize("change", ["vin = CAST(x'ff' AS TEXT)", "vehicle_id = x'ff'"])
