@@ -17,9 +17,9 @@ from stellantis_hal.cli.connection import run_in_time, simulated_connection
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.output import escape_json
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.trail import Trail
-from stellantis_hal.cli.visible import mask_secrets, to_json, visible
+from stellantis_hal.cli.visible import mask_secrets, visible
 from stellantis_hal.navigation.entry_point import EntryPoint
 
 __all__ = ["browse"]
@@ -134,4 +134,4 @@ async def _client(settings: _Settings) -> AsyncGenerator[tuple[EntryPoint, str]]
 
 def _print(resource: HalResource, *, masked: bool) -> None:
     document = resource.document.body
-    click.echo(escape_json(to_json(visible(document, masked=True) if masked else document)))
+    click.echo(json_text(visible(document, masked=True) if masked else document))

@@ -18,8 +18,9 @@ from textual.widgets import Button, Footer, Input, Label, OptionList, Select, St
 from textual.widgets.option_list import Option
 
 from stellantis_hal import Choice, Form, FormError, FormField, HalResource, Link, StellantisError, TemplateError
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.trail import Trail
-from stellantis_hal.cli.visible import is_secret, mask_secrets, to_json, visible
+from stellantis_hal.cli.visible import is_secret, mask_secrets, visible
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.hal.uri_templates import variables
 
@@ -456,7 +457,7 @@ class Browser(App[None]):
         listed.highlighted = 0 if self._entries else None
         listed.focus()
         document = resource.document.body if self._is_source else dict(resource.state) or resource.value
-        text = to_json(visible(document, masked=self._masked))
+        text = json_text(visible(document, masked=self._masked))
         is_cut = len(text) > _MAX_DOCUMENT
         content = Text(f"{text[:_MAX_DOCUMENT]}\n… cut: {len(text):,} characters") if is_cut else JSON(text)
         self.query_one("#document", Static).update(content)

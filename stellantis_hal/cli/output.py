@@ -11,14 +11,15 @@ import unicodedata
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage, first_of
 from stellantis_hal.cli.invocation import Invocation
+from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["Commands", "escape_json", "json_text", "prepare_process"]
+__all__ = ["Commands", "TerminalText", "escape_json", "json_text", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
 _COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
@@ -151,12 +152,39 @@ def _has_all_characters(stream: Any) -> bool:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON, with escapes where the encoding of standard output lacks characters."""
+    """Return a value as indented JSON, with escapes as :func:`escape_json` writes them."""
     return escape_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def escape_json(text: str) -> str:
-    """Return JSON text with escapes where the encoding of standard output lacks characters."""
-    if _has_all_characters(sys.stdout):
-        return text
-    return "".join([char if char.isascii() else json.dumps(char)[1:-1] for char in text])
+    """Return JSON text with escapes of characters that standard output lacks, or that a terminal would not print."""
+    has_all = _has_all_characters(sys.stdout)
+    return "".join([char if _is_plain(char) and (has_all or char.isascii()) else _escape(char) for char in text])
+
+
+def _is_plain(char: str) -> bool:
+    return char.isprintable() or char == "\n"
+
+
+def _escape(char: str) -> str:
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
+
+
+class TerminalText:
+    """A text file that writes to a terminal, without characters that would drive it.
+
+    Args:
+        stream: standard output.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding: str = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write a text; control characters but line ends become U+FFFD or a space."""
+        return self._stream.write("\n".join(map(one_line, text.split("\n"))))
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()

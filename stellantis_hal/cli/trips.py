@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import AsyncIterable
@@ -16,7 +17,7 @@ from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import Connection, car_argument, car_option, connected, find_car, run_connected
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
-from stellantis_hal.cli.output import escape_json, json_text
+from stellantis_hal.cli.output import TerminalText, json_text
 from stellantis_hal.cli.period import period_of
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining, to_json
@@ -111,7 +112,8 @@ async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -
     if format_ == "parquet":
         await _write_parquet(walk, output)
         return
-    target: Any = sys.stdout if output is None else output
+    printed: Any = TerminalText(sys.stdout) if sys.stdout.isatty() else sys.stdout
+    target: Any = printed if output is None else output
     with trip_writer(target, format_, mode="append" if output is None else "replace") as writer:  # type: ignore[arg-type]  # of _FORMATS
         async for each in walk:
             await anyio.to_thread.run_sync(writer.write, each)
@@ -125,7 +127,13 @@ async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None
     except ModuleNotFoundError:
         raise Failure("Parquet needs the extra `dataframe`: pip install 'stellantis-hal[dataframe]'", 8) from None
     table = await to_arrow(walk, Trip)
+    await anyio.to_thread.run_sync(_make_private, str(output))
     await anyio.to_thread.run_sync(parquet.write_table, table, str(output))
+
+
+def _make_private(path: str) -> None:
+    """Make a file that its owner alone can read; one that is there keeps its mode."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 @click.command(context_settings=SETTINGS)
@@ -200,7 +208,7 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
                 total = writer.found + writer.written
         facts = {"file": str(output), "written": writer.written, "trips": total, "failed": failed}
         if connection.options.as_json:
-            click.echo(escape_json(json_text(facts)))
+            click.echo(json_text(facts))
         else:
             click.echo(f"{writer.written:,} trips written, {total:,} in {output}")
         return SOME_FAILED if failed else 0

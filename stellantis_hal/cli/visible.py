@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from stellantis_hal.hal.redaction import MASK, is_private, mask_text, one_line
 
-__all__ = ["is_secret", "mask_secrets", "to_json", "visible"]
+__all__ = ["is_secret", "mask_secrets", "visible"]
 
 _MAX_DEPTH = 60
 _MAX_TEXT = 10_000
@@ -59,13 +58,3 @@ def visible(value: Any, *, masked: bool = False, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [visible(item, masked=masked, depth=depth + 1) for item in value]
     return value
-
-
-def to_json(value: Any) -> str:
-    """Return a value as indented JSON; characters that a terminal would not print are escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    return "".join([char if char == "\n" or char.isprintable() else _escape(char) for char in text])
-
-
-def _escape(char: str) -> str:
-    return json.dumps(char)[1:-1]

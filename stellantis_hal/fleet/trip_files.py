@@ -218,8 +218,8 @@ def _identity_of(status: os.stat_result) -> tuple[int, int]:
 
 
 def _open_locked(path: str) -> io.FileIO:
-    """Open a regular file for this writer alone, and create it where there is none."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+    """Open a regular file for this writer alone, and create it where there is none, readable by its owner only."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
     file = io.FileIO(descriptor, "r+")
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

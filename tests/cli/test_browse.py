@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from stellantis_hal import StellantisError
 from stellantis_hal.cli import browse as module
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.trail import Trail
-from stellantis_hal.cli.visible import mask_secrets, to_json, visible
+from stellantis_hal.cli.visible import mask_secrets, visible
 from tests.support.form_server import FormServer
 
 pytestmark = pytest.mark.wall_clock
@@ -148,8 +149,8 @@ def test_secrets_in_documents() -> None:
 
 
 def test_json_is_printable() -> None:
-    value = {"é\u202e": "\x1b\x9b\n"}
-    text = to_json(value)
+    value = {"é\u202e": "\x1b\x9b\n\x7f\U000e0001"}
+    text = json_text(value)
     assert all(char == "\n" or char.isprintable() for char in text)
     assert json.loads(text) == value
     assert "é" in text

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import stat
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from stellantis_hal import Account, ForbiddenError, Vehicle
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.simulator.world import generator
 from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
@@ -62,6 +64,43 @@ def test_columns_leave_where_the_terminal_is_narrow(run: Run) -> None:
     assert run("vehicles", "--simulate", COLUMNS="120").stdout.splitlines()[0].split() == ["Car", "Brand", "VIN", "Id"]
     assert run("vehicles", "--simulate", COLUMNS="40").stdout.splitlines()[0].split() == ["Car", "Brand", "VIN"]
     assert all(len(line) <= 20 for line in run("vehicles", "--simulate", COLUMNS="20").stdout.splitlines())
+
+
+HOSTILE = "=1+1\x1b]0;title\x07\x9b31m\u202e\u2028 308"
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each car of the simulator have a label that drives a terminal."""
+    brands = {key: attrs.evolve(each, models=(HOSTILE,)) for key, each in generator.BRANDS.items()}
+    monkeypatch.setattr(generator, "BRANDS", brands)
+
+
+@pytest.mark.usefixtures("terminal", "hostile")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("vehicles", "vehicles --json", "status 0000", "status 0000 --json", "status", "maintenance 0000"),
+        *("trips 0000 --limit 1", "trips 0000 --csv", "trips 0000 --geojson", "trips 0000 --jsonl"),
+        *("alerts 0000 --all", "watch --events 1 --json", "remote lock 0000 --yes --wait 0", "browse --json"),
+    ],
+)
+def test_no_text_of_a_server_drives_the_terminal(run: Run, command: str) -> None:
+    ran = run(*command.split(), "--simulate", "--color", "never")
+    assert [each for each in set(ran.stdout + ran.stderr) if not each.isprintable() and each != "\n"] == []
+
+
+@pytest.mark.usefixtures("hostile")
+def test_json_of_a_hostile_text_reads_back(run: Run) -> None:
+    assert json.loads(run("vehicles", "--simulate", "--json").stdout)[0]["label"] == HOSTILE
+
+
+@pytest.mark.usefixtures("hostile")
+def test_written_trips_keep_each_text_and_are_private(run: Run) -> None:
+    run("trips", "0000", "--simulate", "--limit", "1", "-o", "a.csv")
+    with Path("a.csv").open(newline="", encoding="utf-8") as file:
+        assert f"'{HOSTILE}" in next(csv.DictReader(file)).values()  # an apostrophe, so that it is no formula
+    assert stat.S_IMODE(Path("a.csv").stat().st_mode) == 0o600
 
 
 @pytest.mark.usefixtures("terminal")
@@ -220,6 +259,7 @@ def test_trips_are_written_as_parquet(run: Run, monkeypatch: pytest.MonkeyPatch)
     parquet = pytest.importorskip("pyarrow.parquet")
     assert run("trips", "0000", "--simulate", "--limit", "2", "-o", "a.parquet").exit_code == 0
     assert parquet.read_table("a.parquet").num_rows == 2
+    assert stat.S_IMODE(Path("a.parquet").stat().st_mode) == 0o600
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     ran = run("trips", "0000", "--simulate", "--limit", "2", "-o", "b.parquet")
     assert ran.exit_code == 8
