@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from stellantis_hal import Account, ForbiddenError, Vehicle
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.simulator.world import generator
+from stellantis_hal.simulator.world.entities import BRANDS
 from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
@@ -72,8 +72,8 @@ HOSTILE = "=1+1\x1b]0;title\x07\x9b31m\u202e\u2028 308"
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each car of the simulator have a label that drives a terminal."""
-    brands = {key: attrs.evolve(each, models=(HOSTILE,)) for key, each in generator.BRANDS.items()}
-    monkeypatch.setattr(generator, "BRANDS", brands)
+    brands = {key: attrs.evolve(each, models=(HOSTILE,)) for key, each in BRANDS.items()}
+    monkeypatch.setattr("stellantis_hal.simulator.world.generator.BRANDS", brands)
 
 
 @pytest.mark.usefixtures("terminal", "hostile")
