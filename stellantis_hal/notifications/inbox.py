@@ -318,6 +318,9 @@ class MemoryInbox:
         row = self._waiting.pop(number, None)
         if row is not None:
             row.state = "acknowledged"
+            row.entry = attrs.evolve(row.entry, content=b"")  # its identity alone is remembered
+            if row.entry.id in self._bounded:
+                self._bounded[row.entry.id] = 0
         await anyio.lowlevel.checkpoint()
 
     async def release(self, consumer: str) -> None:

@@ -134,6 +134,16 @@ async def test_identities_are_remembered_for_four_days(inbox: AnyInbox, clock: C
     assert "waits" in await drain(inbox)
 
 
+async def test_acknowledged_contents_are_not_kept(make: Make) -> None:
+    """Only their identities are: they take no room of the unverified, and none of the memory."""
+    inbox = make(max_unverified_bytes=100)
+    for identity in ("1", "2", "3"):
+        assert await put(inbox, unverified(identity, 60)) == [identity]
+        assert await drain(inbox) == [identity]
+    assert (await inbox.statistics()).dropped == 0
+    assert await put(inbox, unverified("1", 60)) == []
+
+
 async def test_last_old_identity_goes_without_a_new_one(inbox: AnyInbox, clock: Clock) -> None:
     await put(inbox, entry("1"))
     assert await drain(inbox) == ["1"]
