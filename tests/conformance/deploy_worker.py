@@ -58,7 +58,8 @@ class Worker:
             limiter = await stack.enter_async_context(
                 RedisLimiter(settings["redis"], settings["client_id"], limits, processes=3)
             )
-            tokens = await stack.enter_async_context(token_store(settings["place"]))  # type: ignore[arg-type]
+            tokens = token_store(settings["place"])
+            await stack.enter_async_context(tokens)  # type: ignore[arg-type]
             client = await stack.enter_async_context(
                 StellantisClient(
                     Application(settings["client_id"], settings["client_secret"]),
