@@ -3,6 +3,7 @@
 import doctest
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -16,5 +17,6 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_of_docstrings_are_true(name: str) -> None:
-    outcome = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
-    assert outcome.failed == 0
+    module = import_module(name)
+    if ">>>" in Path(str(module.__file__)).read_text("utf-8"):  # searching the docstrings of a module takes long
+        assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
