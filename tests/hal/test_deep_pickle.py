@@ -19,6 +19,7 @@ from stellantis_hal.navigation.media_types import read_document
 from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.problems import Extra
+from tests.support.profiles import few_examples
 from tests.support.responses import make_response
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -49,6 +50,7 @@ def deepened(value: Any) -> Any:
     return value
 
 
+@few_examples()
 @given(VALUES)
 def test_a_value_comes_back_whole(value: Any) -> None:
     for each in (value, deepened(value)):

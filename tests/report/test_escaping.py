@@ -29,7 +29,13 @@ def test_escaped_texts_are_one_plain_line(text: str) -> None:
     assert not set("<>\"'") & set(shown)
 
 
-@given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.none(), st.lists))
+@given(
+    st.recursive(
+        st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.none(),
+        lambda inner: st.lists(inner, max_size=4),
+        max_leaves=16,
+    )
+)
 def test_json_in_scripts_reads_back(value: object) -> None:
     text = script_json(value)
     assert json.loads(text) == value

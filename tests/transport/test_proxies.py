@@ -17,6 +17,7 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport import proxies
 from stellantis_hal.transport.proxies import DIRECT, NoProxy, Proxy, ProxySettings, parse_proxy
 from stellantis_hal.transport.session import Session
+from tests.support.profiles import few_examples
 from tests.support.transports import ScriptedTransport
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -275,6 +276,7 @@ def test_any_text_is_a_proxy_or_is_refused(text: str) -> None:
     assert httpx.Proxy(proxy.url).url.port in (proxy.port, None)
 
 
+@few_examples()
 @given(st.lists(st.tuples(st.sampled_from(["http", "https"]), NAME, PORT), min_size=1, max_size=100))
 def test_remembered_answers_are_the_same(urls: list[tuple[str, str, int]]) -> None:
     settings = ProxySettings.of(None, {"ALL_PROXY": "p:1", "NO_PROXY": "a,b,*:80"})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pacer, budget_of
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from tests.support.profiles import few_examples
 
 DAY = 86_400.0
 budgets = st.builds(
@@ -47,6 +48,7 @@ def peak_within(spent: list[tuple[float, float]], span: float) -> float:
     return peak
 
 
+@few_examples()
 @given(
     budgets,
     st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=4),

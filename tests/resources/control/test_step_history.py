@@ -117,7 +117,13 @@ def test_the_detail_of_a_step_is_kept() -> None:
     assert odd.detail is None
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(max_size=8), lambda inner: st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=8),
+        lambda inner: st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    )
+)
 def test_any_value_is_read_or_left_out(value: Any) -> None:
     body = {"status": value, "failureCause": value, "type": value, "feedbackDetail": value}
     step = read_step(body, source="event", at=None)
