@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if CONFORMANCE in item.path.parents:
             item.add_marker(pytest.mark.conformance)
         is_second = _backend_of(item) == "trio" and _without_backend(item) in on_asyncio
-        if is_second and item.get_closest_marker("both_loops_measured") is None:
+        is_twice = is_second and item.get_closest_marker("both_loops_measured") is None
+        if is_twice or item.get_closest_marker("scenario") is not None:
             item.add_marker(pytest.mark.no_cover)
 
 

@@ -23,6 +23,7 @@ from stellantis_hal.fleet import (
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.simulator import Subscription
 from tests.fleet.fleets import Fleet, a_fleet, trips_in, updates_of
+from tests.support.profiles import scenario
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -48,10 +49,16 @@ async def drive_all(fleet: Fleet, updates: Any) -> tuple[set[str | None], list[W
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-@pytest.mark.parametrize("suffix", ["", "#met"])
-async def test_one_damaged_row_makes_one_vehicle_unavailable(content: bytes, suffix: str) -> None:
-    store = MemoryCheckpoints()
+@pytest.mark.parametrize(
+    ("damage", "suffix"),
+    [
+        *((damage, "") for damage in DAMAGED),
+        ("binary", "#met"),
+        *(scenario(damage, "#met") for damage in DAMAGED if damage != "binary"),
+    ],
+)
+async def test_one_damaged_row_makes_one_vehicle_unavailable(damage: str, suffix: str) -> None:
+    store, content = MemoryCheckpoints(), DAMAGED[damage]
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         key = f"watch/{fleet.vehicles[1]}{suffix}"
         await store.save(key, content)

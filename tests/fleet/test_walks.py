@@ -12,6 +12,7 @@ from stellantis_hal.fleet import MemoryCheckpoints, VehicleUnavailable, backfill
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import BackendVariant
 from tests.fleet.fleets import Fleet, a_fleet, trips_in
+from tests.support.profiles import scenario
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +91,7 @@ async def _vehicle_of(fleet: Fleet) -> tuple[Vehicle, list[str]]:
 
 @pytest.mark.no_cover
 @variants
-@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("newest_first", [False, scenario(True)])
 async def test_every_way_returns_all_trips(variant: BackendVariant, newest_first: bool) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=70, variant=variant) as fleet:
         vehicle, ids = await _vehicle_of(fleet)

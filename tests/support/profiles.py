@@ -1,11 +1,11 @@
-"""Hypothesis profiles, and what only ``poe deep`` runs."""
+"""Hypothesis profiles, and the parameters that ``poe check`` leaves to ``poe scenarios`` and ``poe deep``."""
 
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 
-__all__ = ["deep", "few_examples", "load_profiles"]
+__all__ = ["deep", "few_examples", "load_profiles", "scenario"]
 
 _EXAMPLES = 100  # per property, in `poe check`
 _FEW_EXAMPLES = 30  # of a property whose examples take long
@@ -37,3 +37,8 @@ def few_examples() -> settings:
     """Return settings of a property whose examples take long: fewer of them in the default profile."""
     examples = settings().max_examples
     return settings(max_examples=_FEW_EXAMPLES if examples == _EXAMPLES else examples)
+
+
+def scenario(*values: Any) -> Any:
+    """Return parameters of a test that ``poe check`` leaves to ``poe scenarios``."""
+    return pytest.param(*values, marks=pytest.mark.scenario)

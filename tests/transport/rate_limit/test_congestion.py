@@ -16,7 +16,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from tests.support.limiting_servers import HaproxyRequestRate, LimitingServer, NginxLimitReq, SlidingWindow
-from tests.support.profiles import deep
+from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
@@ -57,7 +57,7 @@ async def load(server: LimitingServer, limiter: TokenBucketLimiter | None, *, ta
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("limits", [None, RateLimits(100, None)])
+@pytest.mark.parametrize("limits", [None, scenario(RateLimits(100, None))])
 @pytest.mark.parametrize("name", SERVERS)
 async def test_an_unstated_limit_is_found_and_kept(name: str, limits: RateLimits | None) -> None:
     """At most 10 % are refused after 10 s, no task fails, and at least 80 % of what the server allows is used."""

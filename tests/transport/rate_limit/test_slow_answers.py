@@ -15,7 +15,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.windows import BurstWindow
-from tests.support.profiles import deep
+from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
@@ -72,12 +72,12 @@ def one_of(*seconds: float) -> Callable[[random.Random], float]:
     ("per_second", "answer", "share"),
     [
         (10, one_of(2.0), 0.88),
-        (5, one_of(5.0), 0.88),
+        scenario(5, one_of(5.0), 0.88),
         (5, one_of(60.0), 0.88),
-        (10, one_of(1.0), 0.75),
-        (10, one_of(0.1, 2.0), 0.85),
+        scenario(10, one_of(1.0), 0.75),
+        scenario(10, one_of(0.1, 2.0), 0.85),
         (10, one_of(0.05, 0.5, 4.0), 0.7),
-        (10, one_of(0.1, 0.5, 1.0), 0.6),
+        scenario(10, one_of(0.1, 0.5, 1.0), 0.6),
     ],
 )
 @pytest.mark.parametrize("late", [(0.0, 0.1), deep((0.0, 0.0)), deep((0.02, 0.03))])

@@ -19,7 +19,7 @@ from stellantis_hal.transport.rate_limit.turns import (
     Turn,
     TurnReply,
 )
-from tests.support.profiles import few_examples
+from tests.support.profiles import few_examples, scenario
 from tests.support.shared_processes import Scene
 
 START = 1_000 * MINUTE
@@ -370,7 +370,7 @@ def test_share_of_processes_that_are_missing_is_kept_for_a_while() -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("delays", [(0.025, 0.025), (0.015, 0.035), (0.005, 0.045)])
+@pytest.mark.parametrize("delays", [(0.015, 0.035), scenario((0.025, 0.025)), scenario((0.005, 0.045))])
 @few_examples()
 @given(seed=st.integers(0, 2**32), load=st.sampled_from(["even", "uneven"]))
 def test_processes_are_never_refused(delays: tuple[float, float], seed: int, load: str) -> None:
