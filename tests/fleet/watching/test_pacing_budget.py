@@ -48,6 +48,7 @@ def peak_within(spent: list[tuple[float, float]], span: float) -> float:
     return peak
 
 
+@pytest.mark.no_cover
 @few_examples()
 @given(
     budgets,

@@ -73,6 +73,7 @@ async def test_an_update_has_account_vehicle_changes_and_age() -> None:
         assert 0 < update.age <= (fleet.simulator.now() - EPOCH).total_seconds() - 30
 
 
+@pytest.mark.no_cover
 async def test_unchanged_data_gives_no_update() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
@@ -181,6 +182,7 @@ async def test_single_vehicles_use_the_given_clock() -> None:
 # ------------------------------------------------------------------------------------------- intervals
 
 
+@pytest.mark.no_cover
 async def test_each_vehicle_is_polled_at_the_interval() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
@@ -240,6 +242,7 @@ def infinite(*_: object) -> float:
     return float("inf")
 
 
+@pytest.mark.no_cover
 async def test_adapt_sets_the_interval() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -251,6 +254,7 @@ async def test_adapt_sets_the_interval() -> None:
         assert polls[first] >= 8 * polls[fleet.vehicles[1]]
 
 
+@pytest.mark.no_cover
 async def test_weight_multiplies_the_polls_of_a_vehicle() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -325,6 +329,7 @@ async def test_a_warning_states_the_shortest_interval_that_fits() -> None:
         assert plan.fitting >= timedelta(hours=1)
 
 
+@pytest.mark.no_cover
 async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
     async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
         *vehicles, last = await fleet.accounts[0].vehicles().collect()
@@ -438,6 +443,7 @@ async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
         assert 850 <= statistics.by_kind["status"] <= 910
 
 
+@pytest.mark.no_cover
 async def test_a_budget_option_limits_the_watch() -> None:
     async with a_fleet(vehicles=6, accounts=1) as fleet:
         async with watch(
@@ -481,6 +487,7 @@ async def test_accounts_can_be_added_and_removed() -> None:
         assert updates.statistics.polls == before
 
 
+@pytest.mark.no_cover
 async def test_a_listing_does_not_add_a_removed_vehicle() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,
@@ -526,6 +533,7 @@ async def test_a_vehicle_added_again_repeats_no_buffered_update(buffer: int) -> 
         assert trips_in(events) == fleet.world.trip_ids(fleet.vehicles[0])
 
 
+@pytest.mark.no_cover
 async def test_a_vehicle_added_again_repeats_no_buffered_status() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await remove_and_add_again(fleet, updates)
@@ -534,6 +542,7 @@ async def test_a_vehicle_added_again_repeats_no_buffered_status() -> None:
         assert trips_in(await updates_of(updates, 3_600)) == [trip.id]
 
 
+@pytest.mark.no_cover
 async def test_a_replaced_account_repeats_no_buffered_update() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
@@ -560,6 +569,7 @@ async def test_an_account_removed_during_its_listing_adds_nothing() -> None:
         assert updates.statistics.vehicles == 0
 
 
+@pytest.mark.no_cover
 async def test_a_source_may_add_and_remove_accounts() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
 
@@ -607,6 +617,7 @@ async def test_a_source_may_be_a_stream_that_its_owner_closes() -> None:
         assert (await until(updates, Update)).account == "account-0000"
 
 
+@pytest.mark.no_cover
 async def test_a_listing_adds_and_removes_vehicles() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         made = fleet.world.generator
@@ -690,6 +701,7 @@ async def test_poll_now_ignores_interval_and_pause() -> None:
         assert update.vehicle.id == fleet.vehicles[2]
 
 
+@pytest.mark.no_cover
 async def test_poll_now_uses_the_interactive_share() -> None:
     async with (
         a_fleet(rate_limits=RateLimits(100, 20)) as fleet,
@@ -872,6 +884,7 @@ async def test_a_slow_consumer_slows_down_the_polls() -> None:
         assert updates.statistics.polls <= 20 + 4 + 3 + 1
 
 
+@pytest.mark.no_cover
 async def test_statistics_are_frozen_counters_and_state() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         assert updates.statistics.lateness_p99 == 0.0
