@@ -6,8 +6,11 @@ A stray response that arrives after the next request was sent cannot be told fro
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import select
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -40,6 +43,51 @@ class GuardedProtocol(ResponseHandler):
         self._is_waiting = False  # for a response, or its end
         self._has_begun = False  # some of what was waited for has arrived
         self._body: StreamReader | None = None
+        self._is_readable: Callable[[], object] | None = None
+        self._read_until = math.inf
+        self._read_timer: asyncio.TimerHandle | None = None
+
+    # aiohttp has no public option for the next two: it makes and cancels a timer for each request and each piece that
+    # arrives. One timer looks at its time when the latest instant was moved.
+
+    def _reschedule_timeout(self) -> None:
+        """Note until when the next bytes must arrive."""
+        timeout = self._read_timeout
+        if not timeout:
+            self._read_until = math.inf
+            return
+        until = self._read_until = self._loop.time() + timeout
+        timer = self._read_timer
+        if timer is not None:
+            if timer.when() <= until:
+                return
+            timer.cancel()  # an earlier request was given more time
+        self._read_timer = self._loop.call_at(until, self._check_timeout)
+
+    def _drop_timeout(self) -> None:
+        """Wait for no bytes; the timer stays for the next request, unless the connection is closed."""
+        self._read_until = math.inf
+        if self.transport is None:
+            self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
+
+    def _check_timeout(self) -> None:
+        self._read_timer, until = None, self._read_until
+        if until == math.inf:
+            return
+        if self._loop.time() < until:
+            self._read_timer = self._loop.call_at(until, self._check_timeout)
+        else:
+            self._read_until = math.inf
+            self._on_read_timeout()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._cancel_timer()
+        super().connection_lost(exc)
 
     def set_response_params(self, **options: Any) -> None:
         self.requests += 1
@@ -90,8 +138,13 @@ class GuardedProtocol(ResponseHandler):
         transport = self.transport
         if self._strayed or transport is None or transport.is_closing():
             return False
-        socket = transport.get_extra_info("socket")
-        return socket is None or not _is_readable(socket.fileno())
+        is_readable = self._is_readable
+        if is_readable is None:
+            socket = transport.get_extra_info("socket")
+            if socket is None:
+                return True
+            is_readable = self._is_readable = _readable(socket.fileno())
+        return not is_readable()
 
     async def read_tls_messages(self) -> None:
         """Let the event loop read what has arrived over TLS, which sends session tickets after the handshake.
@@ -103,7 +156,7 @@ class GuardedProtocol(ResponseHandler):
             return
         socket = transport.get_extra_info("socket")
         for _ in range(_CYCLES):
-            if transport.is_closing() or socket is None or not _is_readable(socket.fileno()):
+            if transport.is_closing() or socket is None or not _readable(socket.fileno())():
                 return
             await anyio.lowlevel.checkpoint()
 
@@ -165,9 +218,10 @@ def body_length(data: bytes) -> int | None:
     return int(match[1]) if head.count(b"\n") == lines == head.count(b"\r") else None
 
 
-def _is_readable(descriptor: int) -> bool:
+def _readable(descriptor: int) -> Callable[[], object]:
+    """Return what looks whether a descriptor can be read, without waiting; its result is true or false."""
     if hasattr(select, "poll"):  # any descriptor, by one system call
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([descriptor], [], [], 0)[0])  # on Windows, where any descriptor will do
+        return partial(poll.poll, 0)
+    return lambda: select.select([descriptor], [], [], 0)[0]  # on Windows, where any descriptor will do
