@@ -23,6 +23,12 @@ _BRACE: Final = ord("{")
 _MOST_KNOWN: Final = 32  # members of pages that are found in one pass
 
 
+_Parts = tuple[Mapping[str, Any] | None, Mapping[str, list[Any]] | None]
+"""The bytes of an object's members, and of its embedded documents; None where they are not all objects in arrays."""
+
+_NO_PARTS: Final[_Parts] = (None, None)
+
+
 def _dict_of(kind: Any) -> Any:
     return GenericAlias(dict, (str, kind))
 
@@ -40,6 +46,7 @@ class _Decoders:
         self._msgspec = import_module("msgspec")
         self._raw = self._msgspec.Raw
         self.unset = self._msgspec.UNSET
+        self._values: Callable[[Any], tuple[Any, ...]] = self._msgspec.structs.astuple
         make = self._msgspec.json.Decoder
         self._members: Callable[[Any], dict[str, Any]] = make(_dict_of(self._raw)).decode
         self._lists: Callable[[Any], dict[str, list[Any]]] = make(_dict_of(GenericAlias(list, (self._raw,)))).decode
@@ -60,8 +67,8 @@ class _Decoders:
         decode_page: Callable[[Any], Any] = self._msgspec.json.Decoder(self._struct(*self._known, embedded=True)).decode
         return decode_page
 
-    def split(self, content: bytes) -> tuple[Mapping[str, Any], Mapping[str, list[Any]] | None]:
-        """Return the members of an object, and its embedded documents; None where they are not all objects in arrays.
+    def split(self, content: bytes) -> _Parts | Callable[[], _Parts]:
+        """Return the parts of an object, or what returns them where the bytes are checked already.
 
         Raises:
             Exception: one of the refusals; the bytes are not a JSON object.
@@ -73,10 +80,7 @@ class _Decoders:
         except self._msgspec.ValidationError:
             members = self._members(content)
         else:
-            items = page.items
-            members = {name: getattr(page, f"m{index}") for index, name in enumerate(self._known)}
-            members = {name: raw for name, raw in members.items() if raw is not self.unset}
-            return (members, {}) if items is self.unset else (members | {_EMBEDDED: None}, _objects(items))
+            return functools.partial(self._parts_of, page, self._known)
         if _EMBEDDED not in members:
             return members, {}
         try:
@@ -85,6 +89,11 @@ class _Decoders:
             return members, None
         self._learn(members)
         return members, items
+
+    def _parts_of(self, page: Any, known: tuple[str, ...]) -> _Parts:
+        *raws, items = self._values(page)
+        members = {name: raw for name, raw in zip(known, raws, strict=True) if raw is not self.unset}
+        return (members, {}) if items is self.unset else (members | {_EMBEDDED: None}, _objects(items))
 
     def _learn(self, members: Mapping[str, Any]) -> None:
         """Find the members of such a page in one pass from now on."""
@@ -111,25 +120,23 @@ class EncodedDocument(HalDocument):
 
     Args:
         encoded: the bytes, as a buffer.
-        members: the bytes of its members; None for an embedded document.
-        items: the bytes of its embedded documents; None where they are not all objects in arrays.
+        parts: the bytes of its members and of its embedded documents, or what returns them; none of them for an
+            embedded document.
         curies: the CURIEs inherited from the document that embeds it.
     """
 
-    __slots__ = ("_encoded", "_head", "_items", "_members", "_outline", "_whole")
+    __slots__ = ("_encoded", "_head", "_outline", "_parts", "_whole")
 
     def __init__(
         self,
         encoded: Any,
-        members: Mapping[str, Any] | None = None,
-        items: Mapping[str, list[Any]] | None = None,
+        parts: _Parts | Callable[[], _Parts] = _NO_PARTS,
         *,
         curies: Curies = NO_CURIES,
     ) -> None:
         super().__init__(_OBJECT, curies=curies)
         self._encoded = encoded
-        self._members = members
-        self._items = items
+        self._parts = parts
         self._head: Any = None
         self._outline: Mapping[str, Any] | None = None
         self._whole: Mapping[str, Any] | None = None
@@ -147,26 +154,32 @@ class EncodedDocument(HalDocument):
         """The bytes that it was read from, as a buffer."""
         return self._encoded
 
+    def _found(self) -> _Parts:
+        parts = self._parts
+        if callable(parts):
+            parts = self._parts = parts()
+        return parts
+
     @property
     def outline(self) -> Mapping[str, Any]:
         """The object, with an empty object in the place of each embedded document that is not decoded yet."""
         if self._outline is None:
-            if self._members is None or self._items is None:
+            members, found = self._found()
+            if members is None or found is None:
                 return self.body
-            items = {rel: [_OBJECT] * len(found) for rel, found in self._items.items()}
-            self._outline = {
-                name: items if name == _EMBEDDED else decode(bytes(raw)) for name, raw in self._members.items()
-            }
+            items = {rel: [_OBJECT] * len(raws) for rel, raws in found.items()}
+            self._outline = {name: items if name == _EMBEDDED else decode(bytes(raw)) for name, raw in members.items()}
         return self._outline
 
     def peek(self, name: str) -> Any:
         """Return a member of the object, without decoding others where it can be; None where it is missing."""
         if self._whole is not None:
             return self._whole.get(name)
-        if self._members is not None:
-            raw = self._members.get(name)
+        members, _ = self._found()
+        if members is not None:
+            raw = members.get(name)
             if raw is None:  # missing, or embedded
-                return None if name not in self._members else self.body.get(name)
+                return None if name not in members else self.body.get(name)
         elif name in {"id", "_links"}:
             if self._head is None:
                 self._head = _decoders().head(self._encoded)
@@ -179,11 +192,12 @@ class EncodedDocument(HalDocument):
     def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:
         """The documents embedded under each relation, none of them decoded yet."""
         if self._embedded is None:
-            if self._items is None:
+            _, items = self._found()
+            if items is None:
                 return super().embedded
             curies = self.curies
             self._embedded = {
-                rel: tuple([EncodedDocument(raw, curies=curies) for raw in found]) for rel, found in self._items.items()
+                rel: tuple([EncodedDocument(raw, curies=curies) for raw in found]) for rel, found in items.items()
             }
         return self._embedded
 
@@ -203,7 +217,7 @@ def parse_encoded(content: bytes, *, curies: Curies = NO_CURIES) -> HalDocument 
     try:
         if not content.isascii():
             content.decode()  # msgspec does not look into texts that it skips
-        members, items = decoders.split(content)
+        parts = decoders.split(content)
     except decoders.refusals:
         return None
-    return EncodedDocument(content, members, items, curies=curies)
+    return EncodedDocument(content, parts, curies=curies)
