@@ -30,8 +30,12 @@ def command(tree: Path, module: str, *arguments: object) -> list[str]:
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """Return the environment of a program that imports the package of a tree and no benchmarks."""
-    return {**os.environ, "PYTHONPATH": str(tree)}
+    """Return the environment of a program that imports the package of a tree and no benchmarks.
+
+    It may write compiled sources: otherwise each start would compile all of them again.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(tree)}
 
 
 def main(tree: str, module: str, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.mutable_twin import mutable_twin
-from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
+from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, ModelReader, generate
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
@@ -37,7 +37,6 @@ from stellantis_hal.structuring.scalars import (
     unchanged,
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
-from stellantis_hal.structuring.wire_codegen import TolerantCode
 from stellantis_hal.structuring.wire_reader import WireReader, wire_reader
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
@@ -50,9 +49,85 @@ _PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
 _horizon: Final = Horizon(utc_now)
 
 
+class LazyReader:
+    """A model reader that is compiled when it is first called: many classes are part of one, and few of a body.
+
+    Args:
+        compile_: compiles the function.
+    """
+
+    __slots__ = ("_compile", "_function", "_places")
+
+    def __init__(self, compile_: Callable[[], ModelReader]) -> None:
+        self._compile = compile_
+        self._function: ModelReader | None = None
+        self._places: list[tuple[dict[str, Any], str]] = []
+
+    def __call__(self, body: dict[str, Any], problems: Recorder) -> Any:
+        function = self._function
+        if function is None:
+            function = self._function = self._compile()
+            for names, name in self._places:
+                names[name] = function
+            self._places.clear()
+        return function(body, problems)
+
+    def bind(self, names: dict[str, Any], name: str) -> None:
+        """Let a name of generated code mean the function itself, as soon as it is compiled."""
+        if self._function is None:
+            self._places.append((names, name))
+        else:
+            names[name] = self._function
+
+
+class _ClassCode:
+    """The generated code of one class.
+
+    Args:
+        schema: its fields.
+        readers: what reads each of them.
+        flat: the keys that an older generation has.
+    """
+
+    def __init__(self, schema: ClassSchema, readers: Mapping[str, FieldReader], flat: list[_FlatKey]) -> None:
+        self._schema = schema
+        self._readers = readers
+        self._flat = flat
+        self._generated: GeneratedCode | None = None
+
+    def generated(self) -> GeneratedCode:
+        """Return the source, with all names that it uses but those of :meth:`compile`."""
+        if self._generated is None:
+            found = generate(self._schema, self._readers)
+            found.namespace.update(
+                check_merged=check_merged,
+                fill_missing=fill_missing,
+                fill_missing_items=fill_missing_items,
+                mutable_kind=mutable_twin(self._schema.kind),
+                read_flat=functools.partial(_read_flat, self._flat),
+                one_or_more_models=_one_or_more_models,
+                one_or_more_values=_one_or_more_values,
+                read_models=_read_models,
+                read_values=_read_values,
+            )
+            self._generated = found
+        return self._generated
+
+    def compile(self, known: frozenset[str]) -> ModelReader:
+        """Return the function, compiled; ``known`` are the keys of a body that are no extra."""
+        found, schema = self.generated(), self._schema
+        names = {**found.namespace, "known": known, "extra_of": functools.partial(_extra_of, schema, known)}
+        exec(compile(found.source, f"<reader of {schema.kind.__name__}>", "exec"), names)  # noqa: S102 - of a schema
+        for name, reader in self._readers.items():
+            if isinstance(reader, LazyReader):
+                reader.bind(names, f"read_{name}")
+        read: ModelReader = names["read"]
+        return read
+
+
 @attrs.frozen(eq=False)
 class ModelHook:
-    """The cattrs structure hook of a model class.
+    """The cattrs structure hook of a model class; its functions are compiled when they are first called.
 
     Attributes:
         kind: the class.
@@ -72,33 +147,23 @@ class ModelHook:
 
     @classmethod
     def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> ModelHook:
-        """Compile the hook of a class, with the converter's hooks for its scalars and nested classes.
+        """Make the hook of a class, with the converter's hooks for its scalars and nested classes.
 
         Raises:
             TypeError: a field has a type that no hook reads.
         """
         schema = schema_of(kind)
         readers = {field.name: _reader_of(field, schema, converter) for field in schema.fields}
-        source, namespace, read_value = generate(schema, readers)
-        namespace |= {
-            "check_merged": check_merged,
-            "fill_missing": fill_missing,
-            "fill_missing_items": fill_missing_items,
-            "mutable_kind": mutable_twin(kind),
-            "read_flat": functools.partial(_read_flat, [_flat_key(key, schema, converter) for key in schema.flat]),
-            "one_or_more_models": _one_or_more_models,
-            "one_or_more_values": _one_or_more_values,
-            "read_models": _read_models,
-            "read_values": _read_values,
-        }
-        code = compile(source, f"<reader of {kind.__name__}>", "exec")
-        part: dict[str, Any] = {**namespace, "known": schema.known - _LINKS}
-        for names in (namespace, part):
-            names["extra_of"] = functools.partial(_extra_of, schema, names["known"])
-            exec(code, names)  # noqa: S102 - generated from a schema
+        code = _ClassCode(schema, readers, [_flat_key(key, schema, converter) for key in schema.flat])
         is_own = all(_is_own(readers[field.name], field, converter) for field in schema.fields)
-        wire = wire_reader(kind, TolerantCode(read_value, namespace)) if is_own else None
-        return cls(kind, strict, namespace["read"], part["read"], is_own, wire)
+        return cls(
+            kind,
+            strict,
+            LazyReader(functools.partial(code.compile, schema.known)),
+            LazyReader(functools.partial(code.compile, schema.known - _LINKS)),
+            is_own,
+            wire_reader(kind, code.generated) if is_own else None,
+        )
 
     def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:
         """Read a body; a model of the class passes as it is.

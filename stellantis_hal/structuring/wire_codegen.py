@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.hal.json import decode
+from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import NO_EXTRA, Extra
 from stellantis_hal.structuring.scalars import (
@@ -33,7 +34,7 @@ from stellantis_hal.structuring.scalars import (
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread, schema_of
 from stellantis_hal.structuring.wire_structs import WireStruct
 
-__all__ = ["RefusedBodyError", "TolerantCode", "WireModelReader", "generate_wire_reader"]
+__all__ = ["RefusedBodyError", "WireModelReader", "generate_wire_reader"]
 
 WireModelReader = Callable[..., Any]
 """Takes a struct, the horizon and the clock; where fields are doubted, the recorder of their problems, too."""
@@ -45,25 +46,12 @@ class RefusedBodyError(ValueError):
     """A body is left to the tolerant reader."""
 
 
-@attrs.frozen
-class TolerantCode:
-    """The lines by which the tolerant reader reads single fields of a class.
-
-    Attributes:
-        read_value: returns the lines that make ``value`` of ``raw``, and add to ``problems``.
-        namespace: the values of the names in them.
-    """
-
-    read_value: Callable[[FieldSchema], list[str]]
-    namespace: Mapping[str, Any]
-
-
 def generate_wire_reader(
     kind: type,
     struct: WireStruct,
     parts: Mapping[str, WireModelReader],
     mutable_kind: type,
-    tolerant: TolerantCode | None = None,
+    tolerant: GeneratedCode | None = None,
 ) -> WireModelReader:
     """Generate the function that makes a model of a wire struct, or raises a ValueError.
 
@@ -72,7 +60,7 @@ def generate_wire_reader(
         struct: the class's struct.
         parts: the same functions for nested models, by the attribute's name.
         mutable_kind: a class of the same layout whose attributes may be set.
-        tolerant: how fields that the struct doubts are read.
+        tolerant: the code of the tolerant reader, which reads fields that the struct doubts; None where it doubts none.
     """
     return _WireCodeGenerator(schema_of(kind), struct, parts, mutable_kind, tolerant).compile()
 
@@ -92,7 +80,7 @@ class _WireCodeGenerator:
         struct: WireStruct,
         parts: Mapping[str, WireModelReader],
         mutable_kind: type,
-        tolerant: TolerantCode | None,
+        tolerant: GeneratedCode | None,
     ) -> None:
         self._schema = schema
         self._doubted = (
@@ -101,7 +89,7 @@ class _WireCodeGenerator:
             else {field.name: tolerant.read_value(field) for field in schema.fields if field.name in struct.doubted}
         )
         self._names: dict[str, Any] = {
-            **(tolerant.namespace if tolerant is not None and self._doubted else {}),
+            **({} if tolerant is None else tolerant.namespace),
             "NO_EXTRA": NO_EXTRA,
             "UNSET": import_module("msgspec").UNSET,
             "UTC": UTC,

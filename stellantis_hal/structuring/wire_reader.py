@@ -7,15 +7,17 @@ that often are not are read by lines of the tolerant reader here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from stellantis_hal.hal.mutable_twin import mutable_twin
+from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.problems import Horizon, Problem, Recorder
 from stellantis_hal.structuring.typed_resource import PartClock
-from stellantis_hal.structuring.wire_codegen import TolerantCode, WireModelReader, generate_wire_reader
+from stellantis_hal.structuring.wire_codegen import WireModelReader, generate_wire_reader
 from stellantis_hal.structuring.wire_structs import (
     UnfitClassError,
     WireStruct,
@@ -58,12 +60,12 @@ class WireReader:
 
     Args:
         kind: the class.
-        tolerant: how its fields are read tolerantly.
+        tolerant: returns the code of its tolerant reader.
     """
 
-    def __init__(self, kind: type, tolerant: TolerantCode) -> None:
+    def __init__(self, kind: type, tolerant: Callable[[], GeneratedCode]) -> None:
         self._kind = kind
-        self.tolerant: TolerantCode = tolerant
+        self.tolerant: Callable[[], GeneratedCode] = tolerant
         self._left = _WARM  # bodies that pass unread
         self._refused = 0
         self._decode: Any = None
@@ -73,7 +75,6 @@ class WireReader:
         self._is_unfit = False
         self._makings = 0
         self._has_unknown = False
-        self._fields = doubtful_fields(kind)
         self._noted: dict[str, None] = {}  # fields of bodies with problems
         self._strikes = 0
         self._suspects = _NO_FIELDS
@@ -143,8 +144,9 @@ class WireReader:
 
     def _note(self, problems: tuple[Problem, ...]) -> None:
         """Note the fields that have problems; doubt them after some bodies."""
+        fields = doubtful_fields(self._kind)
         keys = [match[1] for problem in problems if (match := _KEY.match(problem.path))]
-        found = [name for key in keys if (name := self._fields.get(key)) is not None and name not in self.doubted]
+        found = [name for key in keys if (name := fields.get(key)) is not None and name not in self.doubted]
         if not found:
             return
         self._noted.update(dict.fromkeys(found))
@@ -181,19 +183,20 @@ class WireReader:
         self._decode = msgspec.json.Decoder(self._struct.type).decode
         self._refusals = (msgspec.MsgspecError, ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
         self._makings += self._struct.type not in _model_readers
-        self._read = _model_reader(self._kind, self._struct, self.tolerant)
+        tolerant = self.tolerant() if self.doubted else None
+        self._read = _model_reader(self._kind, self._struct, tolerant)
         return True
 
 
 _wire_readers: Final[dict[type, WireReader]] = {}
 
 
-def wire_reader(kind: type, tolerant: TolerantCode) -> WireReader | None:
+def wire_reader(kind: type, tolerant: Callable[[], GeneratedCode]) -> WireReader | None:
     """Return the reader of a class, which all converters share; None without msgspec.
 
     Args:
         kind: the class.
-        tolerant: how its fields are read tolerantly, the same by all converters.
+        tolerant: returns the code of its tolerant reader, which is the same by all converters.
     """
     if not _HAS_MSGSPEC:
         return None
@@ -201,7 +204,7 @@ def wire_reader(kind: type, tolerant: TolerantCode) -> WireReader | None:
     return _wire_readers.setdefault(kind, WireReader(kind, tolerant)) if reader is None else reader
 
 
-def _model_reader(kind: type, struct: WireStruct, tolerant: TolerantCode | None = None) -> WireModelReader:
+def _model_reader(kind: type, struct: WireStruct, tolerant: GeneratedCode | None = None) -> WireModelReader:
     read = _model_readers.get(struct.type)
     if read is None:
         parts = {name: _model_reader(kinds, part) for name, (kinds, part) in struct.parts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from math import ceil, floor, inf
 from types import GenericAlias
@@ -136,6 +137,7 @@ def _may_be_learned(path: Path, schema: ClassSchema) -> bool:
     return key.isprintable() and key.isascii() and not {'"', "\\"} & {*key}
 
 
+@functools.cache
 def doubtful_fields(kind: type) -> dict[str, str]:
     """Return the names of the fields of a class whose values can be kept as bytes, by their keys.
 

@@ -1,6 +1,7 @@
 """cattrs converters: this library's hooks on them, and hooks of the user inside this library's classes."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,9 +18,12 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip, TripKinetic
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring import compiler
+from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, generate
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, make_converter
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.schema import ClassSchema
 from tests.resources import bodies
 from tests.resources.served import Served
 
@@ -307,3 +311,21 @@ def test_values_that_a_hook_made_are_written_too() -> None:
     assert converter.unstructure(status) == {"energies": [{"level": 5}]}
     assert converter.unstructure(trip) == {"duration": {"level": 5}}
     assert (status.to_dict(), trip.to_dict()) == ({"energies": [Tank(5)]}, {"duration": Tank(5)})
+
+
+def test_classes_are_compiled_when_a_body_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    generated: list[str] = []
+
+    def note(schema: ClassSchema, readers: Mapping[str, FieldReader]) -> GeneratedCode:
+        generated.append(schema.kind.__name__)
+        return generate(schema, readers)
+
+    monkeypatch.setattr(compiler, "generate", note)
+    converter = make_converter()
+    for body in ({"distance": 1}, {"distance": 2}, {"kinetic": {"maxSpeed": 90}}, {"kinetic": {"maxSpeed": 80}}):
+        assert read_by(converter, body, Trip) == read(body, Trip)
+    assert [name for name in generated if name != "Model"] == ["Trip", "TripKinetic"]
+    assert read_by(converter, {"startPosition": {}}, Trip).start_position == Position()
+    assert read_by(converter, {}, Position) == Position()  # alone: with its links
+    assert read_by(converter, {"lastPosition": {"properties": {"heading": 5}}}, Status).last_position.heading == 5
+    assert [name for name in generated if name != "Model"] == ["Trip", "TripKinetic", "Position", "Status"]
