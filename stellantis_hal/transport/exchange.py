@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -173,7 +174,7 @@ class Exchange:
         opened: StreamingResponse | None = None
         is_kept, queue = False, queue or self._queue
         if not queue.try_acquire():
-            await self._wait_for_connection(queue, shown_url)
+            await queue.acquire(partial(self._no_connection, shown_url))
         try:
             backend = self._backend or await self._make_backend(shown_url)
             with (
@@ -255,15 +256,12 @@ class Exchange:
             release=release,
         )
 
-    async def _wait_for_connection(self, queue: TimedSemaphore, shown_url: str) -> None:
-        try:
-            await queue.acquire()
-        except TimeoutError:
-            raise NetworkError(
-                f"{mask_url(shown_url)}: no connection became free within {self._timeouts.pool:g} s; "
-                f"all {self.connections} are in use",
-                url=shown_url,
-            ) from None
+    def _no_connection(self, shown_url: str) -> NetworkError:
+        return NetworkError(
+            f"{mask_url(shown_url)}: no connection became free within {self._timeouts.pool:g} s; "
+            f"all {self.connections} are in use",
+            url=shown_url,
+        )
 
     def _map_error(self, error: BaseException, shown_url: str, *, response_started: bool) -> NetworkError | None:
         """Return the error to raise instead; None where it is to be raised unchanged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import loop_time
@@ -44,8 +45,11 @@ class TimedSemaphore:
         self._free -= 1
         return True
 
-    async def acquire(self) -> None:
+    async def acquire(self, make_error: Callable[[], Exception] = TimeoutError) -> None:
         """Wait in the queue.
+
+        Args:
+            make_error: returns the error to raise where the wait timed out.
 
         Raises:
             TimeoutError: the wait timed out.
@@ -55,17 +59,21 @@ class TimedSemaphore:
         waiter = _Waiter(loop.now() + self._timeout)
         self._queue[waiter] = None
         try:
-            await self._timer.wait(waiter, loop)
+            if self._timer.is_running:  # as nearly always: it needs no more
+                await waiter.wait(loop)
+            if not waiter.done:
+                await self._timer.wait(waiter, loop)
         except BaseException:
             if waiter.acquired:  # cancelled in the very moment of acquiring
                 self.release()
             raise
         finally:
-            self._queue.pop(waiter, None)
+            if not waiter.acquired:
+                self._queue.pop(waiter, None)
             if self._queue and not self._timer.is_running:
                 self._timer.hand_to(next(reversed(self._queue)))  # the newest stays longest
         if not waiter.acquired:
-            raise TimeoutError
+            raise make_error()
 
     def release(self) -> None:
         """Release, and let the first of the queue acquire."""

@@ -36,7 +36,9 @@ class Waiter:
     def wake(self) -> None:
         """End the wait."""
         self.done = True
-        self.go_on()
+        parked = self._parked
+        if parked is not None:
+            parked.wake()
 
     def go_on(self) -> None:
         """Let the task look what has changed."""
@@ -55,7 +57,8 @@ class WaitQueueTimer:
     def __init__(self, deadline: Callable[[], float], on_timer: Callable[[], None]) -> None:
         self._deadline = deadline
         self._on_timer = on_timer
-        self._running = False
+        self.is_running: bool = False
+        """Whether a waiting task runs the timer."""
         self._scope: anyio.CancelScope | None = None
 
     async def wait(self, waiter: Waiter, loop: LoopHandle) -> None:
@@ -66,15 +69,15 @@ class WaitQueueTimer:
             loop: the running event loop.
         """
         while not waiter.done:
-            if self._running:
+            if self.is_running:
                 await waiter.wait(loop)
                 continue
-            self._running = True
+            self.is_running = True
             try:
                 with anyio.CancelScope(deadline=self._deadline()) as self._scope:
                     await waiter.wait(loop)
             finally:
-                self._running, self._scope = False, None
+                self.is_running, self._scope = False, None
             if not waiter.done:
                 await self._fire(waiter)
 
@@ -82,11 +85,6 @@ class WaitQueueTimer:
         self._on_timer()
         if waiter.done:  # others woken with this one came earlier, so they go first
             await anyio.lowlevel.checkpoint()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a waiting task runs the timer."""
-        return self._running
 
     def hand_to(self, waiter: Waiter) -> None:
         """Let a waiter run the timer from now on."""
