@@ -38,6 +38,9 @@ def attribute(part: str, key: str | None, value: str | None) -> EventAttribute:
         "https://hooks.example.org/\u00e9",
         "https://hooks.example.org/st#part",
         "wss://hooks.example.org/st",
+        "https://user:k3Jx0v@hooks.example.org/st",
+        "https://hooks.example.org@127.0.0.1/st",
+        "https://hooks.example.org\\@example.com/st",
     ],
 )
 def test_an_address_without_tls_is_refused(url: str | None) -> None:
