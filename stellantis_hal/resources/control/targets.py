@@ -229,8 +229,8 @@ def require_webhook(webhook: Webhook, *, allow_http_loopback: bool = False) -> s
         raise ValueError(f"the address of a webhook must be an absolute https URL, not {_show_origin(url)}")
     if "@" in parts.netloc or "\\" in url:  # programs differ in which host they take from such a URL
         raise ValueError(
-            "the address of a webhook has a user, a password or a backslash: write the host alone, and pass a secret as "
-            "token="
+            "the address of a webhook has a user, a password or a backslash: write the host alone, and pass a secret "
+            "as token="
         )
     if "#" in url:
         raise ValueError(f"the address of a webhook has no fragment, but {_show_origin(url)} has one: remove it")
