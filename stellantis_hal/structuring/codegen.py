@@ -15,7 +15,7 @@ import attrs
 
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
-    Recorder,
+    ProblemList,
     nest_problems,
     record_ahead,
     record_beyond,
@@ -36,7 +36,7 @@ from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
 
-ModelReader = Callable[[dict[str, Any], Recorder], Any]
+ModelReader = Callable[[dict[str, Any], ProblemList], Any]
 FieldReader = ScalarCodec | ModelReader
 
 # Below this, every int is a float without loss.

@@ -18,8 +18,8 @@ from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,
     Horizon,
+    ProblemList,
     RawProblem,
-    Recorder,
     nest_problems,
     record_non_object,
     record_problem,
@@ -63,7 +63,7 @@ class LazyReader:
         self._function: ModelReader | None = None
         self._places: list[tuple[dict[str, Any], str]] = []
 
-    def __call__(self, body: dict[str, Any], problems: Recorder) -> Any:
+    def __call__(self, body: dict[str, Any], problems: ProblemList) -> Any:
         function = self._function
         if function is None:
             function = self._function = self._compile()
@@ -173,7 +173,7 @@ class ModelHook:
         """
         if isinstance(body, self.kind):
             return body
-        problems = Recorder(_horizon)
+        problems = ProblemList(_horizon)
         model = self.read(body if type(body) is dict else dict(body), problems)
         if problems:
             records = to_problems(path, problems)
@@ -255,7 +255,7 @@ def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> Scala
     return ScalarCodec(read=lambda value: hook(value, kind), write=unchanged, attempt=attempt)
 
 
-def _read_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:
+def _read_models(read: ModelReader, value: Any, path: str, problems: ProblemList) -> tuple[Any, ...]:
     """Read an array of objects."""
     if not isinstance(value, list):
         record_problem(problems, path, value, "not an array")
@@ -270,14 +270,14 @@ def _read_models(read: ModelReader, value: Any, path: str, problems: Recorder) -
     return tuple(models)
 
 
-def _one_or_more_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:
+def _one_or_more_models(read: ModelReader, value: Any, path: str, problems: ProblemList) -> tuple[Any, ...]:
     """Read an array of objects, or the only object in place of an array, as older generations have it."""
     if isinstance(value, dict):
         return (_read_model(read, value, path, problems),)
     return _read_models(read, value, path, problems)
 
 
-def _read_model(read: ModelReader, value: dict[str, Any], path: str, problems: Recorder) -> Any:
+def _read_model(read: ModelReader, value: dict[str, Any], path: str, problems: ProblemList) -> Any:
     start = len(problems)
     model = read(value, problems)
     if len(problems) != start:
@@ -331,7 +331,7 @@ def _flat_key(key: str, schema: ClassSchema, converter: cattrs.Converter) -> _Fl
     return _FlatKey(key, attributes, tuple(models), _reader_of(field, schema, converter))
 
 
-def _read_flat(keys: list[_FlatKey], model: Any, body: dict[str, Any], problems: Recorder) -> None:
+def _read_flat(keys: list[_FlatKey], model: Any, body: dict[str, Any], problems: ProblemList) -> None:
     """Read keys of an older generation into today's places, where these are empty."""
     for flat in keys:
         raw, place = body.get(flat.key), f".{flat.key}"

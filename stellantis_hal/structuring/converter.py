@@ -19,7 +19,7 @@ from stellantis_hal.structuring.compiler import ModelHook
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured
 from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Horizon, Problem, Recorder, json_type, to_problems
+from stellantis_hal.structuring.problems import Horizon, Problem, ProblemList, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
 from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
 from stellantis_hal.validation import require_type
@@ -146,7 +146,7 @@ class TypedConverter:
     def _read_tolerantly(self, hook: ModelHook, resource: HalResource, clock: PartClock | None) -> Any:
         """Read a body as a model, and report what cannot be read."""
         body = resource.require_object()
-        problems = Recorder(self._horizon, clock)
+        problems = ProblemList(self._horizon, clock)
         value = hook.read(body if type(body) is dict else dict(body), problems)
         if problems:
             self._record(hook, resource, value, problems)
@@ -154,7 +154,7 @@ class TypedConverter:
             set_clock(value, clock)  # of what hooks of the user made, too
         return value
 
-    def _record(self, hook: ModelHook, resource: HalResource, value: Any, problems: Recorder) -> None:
+    def _record(self, hook: ModelHook, resource: HalResource, value: Any, problems: ProblemList) -> None:
         """Store the problems of a body in its model, and report them."""
         records = to_problems("$", problems)
         _set(value, "problems", records)

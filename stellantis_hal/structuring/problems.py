@@ -20,8 +20,8 @@ __all__ = [
     "Horizon",
     "Problem",
     "ProblemKind",
+    "ProblemList",
     "RawProblem",
-    "Recorder",
     "Sentinel",
     "json_type",
     "nest_problems",
@@ -143,7 +143,7 @@ class Horizon:
         return instant - now if instant > self.latest else None
 
 
-class Recorder(list[RawProblem]):
+class ProblemList(list[RawProblem]):
     """The problems of a body that is being read.
 
     Attributes:
@@ -192,7 +192,7 @@ def record_non_object(problems: list[RawProblem], path: str, value: object) -> N
         record_problem(problems, path, value, "not an object")
 
 
-def record_ahead(problems: Recorder, path: str, value: object, instant: datetime) -> None:
+def record_ahead(problems: ProblemList, path: str, value: object, instant: datetime) -> None:
     """Record an instant that is ahead of the client's clock, if it still is."""
     ahead = problems.horizon.ahead(instant)
     if ahead is not None:

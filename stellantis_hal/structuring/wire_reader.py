@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.codegen import GeneratedCode
-from stellantis_hal.structuring.problems import Horizon, Problem, Recorder
+from stellantis_hal.structuring.problems import Horizon, Problem, ProblemList
 from stellantis_hal.structuring.typed_resource import PartClock
 from stellantis_hal.structuring.wire_codegen import WireModelReader, generate_wire_reader
 from stellantis_hal.structuring.wire_structs import (
@@ -97,7 +97,7 @@ class WireReader:
         """Let no body pass unread because of those before it."""
         self._left = 0
 
-    def read(self, content: Any, horizon: Horizon, clock: PartClock | None) -> tuple[Any, Recorder | None]:
+    def read(self, content: Any, horizon: Horizon, clock: PartClock | None) -> tuple[Any, ProblemList | None]:
         """Return the model of a body, and the problems of fields that were doubted; None where there are none.
 
         The model is None where the tolerant reader has to read the body.
@@ -117,7 +117,7 @@ class WireReader:
             if not self.doubted:
                 model, problems = self._read(self._decode(content), horizon, clock), None
             else:
-                problems = Recorder(horizon, clock)
+                problems = ProblemList(horizon, clock)
                 model = self._read(self._decode(content), horizon, clock, problems)
         except self._refusals as error:
             self._refuse(error)
@@ -158,7 +158,7 @@ class WireReader:
             self._noted.clear()
             self._strikes = 0
 
-    def _trust(self, problems: Recorder) -> None:
+    def _trust(self, problems: ProblemList) -> None:
         """Doubt no field any more after many bodies without a problem."""
         self._trusted = 0 if problems else self._trusted + 1
         if self._trusted >= _BODIES_OF_TRUST:
