@@ -61,9 +61,9 @@ class Poll(Stream):
     async def _read(self) -> None:
         target = self._target
         now = anyio.current_time()
-        turn = (await self._records.load_vehicles(target.account.store, [target.id])).get(target.id)
-        if turn is not None and turn.deep_at is not None:
-            target.deep_scan_at = now + turn.deep_at - self._wall_clock().timestamp()
+        record = (await self._records.load_vehicles(target.account.store, [target.id])).get(target.id)
+        if record is not None and record.deep_at is not None:
+            target.deep_scan_at = now + record.deep_at - self._wall_clock().timestamp()
         for what in self._kinds:
             await self._poller.poll(target, self._vehicle, what, now=now)
         self._records.polled(target, now)

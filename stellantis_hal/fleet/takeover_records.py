@@ -140,12 +140,12 @@ class RestoredAccount:
     Attributes:
         record: its record.
         vehicles: dumps of its vehicles by id; None where they have to be listed.
-        turns: records of its vehicles by id.
+        vehicle_records: those of its vehicles, by id.
     """
 
     record: AccountRecord
     vehicles: Mapping[str, Mapping[str, Any]] | None
-    turns: Mapping[str, VehicleRecord]
+    vehicle_records: Mapping[str, VehicleRecord]
 
 
 def _fields(content: bytes, count: int, what: str) -> list[Any]:
@@ -311,17 +311,21 @@ class TakeoverRecords:
         now = self._wall_clock().timestamp()
         is_recent = record.listed_at is not None and now - relist < record.listed_at <= now + relist
         if not (is_recent or record.lost_at is not None):
-            return RestoredAccount(record=record, vehicles=None, turns={})
+            return RestoredAccount(record=record, vehicles=None, vehicle_records={})
         names = [self._document_key(id_) for id_ in record.vehicles]
         contents = await store.load_many([*names, *map(self._vehicle_key, record.vehicles)])
         dumps: dict[str, Mapping[str, Any]] = {}
         for id_, name in zip(record.vehicles, names, strict=True):
             dump = _read(_load_dump, contents[name]) if name in contents else None
             if dump is None:
-                return RestoredAccount(record=record, vehicles=None, turns=self._turns(record.vehicles, contents))
+                return RestoredAccount(
+                    record=record, vehicles=None, vehicle_records=self._vehicle_records(record.vehicles, contents)
+                )
             self._documents[id_] = _digest(dump)
             dumps[id_] = dump
-        return RestoredAccount(record=record, vehicles=dumps, turns=self._turns(record.vehicles, contents))
+        return RestoredAccount(
+            record=record, vehicles=dumps, vehicle_records=self._vehicle_records(record.vehicles, contents)
+        )
 
     async def load_vehicles(self, store: CheckpointStore, ids: Iterable[str]) -> Mapping[str, VehicleRecord]:
         """Return the records of vehicles that have one.
@@ -333,16 +337,16 @@ class TakeoverRecords:
         ids = list(ids)
         if self._store is None or not ids:
             return {}
-        return self._turns(ids, await store.load_many([self._vehicle_key(id_) for id_ in ids]))
+        return self._vehicle_records(ids, await store.load_many([self._vehicle_key(id_) for id_ in ids]))
 
-    def _turns(self, ids: Iterable[str], contents: Mapping[str, bytes]) -> dict[str, VehicleRecord]:
-        turns: dict[str, VehicleRecord] = {}
+    def _vehicle_records(self, ids: Iterable[str], contents: Mapping[str, bytes]) -> dict[str, VehicleRecord]:
+        found: dict[str, VehicleRecord] = {}
         for id_ in ids:
             content = contents.get(self._vehicle_key(id_))
             record = None if content is None else _read(VehicleRecord.load, content)
             if record is not None:
-                turns[id_] = record
-        return turns
+                found[id_] = record
+        return found
 
 
 def _load_dump(content: bytes) -> Mapping[str, Any]:
@@ -362,5 +366,5 @@ def _read(load: Callable[[bytes], R], content: bytes) -> R | None:
     try:
         return load(content)
     except (ValueError, TypeError) as error:
-        _log.warning("a record of a watch's turns cannot be read, and is not used: %s", error)
+        _log.warning("a record of a watch cannot be read, and is not used: %s", error)
         return None

@@ -47,7 +47,7 @@ def lease_lost(scope: str, epoch: int | None = None, current: int | None = None)
     if epoch is None:
         reason = "it is not held by this process (any more)"
     else:
-        reason = f"another process took it over: this one had turn {epoch}, the present one is {current}"
+        reason = f"another process took it over: this one had epoch {epoch}, the present one is {current}"
     return LeaseLostError(
         f"lease {scope!r}: {reason}. Nothing was written; what was not acknowledged is delivered by the new owner, "
         "with the same ids",

@@ -202,7 +202,7 @@ async def test_a_former_owner_is_refused(shared: Shared, tmp_path: Path) -> None
         assert await present.load(key) == b"first"
         token = second.token("alice")
         old = attrs.evolve(token, epoch=token.epoch - 1)
-        with pytest.raises(LeaseLostError, match=r"another process took it over: this one had turn \d+, the present"):
+        with pytest.raises(LeaseLostError, match=r"another process took it over: this one had epoch \d+, the present"):
             await store.write_as({key: b"late"}, old)  # type: ignore[attr-defined]
         with pytest.raises(LeaseLostError):
             await store.read_as([key], old)  # type: ignore[attr-defined]

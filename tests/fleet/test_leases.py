@@ -417,7 +417,7 @@ async def test_a_file_fences_former_owners(tmp_path: Path) -> None:
         async with two.lease("fleet"):
             later = two.fenced("alice")
             await later.save_many({"watch/v": b"2"})
-            with pytest.raises(LeaseLostError, match="this one had turn 1, the present one is 2"):
+            with pytest.raises(LeaseLostError, match="this one had epoch 1, the present one is 2"):
                 await one.write_as({"watch/v": b"late"}, token)
             with pytest.raises(LeaseLostError):
                 await one.read_as(["watch/v"], token)
@@ -431,7 +431,7 @@ async def test_a_file_fences_former_owners(tmp_path: Path) -> None:
 
 @attrs.define
 class Turns:
-    """A fence whose turns a test sets; None: the lease is not held."""
+    """A fence whose epochs a test sets; None: the lease is not held."""
 
     epoch: int | None
 
@@ -457,7 +457,7 @@ async def test_a_view_ends_with_its_turn(tmp_path: Path) -> None:
         view = store.fenced("alice")
         await view.save("watch/v", b"1")
         fence.epoch = 3
-        with pytest.raises(LeaseLostError, match="this one had turn 1, the present one is 3"):
+        with pytest.raises(LeaseLostError, match="this one had epoch 1, the present one is 3"):
             await view.save("watch/v", b"2")
         assert await store.fenced("alice").load("watch/v") == b"1"
         store.drop_fence(Lease(Table(), "other", ttl=3.0, interval=0.5))

@@ -43,7 +43,7 @@ class Registry:
     Attributes:
         accounts: by name; a standalone vehicle has an entry of its own.
         vehicles: by id.
-        turns: records of vehicles that are about to be added, by id.
+        vehicle_records: those of vehicles that are about to be added, by id.
         pacing: due times and budget of these.
     """
 
@@ -51,7 +51,7 @@ class Registry:
         self.accounts: dict[str, WatchedAccount] = {}
         self.vehicles: dict[str, WatchedVehicle] = {}
         self.pacing: Pacing = Pacing(options, self.accounts, self.vehicles, clock, store.share)
-        self.turns: dict[str, VehicleRecord] = {}
+        self.vehicle_records: dict[str, VehicleRecord] = {}
         self._store = store
         self._options = options
         self._fallbacks = FallbackAccounts()
@@ -124,7 +124,7 @@ class Registry:
         record, age = restored.record, self.pacing.age
         if record.lost_at is not None:
             account.lost_at, account.was_lost, account.failures = now - age(record.lost_at), True, record.failures
-        self.turns.update(restored.turns)
+        self.vehicle_records.update(restored.vehicle_records)
         if restored.vehicles is None:
             return False
         try:
@@ -178,17 +178,17 @@ class Registry:
             raise ValueError(f"weight must return a finite number more than 0, such as 1.0, not {weight!r}")
         watched_vehicle = WatchedVehicle(id_, account, vehicle, weight)
         self.vehicles[id_] = account.vehicles[id_] = watched_vehicle
-        turn = self.turns.pop(id_, None)
-        if turn is None:
+        record = self.vehicle_records.pop(id_, None)
+        if record is None:
             self.pacing.schedule_first(watched_vehicle, now)
             return
         age = self.pacing.age
-        watched_vehicle.interval_factor = turn.factor
-        watched_vehicle.adapted_at = now - age(turn.polled_at)
-        if turn.deep_at is not None:
-            watched_vehicle.deep_scan_at = now - age(turn.deep_at)
+        watched_vehicle.interval_factor = record.factor
+        watched_vehicle.adapted_at = now - age(record.polled_at)
+        if record.deep_at is not None:
+            watched_vehicle.deep_scan_at = now - age(record.deep_at)
         if account.lost_at is None:
-            self.pacing.schedule_restored(watched_vehicle, now - age(turn.polled_at), now)
+            self.pacing.schedule_restored(watched_vehicle, now - age(record.polled_at), now)
 
     # ------------------------------------------------------------------------------------------- remove
 

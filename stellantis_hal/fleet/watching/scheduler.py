@@ -408,11 +408,11 @@ class PollScheduler:
         if self._registry.is_watched(account):
             try:
                 new = [id_ for id_ in found if id_ not in self._registry.vehicles]
-                turns = await self._records.load_vehicles(account.store, new)
+                records = await self._records.load_vehicles(account.store, new)
             except LeaseLostError:  # the source says so too, and removes it
                 self._pacing.queue.put(account, anyio.current_time() + _RENEWAL_WAIT)
                 return
-            self._registry.turns.update(turns)
+            self._registry.vehicle_records.update(records)
         if self._registry.is_watched(account):
             empty_since = account.empty_since
             account.partial_listings = account.partial_listings + 1 if is_partial else 0
