@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
-from stellantis_hal.transport.rate_limit.turn_book import Grant, TurnBook
+from stellantis_hal.transport.rate_limit.turn_book import TokenGrant, TurnBook
 from stellantis_hal.transport.rate_limit.turns import Turn, TurnReply
 
 __all__ = ["Player", "Scene", "StrictWindow"]
@@ -46,7 +46,7 @@ class Player:
     background: int = 0
     next_turn: float = 0.0
     is_dead: bool = False
-    grants: list[Grant] = attrs.Factory(list[Grant])
+    grants: list[TokenGrant] = attrs.Factory(list[TokenGrant])
 
 
 class Scene:
@@ -134,7 +134,7 @@ class Scene:
         player.next_turn = self.now + (1.0 if reply.again_in < 0 else reply.again_in / 1_000_000)
         return reply
 
-    def send(self, player: Player, grant: Grant) -> None:
+    def send(self, player: Player, grant: TokenGrant) -> None:
         """Send a request; it is counted on arrival, and answered later."""
         self.sent += 1
         player.book.sent(grant, self.now)
@@ -148,7 +148,7 @@ class Scene:
 
         self.later(there, arrive)
 
-    def answer(self, player: Player, grant: Grant, quota: Quota) -> None:
+    def answer(self, player: Player, grant: TokenGrant, quota: Quota) -> None:
         """Book an answer."""
         if not player.is_dead:
             player.book.answered(grant, self.now, quota)

@@ -9,7 +9,7 @@ from typing import Self
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
 from stellantis_hal.transport.rate_limit.quota import Quota
-from stellantis_hal.transport.rate_limit.turn_book import Grant
+from stellantis_hal.transport.rate_limit.turn_book import TokenGrant
 from stellantis_hal.transport.rate_limit.turn_taking import LedgerAccess, OnOutage, TurnTaking
 
 __all__ = ["SharedLimiter"]
@@ -112,7 +112,7 @@ class _SharedSlot:
         self._turns = turns
         self._background = background
         self._max_wait = max_wait
-        self._grant: Grant | None = None
+        self._grant: TokenGrant | None = None
 
     async def __aenter__(self) -> Self:
         self._grant = await self._turns.acquire(self._background, self._max_wait)

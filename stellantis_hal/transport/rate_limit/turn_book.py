@@ -24,7 +24,7 @@ from stellantis_hal.transport.rate_limit.turns import (
     TurnReply,
 )
 
-__all__ = ["Grant", "TurnBook"]
+__all__ = ["TokenGrant", "TurnBook"]
 
 _SPAN = SPAN / SECOND
 _GUARD = 0.002
@@ -36,7 +36,7 @@ _HELD = HOLD / SECOND - 1.0
 
 
 @attrs.define(eq=False)
-class Grant:
+class TokenGrant:
     """The right to send one request.
 
     Attributes:
@@ -107,8 +107,8 @@ class TurnBook:
         self._epoch = self._former = ""
         self._is_shared = True
         self._alive_until = -math.inf
-        self._out: dict[int, Grant] = {}
-        self._under_way: OrderedDict[int, Grant] = OrderedDict()
+        self._out: dict[int, TokenGrant] = {}
+        self._under_way: OrderedDict[int, TokenGrant] = OrderedDict()
         self._answered: list[tuple[int, int, float]] = []
         self._given_back: list[tuple[int, int]] = []
         self._quota: tuple[Quota, int] | None = None
@@ -123,23 +123,23 @@ class TurnBook:
 
     # ------------------------------------------------------------------------------------------------ requests
 
-    def is_stale(self, grant: Grant, now: float) -> bool:
+    def is_stale(self, grant: TokenGrant, now: float) -> bool:
         """Return whether the ledger may have given a grant to another process, as it does where one stands still."""
         return now > grant.at + _HELD or (grant.is_shared and now >= self._alive_until)
 
-    def sent(self, grant: Grant, now: float) -> None:
+    def sent(self, grant: TokenGrant, now: float) -> None:
         """Book a request as sent."""
         if grant.sent_at is None:
             grant.sent_at = now
             self._under_way[grant.number] = grant
 
-    def unused(self, grant: Grant) -> None:
+    def unused(self, grant: TokenGrant) -> None:
         """Return a grant, because nothing was sent."""
         self._under_way.pop(grant.number, None)
         if self._out.pop(grant.number, None) is not None:
             self._given_back.append((grant.number, grant.minute))
 
-    def answered(self, grant: Grant, now: float, quota: Quota | None = None, *, is_complete: bool = True) -> None:
+    def answered(self, grant: TokenGrant, now: float, quota: Quota | None = None, *, is_complete: bool = True) -> None:
         """Book a request as answered, or as given up after it was sent."""
         self.sent(grant, now)
         self._under_way.pop(grant.number, None)
@@ -251,7 +251,7 @@ class TurnBook:
             leaving=leaving,
         )
 
-    def apply(self, turn: Turn, reply: TurnReply, *, taken_at: float, now: float) -> list[Grant]:
+    def apply(self, turn: Turn, reply: TurnReply, *, taken_at: float, now: float) -> list[TokenGrant]:
         """Apply a reply; return the grants, interactive ones first.
 
         Args:
@@ -275,10 +275,10 @@ class TurnBook:
         self._epoch = reply.epoch
         self._alive_until = taken_at + ALIVE / SECOND
         self.latest = reply
-        grants: list[Grant] = []
+        grants: list[TokenGrant] = []
         for delay in reply.delays:
             self._known += 1
-            grant = Grant(self._known, reply.minute, now + delay / SECOND, self._is_shared, reply.returned)
+            grant = TokenGrant(self._known, reply.minute, now + delay / SECOND, self._is_shared, reply.returned)
             self._out[grant.number] = grant
             grants.append(grant)
         return grants

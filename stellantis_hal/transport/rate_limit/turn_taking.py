@@ -36,7 +36,7 @@ from stellantis_hal.transport.rate_limit.protocol import (
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
 from stellantis_hal.transport.rate_limit.shared_queue import GrantQueue, Waiter
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
-from stellantis_hal.transport.rate_limit.turn_book import Grant, TurnBook
+from stellantis_hal.transport.rate_limit.turn_book import TokenGrant, TurnBook
 from stellantis_hal.transport.rate_limit.turns import ALIVE, SECOND, UNLIMITED, Turn, TurnReply
 
 __all__ = ["LedgerAccess", "OnOutage", "TurnTaking"]
@@ -302,7 +302,7 @@ class TurnTaking:
 
     # ------------------------------------------------------------------------------------------ waiting tasks
 
-    async def acquire(self, background: bool, max_wait: float) -> Grant:
+    async def acquire(self, background: bool, max_wait: float) -> TokenGrant:
         """Wait for a grant, and until its instant."""
         if self._group is None or not self._is_open:
             raise self._not_entered()
@@ -395,7 +395,7 @@ class TurnTaking:
 
     # ---------------------------------------------------------------------------------------------- requests
 
-    def check(self, grant: Grant) -> None:
+    def check(self, grant: TokenGrant) -> None:
         """Raise StaleSlotError where another process may use a grant's token meanwhile."""
         if self._book.is_stale(grant, anyio.current_time()):
             raise StaleSlotError(
@@ -403,11 +403,11 @@ class TurnTaking:
                 "stood still, so that its token may be another process's by now: take a new slot"
             )
 
-    def sent(self, grant: Grant) -> None:
+    def sent(self, grant: TokenGrant) -> None:
         """Book a request as sent."""
         self._book.sent(grant, anyio.current_time())
 
-    def answered(self, grant: Grant, quota: Quota | None) -> None:
+    def answered(self, grant: TokenGrant, quota: Quota | None) -> None:
         """Book a request as answered."""
         now = anyio.current_time()
         self._book.answered(grant, now, quota)
@@ -415,12 +415,12 @@ class TurnTaking:
             self._hold_back(now + _UNTIL_PAUSED, REFUSAL)
         self._wake_pump()
 
-    def give_up(self, grant: Grant) -> None:
+    def give_up(self, grant: TokenGrant) -> None:
         """Book a request as sent and never answered."""
         self._book.answered(grant, anyio.current_time(), is_complete=False)
         self._wake_pump()
 
-    def give_back(self, grant: Grant) -> None:
+    def give_back(self, grant: TokenGrant) -> None:
         """Return a grant, because nothing was sent."""
         self._granted -= 1
         self._given_back += 1

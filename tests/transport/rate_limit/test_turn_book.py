@@ -5,7 +5,7 @@ import math
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from stellantis_hal.transport.rate_limit.round_trips import RoundTrips
-from stellantis_hal.transport.rate_limit.turn_book import Grant, TurnBook
+from stellantis_hal.transport.rate_limit.turn_book import TokenGrant, TurnBook
 from stellantis_hal.transport.rate_limit.turns import SECOND, SharedLedger, TurnReply
 
 START = 1_000.0
@@ -19,7 +19,7 @@ class Process:
         self.book = TurnBook("a", RateLimits(4, 100), 0.0, 1)
         self.take(START, 0)
 
-    def take(self, now: float, interactive: int) -> list[Grant]:
+    def take(self, now: float, interactive: int) -> list[TokenGrant]:
         turn = self.book.turn(now, interactive=interactive)
         return self.book.apply(turn, self.ledger.take(turn, round(now * SECOND)), taken_at=now, now=now)
 
