@@ -3,9 +3,11 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
+import pytest
 
 import stellantis_hal
 from stellantis_hal import testing
@@ -29,6 +31,16 @@ def documented(module: str) -> list[str]:
 def test_each_public_name_has_one_entry() -> None:
     assert documented("stellantis_hal") == sorted(stellantis_hal.__all__)
     assert documented("stellantis_hal.testing") == sorted(testing.__all__)
+
+
+def test_members_of_private_bases_have_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of public classes are found by Sphinx; a base without an entry would hide what users call."""
+    monkeypatch.syspath_prepend(str(PAGES.parent / "_ext"))
+    inherited_members = import_module("public_reference").inherited_members
+    assert {"state", "value", "links", "embedded", "dump"} <= set(inherited_members(stellantis_hal.HalResource))
+    assert inherited_members(stellantis_hal.StellantisClient) == ["quota", "limiter", "aclose"]
+    assert "statistics" in inherited_members(stellantis_hal.SQLiteLimiter)
+    assert inherited_members(stellantis_hal.Trip) == []
 
 
 def test_each_error_is_explained() -> None:

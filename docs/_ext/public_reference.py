@@ -34,6 +34,14 @@ _COMMON_MODULES: Final = ("collections.abc", "datetime", "os", "pathlib", "ssl",
 _TYPE_VARIABLES: Final = frozenset({"T", "T_co", "P", "R"})
 _ATTRIBUTES: Final = re.compile(r"\n[ ]*Attributes:\n((?:(?:[ ]{4,}.*)?\n)*)", re.MULTILINE)
 _ENTRY: Final = re.compile(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", re.MULTILINE)
+INTERNAL: Final = frozenset(
+    {
+        *("snapshot", "steps", "context", "require_context", "rebind", "require_object"),  # of a resource
+        *("known_root", "root_with", "reread", "adopt"),  # of an entry point
+        *("fenced", "share", "refuse", "is_away"),  # of stores
+    }
+)
+"""Members of public classes for other modules of the package: they are not public, and have no entry."""
 
 
 class PublicNames(SphinxDirective):
@@ -109,7 +117,10 @@ def entry(module: str, name: str) -> list[str]:
     if isinstance(value, type) and issubclass(value, BaseException):
         return [f".. autoexception:: {target}", "   :show-inheritance:", "   :members:", ""]
     if isinstance(value, type):
-        return [f".. autoclass:: {target}", "   :members:", ""]
+        lines = [f".. autoclass:: {target}", "   :members:", ""]
+        for member in inherited_members(value):
+            lines += _indented([f".. {_kind(value, member)}:: {target}.{member}", ""])
+        return lines
     if isinstance(value, FunctionType):
         return [f".. autofunction:: {target}", ""]
     return [f".. py:data:: {target}", f"   :type: {_shown_type(value)}", "", *_indented(_alias_lines(name)), ""]
@@ -117,6 +128,22 @@ def entry(module: str, name: str) -> list[str]:
 
 def _indented(lines: list[str]) -> list[str]:
     return [f"   {line}" if line else "" for line in lines]
+
+
+def inherited_members(owner: type) -> list[str]:
+    """Return the public members that a class has from bases of the package that have no entry of their own."""
+    with_entries = {getattr(stellantis_hal, name) for name in stellantis_hal.__all__ if name[0].isupper()}
+    return [
+        name
+        for base in owner.__mro__[1:]
+        if base.__module__.partition(".")[0] == _FACE and base not in with_entries
+        for name, member in vars(base).items()
+        if not name.startswith("_")
+        and name not in vars(owner)
+        and name not in INTERNAL
+        and isinstance(member, property | FunctionType | classmethod | staticmethod)
+        and inspect.getdoc(getattr(owner, name))
+    ]
 
 
 def _kind(owner: type, member: str) -> str:
@@ -145,7 +172,7 @@ def _fields(model: type[Model]) -> list[str]:
     """Return the table of a model's fields: those of the class before inherited ones."""
     schema = {field.name: field for field in schema_of(model).fields}
     meanings, types = _meanings(model), get_type_hints(model)
-    fields = [field for field in attrs.fields(model) if field.name not in OWN_FIELDS]
+    fields = [each for each in attrs.fields(model) if each.name not in OWN_FIELDS and not each.name.startswith("_")]
     fields.sort(key=lambda field: field.inherited)
     if not fields:
         return []

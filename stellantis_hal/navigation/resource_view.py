@@ -142,10 +142,6 @@ class ResourceView:
             )
         return document.body
 
-    def peek(self, name: str) -> Any:
-        """Return a property as it is, also a reserved one, without decoding others where it can be; None if missing."""
-        return self.document.peek(name)
-
     def keys(self) -> KeysView[str]:
         """Return the names of its properties, so that ``dict(resource)`` is its state."""
         return self.state.keys()

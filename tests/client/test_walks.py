@@ -19,7 +19,7 @@ from stellantis_hal.simulator import ScriptedFault, Simulator, TooManyRequests
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
 
 PACKAGE = Path(stellantis_hal.__file__).parent
-PAGE = PACKAGE.parent / "docs" / "explanation" / "walks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "walks.md"
 
 pytestmark = pytest.mark.anyio
 

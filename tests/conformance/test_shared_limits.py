@@ -11,7 +11,6 @@ import anyio.abc
 import pytest
 from coredis import RedisCluster
 
-import stellantis_hal
 from benchmarks.shared_limiter import run
 from stellantis_hal.errors import ClosedClientError
 from stellantis_hal.storage.redis import RedisConnection
@@ -156,7 +155,7 @@ async def test_connection_cut_at_every_call_refuses_nothing(redis_server: RedisS
 
 @pytest.mark.anyio
 async def test_page_runs_with_redis(redis_server: RedisServer) -> None:
-    page = Path(stellantis_hal.__file__).parent.parent / "docs" / "howto" / "shared_limits.md"
+    page = Path(__file__).parents[2] / "docs" / "howto" / "shared_limits.md"
     blocks = re.findall(r"^```py\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert len(blocks) == 1
     source = blocks[0].replace("redis://redis.example.com:6379/0", redis_server.url)

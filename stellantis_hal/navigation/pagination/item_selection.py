@@ -79,7 +79,7 @@ def identity_of(item: HalResource | LinkedItem) -> str | None:
     """
     if isinstance(item, LinkedItem):
         return item.self_url
-    id_ = item.peek("id")
+    id_ = item.document.peek("id")
     if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
         return f"id:{id_}"
     url = item.self_url
