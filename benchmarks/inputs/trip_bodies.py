@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = ["PAGE", "VEHICLE", "full_page", "full_trip", "spoil"]
 
 PAGE = 60
 VEHICLE = "https://api.example/connectedcar/v4/user/vehicles/" + "01234a91598cf0c57e856bb88003fd2a" * 3
-_AT = "2023-09-12T09:41:10.911Z"
+_FIRST = datetime(2023, 1, 1, 8, 41, 10, tzinfo=UTC)
 _BAD = (("distance", "n/a"), ("startedAt", "yesterday"), ("done", "perhaps"), ("startMileage", [1]), ("kinetic", 7))
 
 
-def _position(number: int) -> dict[str, Any]:
+def _instant(minutes: float) -> str:
+    """Return an instant after the start of the first trip."""
+    instant = (_FIRST + timedelta(minutes=minutes)).replace(tzinfo=None)
+    return f"{instant.isoformat(timespec='milliseconds' if instant.microsecond else 'seconds')}Z"
+
+
+def _position(number: int, at: str) -> dict[str, Any]:
     return {
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [2.1 + number / 1000, 48.2, 35.5]},
-        "properties": {"createdAt": _AT, "heading": 120, "signalQuality": 9, "type": "Acquire", "fixStatus": "3D"},
+        "properties": {"createdAt": at, "heading": 120, "signalQuality": 9, "type": "Acquire", "fixStatus": "3D"},
     }
 
 
@@ -29,19 +36,23 @@ def _energies(level: float) -> list[dict[str, Any]]:
 
 
 def full_trip(number: int) -> dict[str, Any]:
-    """Return a trip of a hybrid vehicle with all fields, two unknown ones and links."""
+    """Return a trip of a hybrid vehicle with all fields, two unknown ones and links.
+
+    No value contradicts another one, and each trip has its own instants.
+    """
     url = f"{VEHICLE}/trips/t{number}"
-    distance = 12.5 + number
+    distance = 12.5 + number % PAGE  # in a longer one the mean speed would be above the greatest
+    started, stopped, reported = (_instant(97 * number + minutes) for minutes in (0, 50, 50.5 + 0.911 / 60))
     rels = {"self": "", "waypoints": "/wayPoints", "alerts": "/alerts", "collisions": "/collisions"}
     return {
         "id": f"trip-{number:08}",
-        "createdAt": _AT,
-        "updatedAt": _AT,
-        "startedAt": "2023-09-12T08:41:10Z",
-        "stoppedAt": "2023-09-12T09:31:10Z",
-        "startPosition": _position(number),
-        "stopPosition": _position(number + 1),
-        "duration": 3000 + number,
+        "createdAt": reported,
+        "updatedAt": reported,
+        "startedAt": started,
+        "stoppedAt": stopped,
+        "startPosition": _position(number, started),
+        "stopPosition": _position(number + 1, stopped),
+        "duration": 3000 + number % PAGE,
         "distance": distance,
         "startMileage": 12000.5 + number,
         "startEnergies": _energies(80.5),

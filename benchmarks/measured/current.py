@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -55,9 +56,15 @@ async def _refuse(request: Request, /) -> Response:
     raise AssertionError(f"{request.url} was requested")
 
 
-def make_resource(url: str, content: bytes, fetch: Fetch = _refuse) -> HalResource:
+def make_resource(url: str, content: bytes, fetch: Any = _refuse) -> HalResource:
     """Return a resource of a body; without ``fetch``, nothing may be fetched."""
-    return HalResource.of(make_response(url, content), ResourceContext(fetch=fetch))
+    return HalResource.of(make_response(url, content), _context_of(fetch))
+
+
+@functools.cache
+def _context_of(fetch: Any) -> ResourceContext:
+    """Return the context of all resources of one fetch, as those of an account have one."""
+    return ResourceContext(fetch=fetch)
 
 
 async def from_url(url: str, fetch: Fetch) -> HalResource:

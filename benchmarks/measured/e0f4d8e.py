@@ -5,6 +5,7 @@ Its modules have other names than those of this tree, so they are imported by na
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -71,7 +72,13 @@ async def _refuse(request: Any, /) -> Any:
 def make_resource(url: str, content: bytes, fetch: Any = _refuse) -> HalResource:
     """Return a resource of a body; without ``fetch``, nothing may be fetched."""
     of: Callable[..., HalResource] = HalResource.of
-    return of(make_response(url, content), _Binding(fetch=fetch))
+    return of(make_response(url, content), _binding_of(fetch))
+
+
+@functools.cache
+def _binding_of(fetch: Any) -> Any:
+    """Return the binding of all resources of one fetch, as those of an account have one."""
+    return _Binding(fetch=fetch)
 
 
 async def from_url(url: str, fetch: Any) -> HalResource:

@@ -10,6 +10,7 @@ from benchmarks.inputs.trip_bodies import PAGE, full_page
 from benchmarks.servers.changing import Changing
 from benchmarks.servers.strict_api import utilisation
 from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
 
 STATUS = json.dumps(
@@ -40,6 +41,12 @@ def test_versions_of_a_body_have_new_values_and_one_length() -> None:
 @pytest.mark.parametrize("number", [0, 79, 80, 89, 90, 100_000])
 def test_versions_of_a_body_are_read_without_problems(number: int) -> None:
     assert read(json.loads(Changing(STATUS).render(number)), Status).problems == ()
+
+
+@pytest.mark.parametrize("first", [0, 5_000, 9_960])
+def test_trips_of_a_full_page_are_read_without_problems(first: int) -> None:
+    trips = [read(trip, Trip) for trip in json.loads(full_page(first))["_embedded"]["trips"]]
+    assert [trip.problems for trip in trips] == [()] * PAGE
 
 
 def test_spoiled_page_has_one_bad_value_in_each_trip() -> None:
