@@ -112,9 +112,14 @@ class _WireCodeGenerator:
 
     def compile(self) -> WireModelReader:
         kind, check = self._schema.kind, self._schema.check
-        body = ["new = allocate(mutable_kind)", "latest = horizon.latest", *self._opening]
-        if any(self._is_attempted(field) or len(field.paths) > 1 for field in self._schema.fields):
+        body = ["new = allocate(mutable_kind)"]
+        if any(field.codec is INSTANT for field in self._schema.fields):
+            body += ["past, remember = horizon.past.get, horizon.remember"]
+        if self._doubted:
+            body.append("latest = horizon.latest")
+        if any(self._may_record(field) for field in self._schema.fields):
             body.append("refused = []")
+        body += self._opening
         for field in self._schema.fields:
             body += self._field(field)
         body += self._replaced_generations()
@@ -223,10 +228,11 @@ class _WireCodeGenerator:
 
     # --------------------------------------------------------------------------------------------- values
 
-    def _is_attempted(self, field: FieldSchema) -> bool:
-        """Return whether a field is read by its codec's attempt, from a value of the codec's own type."""
-        codec = field.codec
-        return codec is not None and codec.attempt is not None
+    def _may_record(self, field: FieldSchema) -> bool:
+        """Return whether reading a field may record a problem: its codec's attempt, or a merge of generations."""
+        if field.codec is None:
+            return len(field.paths) > 1
+        return field.codec.attempt is not None
 
     def _value(self, field: FieldSchema, path: Path) -> list[str]:
         """Make ``value`` of what stands at a path, and ``raw`` of its JSON."""
@@ -257,17 +263,23 @@ class _WireCodeGenerator:
             lines += ["    value = timedelta(0, raw)", "elif raw.__class__ is int:", "    raise Refused"]
         lines.append("else:")
         if codec is INSTANT:
-            ahead = ["    if value > latest and horizon.ahead(value) is not None:", "        raise Refused"]
+            checked = [
+                "        if value > horizon.latest and horizon.ahead(value) is not None:",
+                "            raise Refused",
+                "        remember(raw, value)",
+            ]
             return [
                 *lines,
-                "    try:",
-                "        value = fromisoformat(raw)",
-                "    except ValueError:",
-                f"        value = {read}",
-                "    else:",
-                "        if value.tzinfo is not UTC:",
+                "    value = past(raw)",
+                "    if value is None:",
+                "        try:",
+                "            value = fromisoformat(raw)",
+                "        except ValueError:",
                 f"            value = {read}",
-                *([] if field.may_be_ahead else ahead),
+                "        else:",
+                "            if value.tzinfo is not UTC:",
+                f"                value = {read}",
+                *([] if field.may_be_ahead else checked),
             ]
         lines.append(f"    value = {read}")
         if field.within is not None:

@@ -208,6 +208,22 @@ def test_instants_are_exact_to_the_last_decimal(text: str, microsecond: int) -> 
     assert trip.started_at == datetime(2023, 9, 12, 9, 41, 10, microsecond, UTC)
 
 
+def test_instants_beyond_those_remembered_are_read_alike() -> None:
+    reading = Reading(Trip)
+    first = datetime(2023, 9, 12, tzinfo=UTC)
+    for number in range(1_200):
+        at = first + timedelta(seconds=number % 700)
+        trip = reading.read({"startedAt": at.isoformat(), "stoppedAt": f"{at.replace(tzinfo=None).isoformat()}Z"})
+        assert (trip.started_at, trip.stopped_at) == (at, at)
+
+
+def test_an_instant_that_is_ahead_is_not_remembered() -> None:
+    reading = Reading(Trip)
+    for _ in range(3):
+        found = reading.read({"updatedAt": "2999-01-01T00:00:00Z"})
+        assert [problem.path for problem in found.problems] == ["$.updatedAt"]
+
+
 def _hooks() -> dict[str, Any]:
     def minutes(value: Any, _: Any) -> timedelta:
         return timedelta(minutes=value)
