@@ -6,7 +6,6 @@ A stray response that arrives after the next request was sent cannot be told fro
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 import select
@@ -45,7 +44,7 @@ class GuardedProtocol(ResponseHandler):
         self._body: StreamReader | None = None
         self._is_readable: Callable[[], object] | None = None
         self._read_until = math.inf
-        self._read_timer: asyncio.TimerHandle | None = None
+        self._read_timer: Any = None  # asyncio.TimerHandle, of a module that is not imported here
 
     # aiohttp has no public option for the next two: it makes and cancels a timer for each request and each piece that
     # arrives. One timer looks at its time when the latest instant was moved.
