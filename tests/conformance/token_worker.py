@@ -26,14 +26,14 @@ async def main(settings: dict[str, Any]) -> None:
             )
         )
         account = client.account(store, brand=Brand[settings["brand"]], key=settings["key"])
-        with anyio.move_on_after(settings["seconds"]):
-            while True:
-                try:
-                    await account.user()
-                    done += 1
-                except StellantisError as error:
-                    errors.append(f"{type(error).__name__}: {error}")
-                await anyio.sleep(0.02)
+        ends = anyio.current_time() + settings["seconds"]
+        while anyio.current_time() < ends or done < settings["calls"]:
+            try:
+                await account.user()
+                done += 1
+            except StellantisError as error:
+                errors.append(f"{type(error).__name__}: {error}")
+            await anyio.sleep(0.02)
     print(json.dumps({"done": done, "errors": errors[:5], "failed": len(errors)}))
 
 
