@@ -36,6 +36,7 @@ from stellantis_hal.simulator import (
     WrongLength,
 )
 from stellantis_hal.simulator.faults.fault_plan import FaultInjector
+from stellantis_hal.testing import simulated_account, simulated_client
 from tests.simulator.api_client import ApiClient
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +203,17 @@ async def test_429_can_have_wrong_counters() -> None:
     response = await api_with_fault(TooManyRequests(remaining=7)).get("/user")
     assert response.headers.get_list("X-RateLimit-Remaining-2") == ["7"]
     assert response.headers["X-RateLimit-Limit-2"] == "100"
+    assert response.headers["X-RateLimit-Remaining-1"] == "100000"
+
+
+async def test_429_of_the_second_costs_a_second() -> None:
+    """The counter of the day is true, so the client waits as long as the response states."""
+    simulator = Simulator(World(seed=7, vehicles=1))
+    simulator.script(ScriptedFault(fault=TooManyRequests(), path="/user$"))
+    async with simulated_client(simulator) as client:
+        began = anyio.current_time()
+        await simulated_account(client, simulator).user()
+        assert 1 <= anyio.current_time() - began < 3
 
 
 async def test_bare_429_has_no_rate_limit_headers() -> None:

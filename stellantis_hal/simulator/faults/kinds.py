@@ -75,14 +75,17 @@ class ExpiredToken(Fault):
 class TooManyRequests(Fault):
     """A 429 that the rate limiter does not count.
 
-    ``retry_after`` and ``reset`` are sent as given, or left out where None; ``remaining`` is the value of both windows'
-    counters, None leaves the true ones. With ``bare`` the response has no rate-limit headers.
+    ``retry_after`` and ``reset`` are sent as given, or left out where None; ``remaining`` is the value of the counters
+    of ``windows`` (1: the day, 2: the second), None leaves the true ones. A day without a request left and a
+    ``Retry-After`` of seconds contradict each other; a client may then wait longer. With ``bare`` the response has no
+    rate-limit headers.
     """
 
     retry_after: str | None = "1"
     reset: str | None = None
     remaining: int | None = 0
     bare: bool = False
+    windows: tuple[int, ...] = (2,)
     bypasses_server: ClassVar[bool] = True
 
     def replacement(self) -> Response | None:
@@ -93,7 +96,7 @@ class TooManyRequests(Fault):
         if self.reset is not None:
             headers.append(("X-RateLimit-Reset", self.reset))
         if self.remaining is not None and not self.bare:
-            headers += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in (1, 2)]
+            headers += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in self.windows]
         body = {"httpCode": "429", "httpMessage": "Too Many Requests", "moreInformation": "Rate Limit exceeded"}
         return json_response(429, body, kind="fault").with_headers(*headers)
 
