@@ -13,7 +13,7 @@ from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode
 
-__all__ = ["EncodedDocument", "parse_encoded"]
+__all__ = ["EncodedDocument", "load_decoders", "parse_encoded"]
 
 _EMBEDDED: Final = "_embedded"
 _HAS_MSGSPEC: Final = find_spec("msgspec") is not None
@@ -111,8 +111,14 @@ def _objects(items: Mapping[str, list[Any]]) -> Mapping[str, list[Any]] | None:
 
 @functools.cache
 def _decoders() -> _Decoders:
-    """Load msgspec and make the decoders, once, at the first document."""
+    """Load msgspec and make the decoders, once, at the first document if not before."""
     return _Decoders()
+
+
+def load_decoders() -> None:
+    """Load msgspec where it is installed: some milliseconds, which may be those of a thread."""
+    if _HAS_MSGSPEC:
+        _decoders()
 
 
 class EncodedDocument(HalDocument):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -16,6 +17,7 @@ import attrs
 from attrs import validators
 
 from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkError, StellantisError
+from stellantis_hal.hal.encoded import load_decoders
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
@@ -300,15 +302,22 @@ class Exchange:
                 shown = mask_url(shown_url)
                 _logger.debug("requests to %s go through the proxy %s (from %s)", shown, proxy, proxy.source)
             if self._host_session is not None:
-                from stellantis_hal.transport.backends.borrowed import make_borrowed_backend
+                await anyio.to_thread.run_sync(_load_borrowed)
+                self.check_use()
+                from stellantis_hal.transport.backends.borrowed import make_borrowed_backend  # it loads httpx
 
                 self._backend = make_borrowed_backend(self._host_session, timeouts=self._seconds)
                 return self._backend
-            load = backend_loader(self._proxies)
-            context = await anyio.to_thread.run_sync(lambda: (load(), self._ssl_context())[1])
+            context = await anyio.to_thread.run_sync(self._load, backend_loader(self._proxies))
             self.check_use()
             self._backend = make_backend(context, timeouts=self._seconds, proxies=self._proxies)
             return self._backend
+
+    def _load(self, load_backend: Callable[[], None]) -> ssl.SSLContext:
+        """Import what the client needs, and make its TLS context."""
+        load_backend()
+        load_decoders()
+        return self._ssl_context()
 
     async def aclose(self) -> None:
         """Close the backend if it is owned; nothing can be sent afterwards.
@@ -324,6 +333,12 @@ class Exchange:
         if self._owned and backend is not None and not is_abandoned:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
                 await backend.aclose()
+
+
+def _load_borrowed() -> None:
+    """Import what a session of the program needs: httpx, whichever kind it is, and what takes documents apart."""
+    import_module("stellantis_hal.transport.backends.borrowed")
+    load_decoders()
 
 
 def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> HttpBackend:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from typing import Any
 
 import aiohttp
@@ -43,6 +44,20 @@ async def test_a_borrowed_session_stays_open(kind: str) -> None:
                 assert (await client.root())["a"] == 1
         assert not (session.closed if kind == "aiohttp" else session.is_closed)
         assert server.connections == 1  # both clients used the connection of the session
+
+
+async def test_libraries_are_loaded_in_a_thread(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of the program has its own library loaded; that of documents, and httpx, may be new."""
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(
+        "stellantis_hal.transport.exchange.load_decoders", lambda: threads.append(threading.current_thread())
+    )
+    async with serving(DOCUMENT) as server, make_session(kind) as session:
+        for client in (HalClient(server.url, session=session), HalClient(server.url)):
+            async with client:
+                await client.root()
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
 
 
 async def test_a_closed_session_is_told(kind: str) -> None:
