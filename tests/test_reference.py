@@ -43,6 +43,16 @@ def test_members_of_private_bases_have_entries(monkeypatch: pytest.MonkeyPatch) 
     assert inherited_members(stellantis_hal.Trip) == []
 
 
+def test_each_field_has_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of its class, or of the class of its values; a field without one would show its name again."""
+    monkeypatch.syspath_prepend(str(PAGES.parent / "_ext"))
+    meaningless = import_module("public_reference").fields_without_meaning
+    kinds = [getattr(stellantis_hal, name) for name in stellantis_hal.__all__]
+    models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, stellantis_hal.Model)]
+    assert len(models) > 50
+    assert {kind.__name__: found for kind in models if (found := meaningless(kind))} == {}
+
+
 def test_each_error_is_explained() -> None:
     """The exit status of each is taken from the command line when the page is built."""
     table = re.search(

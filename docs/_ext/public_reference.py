@@ -187,10 +187,29 @@ def _fields(model: type[Model]) -> list[str]:
             f"       | {_type_text(types[field.name])}{f', {unit}' if unit else ''}",
         ]
         lines += [
-            f"     - | {_sentence(meanings.get(field.name) or field.name.replace('_', ' '))}",
+            f"     - | {_sentence(meaning_of(field.name, meanings, types[field.name]))}",
             *_sources(read, flat),
         ]
     return [*lines, ""]
+
+
+def fields_without_meaning(model: type[Model]) -> list[str]:
+    """Return the public fields of which neither their class nor the class of their values says anything."""
+    meanings, types = _meanings(model), get_type_hints(model)
+    names = [each.name for each in attrs.fields(model) if each.name not in OWN_FIELDS and not each.name.startswith("_")]
+    return [name for name in names if not meanings.get(name) and not _first_sentence(types[name])]
+
+
+def meaning_of(name: str, meanings: Mapping[str, str], type_: Any) -> str:
+    """Return what the class says of a field, else what the class of its values says of itself, else its name."""
+    return meanings.get(name) or _first_sentence(type_) or name.replace("_", " ")
+
+
+def _first_sentence(type_: Any) -> str:
+    for kind in (type_, *get_args(type_)):
+        if isinstance(kind, type) and issubclass(kind, OpenEnum | Model):
+            return (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+    return ""
 
 
 def _sentence(text: str) -> str:

@@ -44,7 +44,11 @@ class BreakIn(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class AlarmTrigger(MeasuredBlock):
-    """What set the alarm off, where and when."""
+    """What set the alarm off, where and when.
+
+    Attributes:
+        started_at: when it went off.
+    """
 
     type: BreakIn | None = None
     position: Position | None = None
@@ -68,7 +72,11 @@ class AlarmState(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Alarm(TypedResource):
-    """One event of the alarm: it was set off, or armed or disarmed; only one of both is there."""
+    """One event of the alarm: it was set off, or armed or disarmed; only one of both is there.
+
+    Attributes:
+        id: its id at the API.
+    """
 
     id: str | None = None
     trigger: AlarmTrigger | None = None

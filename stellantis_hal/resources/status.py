@@ -112,7 +112,12 @@ class PreconditioningProgram(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class AirConditioning(Model):
-    """Heating or cooling before a drive."""
+    """Heating or cooling before a drive.
+
+    Attributes:
+        created_at: when it was made.
+        updated_at: when it was changed last.
+    """
 
     status: PreconditioningStatus | None = None
     starting_cause: PreconditioningCause | None = None

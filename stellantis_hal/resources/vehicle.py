@@ -67,7 +67,11 @@ class Country(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class StolenCallCenter(Model):
-    """The call centre for a stolen vehicle."""
+    """The call centre for a stolen vehicle.
+
+    Attributes:
+        phone_number: of the call centre.
+    """
 
     country_code: Country | None = None
     phone_number: str | None = None

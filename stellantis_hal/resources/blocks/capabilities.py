@@ -28,7 +28,12 @@ __all__ = [
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class RemoteCapability(Model):
-    """Whether a remote operation is supported, and the scope that it takes."""
+    """Whether a remote operation is supported, and the scope that it takes.
+
+    Attributes:
+        supported: whether it is supported.
+        scope: name of the scope.
+    """
 
     supported: bool | None = None
     scope: str | None = attrs.field(default=None, metadata=names("scopeName"))
@@ -36,14 +41,22 @@ class RemoteCapability(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ProgramSlots(Model):
-    """The number of program slots."""
+    """The number of program slots.
+
+    Attributes:
+        size: number of the slots.
+    """
 
     size: int | None = attrs.field(default=None, metadata=names(unit="count"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class PreconditioningParameters(Model):
-    """Options of preconditioning."""
+    """Options of preconditioning.
+
+    Attributes:
+        immediate: whether it can be started at once.
+    """
 
     programs: ProgramSlots | None = None
     immediate: bool | None = None
@@ -58,7 +71,12 @@ class PreconditioningCapability(RemoteCapability):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingImmediate(Model):
-    """Whether charging can be started and stopped at once."""
+    """Whether charging can be started and stopped at once.
+
+    Attributes:
+        start: whether it can be started at once.
+        stop: whether it can be stopped at once.
+    """
 
     start: bool | None = None
     stop: bool | None = None
@@ -66,7 +84,12 @@ class ChargingImmediate(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingPrograms(Model):
-    """Whether charging can be programmed, and the number of program slots."""
+    """Whether charging can be programmed, and the number of program slots.
+
+    Attributes:
+        supported: whether it can be programmed.
+        size: number of the slots.
+    """
 
     supported: bool | None = None
     size: int | None = attrs.field(default=None, metadata=names(unit="count"))
@@ -74,7 +97,11 @@ class ChargingPrograms(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingScheduling(Model):
-    """Scheduling options of charging."""
+    """Scheduling options of charging.
+
+    Attributes:
+        next_delayed_time: whether a time for the next delayed charging is accepted.
+    """
 
     programs: ChargingPrograms | None = None
     next_delayed_time: bool | None = None
@@ -82,7 +109,12 @@ class ChargingScheduling(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingPreferences(Model):
-    """Preferences that charging accepts."""
+    """Preferences that charging accepts.
+
+    Attributes:
+        level: whether a level to charge to is accepted.
+        type: whether a type of charging is accepted.
+    """
 
     level: bool | None = None
     type: bool | None = None

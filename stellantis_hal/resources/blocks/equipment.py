@@ -222,7 +222,11 @@ class Safety(MeasuredBlock):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class WipingBlades(MeasuredBlock):
-    """The wipers: whether they are on, and their speed."""
+    """The wipers: whether they are on, and their speed.
+
+    Attributes:
+        active: whether they are on.
+    """
 
     active: bool | None = None
     speed: WipingSpeed | None = None
@@ -286,7 +290,11 @@ class Doors(MeasuredBlock):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Luminosity(MeasuredBlock):
-    """Daylight."""
+    """Daylight.
+
+    Attributes:
+        day: whether it is day.
+    """
 
     day: bool | None = None
 

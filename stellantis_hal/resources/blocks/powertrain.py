@@ -214,7 +214,15 @@ class DrivingBehavior(MeasuredBlock):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class GearboxMode(Model):
-    """The gearbox's modes, each on or off."""
+    """The gearbox's modes, each on or off.
+
+    Attributes:
+        automatic: whether the automatic mode is on.
+        sport: whether the mode for sport is on.
+        snow: whether the mode for snow is on.
+        sequential: whether the sequential mode is on.
+        semi_manual: whether the semi-manual mode is on.
+    """
 
     automatic: bool | None = None
     sport: bool | None = None
