@@ -255,6 +255,7 @@ if TYPE_CHECKING:
         PowertrainStatus,
         Transmission,
     )
+    from stellantis_hal.resources.call_center import CallCenter, Country, StolenCallCenter
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
     from stellantis_hal.resources.control.callback import (
@@ -328,7 +329,7 @@ if TYPE_CHECKING:
         TripSegment,
     )
     from stellantis_hal.resources.user import User
-    from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
+    from stellantis_hal.resources.vehicle import Motorization, Vehicle
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
     from stellantis_hal.storage.fencing import Fence, FenceToken
@@ -908,6 +909,7 @@ _MODULES = {
         "EngineType Gear Gearbox GearboxMode Ignition IgnitionType Kinetic Odometer Powertrain PowertrainStatus "
         "Transmission"
     ),
+    "resources.call_center": "CallCenter Country StolenCallCenter",
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
     "resources.control.actions": "ActionKind ChargingProgram Program",
     "resources.control.callback": "Callback CallbackReference CallbackStatus CallbackType RemoteType",
@@ -944,7 +946,7 @@ _MODULES = {
     "resources.time_range": "TimeRange",
     "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
     "resources.user": "User",
-    "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
+    "resources.vehicle": "Motorization Vehicle",
     "resources.vehicle_capabilities": "VehicleCapabilities",
     "resources.vehicle_identity": "VehicleIdentity",
     "storage.fencing": "Fence FenceToken",

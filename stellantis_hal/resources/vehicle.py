@@ -12,11 +12,11 @@ import attrs
 from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
+from stellantis_hal.resources.call_center import CallCenter
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
-from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.user import User
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
-__all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
+__all__ = ["Motorization", "Vehicle"]
 
 Seconds = timedelta | float | None
 
@@ -55,33 +55,6 @@ class Motorization(OpenEnum):
     HYBRID = "Hybrid"
     THERMIC = "Thermic"
     HYDROGEN = "Hydrogen"
-
-
-class Country(OpenEnum):
-    """A country with a call centre for stolen vehicles, by ISO 3166-1."""
-
-    CHILE = "CL"
-    BRAZIL = "BR"
-    ARGENTINA = "AR"
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class StolenCallCenter(Model):
-    """The call centre for a stolen vehicle.
-
-    Attributes:
-        phone_number: of the call centre.
-    """
-
-    country_code: Country | None = None
-    phone_number: str | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class CallCenter(Model):
-    """The call centre."""
-
-    stolen: StolenCallCenter | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
