@@ -20,12 +20,16 @@ _Key = tuple[str, bool]
 
 
 class DirectDelivery:
-    """Calls a function with each event once; repetitions are known for four days, or 100,000 events."""
+    """Calls a function with each event once; repetitions are known for four days, or 100,000 events.
+
+    Verified events are counted apart from others, so that a flood of the latter does not make them forgotten.
+    """
 
     def __init__(self, handle: Callable[[Notification], Awaitable[None]], clock: Callable[[], datetime]) -> None:
         self._handle = handle
         self._clock = clock
-        self._done: OrderedDict[_Key, datetime] = OrderedDict()
+        self._verified: OrderedDict[str, datetime] = OrderedDict()
+        self._unverified: OrderedDict[str, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
         self._owners: dict[str, EventOwner] = {}
 
@@ -51,20 +55,19 @@ class DirectDelivery:
         key = (given.entry.id, given.entry.is_verified)
         while (running := self._running.get(key)) is not None:  # a repetition, while the first is being handled
             await running.wait()
-        if key in self._done:
+        done = self._verified if given.entry.is_verified else self._unverified
+        if given.entry.id in done:
             return False
         self._running[key] = anyio.Event()
         try:
             await self._handle(read_entry(given))
-            self._done[key] = given.entry.received_at
+            done[given.entry.id] = given.entry.received_at
         finally:
             self._running.pop(key).set()
         return True
 
     def _forget_old(self) -> None:
         horizon = self._clock() - MEMORY
-        while self._done:
-            key, received_at = next(iter(self._done.items()))
-            if received_at > horizon and len(self._done) <= _MAX_REMEMBERED:
-                return
-            del self._done[key]
+        for done in (self._verified, self._unverified):
+            while done and (next(iter(done.values())) <= horizon or len(done) > _MAX_REMEMBERED):
+                done.popitem(last=False)

@@ -769,6 +769,23 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
     assert len(handled) == 4
 
 
+async def test_unverified_flood_makes_no_verified_event_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stellantis_hal.notifications.direct._MAX_REMEMBERED", 3)
+    handled: list[bool] = []
+
+    async def handle(event: Notification) -> None:
+        await anyio.lowlevel.checkpoint()
+        handled.append(event.is_verified)
+
+    receiver = Receiver(handle=handle, path=PATH, token="s3cr3t", clock=lambda: NOW)
+    await post(receiver, body(monitor_message()))
+    await post(receiver, body([monitor_message(number, attributes=[]) for number in range(1, 9)]))
+    await post(receiver, body(monitor_message()))
+    assert handled == [True] + [False] * 8
+    await post(receiver, body(monitor_message(1, attributes=[])))  # of those three are remembered
+    assert handled == [True] + [False] * 9
+
+
 # ------------------------------------------------------------------------------------------------ the server
 
 
