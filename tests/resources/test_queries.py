@@ -14,7 +14,8 @@ import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
-from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.document import HalDocument, parse_root
+from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
@@ -453,6 +454,14 @@ async def test_a_single_embedded_object_keeps_its_links_too() -> None:
     whole = Served({}).resource("/page", {"_embedded": {"trips": {"_links": {"self": link("/1")}}}})
     [copy] = whole.embedded("trips")
     assert TypedConverter(keep_document=False).structure(copy, Trip).url == f"{HOST}/1"
+
+
+async def test_links_of_the_header_are_kept_too() -> None:
+    document = parse_root({"id": "1"}, header_links=parse_link_header("</2>; rel=next", HOST), base=HOST)
+    snapshot = attrs.evolve(Served({}).resource("/1", {}).snapshot, content=LazyBody(b"", document, base=HOST))
+    trip = TypedConverter(keep_document=False).structure(HalResource(snapshot, None, None), Trip)
+    assert trip.resource is not None
+    assert [link.href for link in trip.resource.links["next"]] == ["/2"]
 
 
 async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:

@@ -5,7 +5,7 @@ import logging
 import pickle
 from datetime import UTC, datetime, time, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import pytest
@@ -646,6 +646,15 @@ def test_classes_of_ones_own_are_read(decorate: Any, base: type[Model]) -> None:
     own = read({"id": "a", "driverName": "Ada", "mood": "sunny"}, Own)
     assert (type(own), own.driver_name, own.extra["mood"]) == (Own, "Ada", "sunny")
     assert own == read({"id": "a", "driverName": "Ada", "mood": "sunny"}, Own)
+
+
+def test_annotations_that_are_no_codec_are_passed_over() -> None:
+    @attrs.frozen(kw_only=True)
+    class Annotations(Model):
+        level: Annotated[float, "of the battery"] | None = None
+        many: tuple[Annotated[str, "names"], ...] = ()
+
+    assert read({"level": 3, "many": ["a"]}, Annotations) == Annotations(level=3.0, many=("a",))
 
 
 def test_a_class_without_attributes_of_its_own_is_read() -> None:
