@@ -382,6 +382,15 @@ def test_pairs() -> None:
     ]  # fmt: skip
 
 
+def test_pairs_of_values_at_the_deepest_level_are_sent() -> None:
+    deep: Any = "x"
+    for _ in range(32):
+        deep = {"a": deep}
+    assert to_pairs({"n": deep}) == [("n" + ".a" * 32, "x")]
+    with pytest.raises(ValueError, match=r"^it is nested more than 32 levels$"):
+        to_pairs({"n": {"a": deep}})
+
+
 def test_pairs_of_deep_values_are_refused() -> None:
     deep: Any = 1
     for _ in range(40):

@@ -107,6 +107,13 @@ def test_no_properties_are_no_fields(stated: Any) -> None:
     assert read(stated).fields == ()
 
 
+def test_properties_that_are_no_list_are_told() -> None:
+    """F6."""
+    [reason] = reasons({"properties": 5})
+    assert reason.startswith("$._templates.default.properties ")
+    assert reasons({"properties": None}) == []
+
+
 @pytest.mark.parametrize("target", [None, "", "  ", 5, {}, []])
 def test_unreadable_targets_are_none(target: Any) -> None:
     """F7."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from stellantis_hal.hal.json import decode, encode, rewrite, standard_decode
+from stellantis_hal.hal.json import MAX_VALUES, count_values, decode, encode, rewrite, standard_decode
 from tests.hal.values import JSON, nested
 from tests.support.profiles import few_examples
 
@@ -88,3 +88,9 @@ def test_a_number_of_any_length_leaves_the_others_readable(monkeypatch: pytest.M
     if not has_orjson:
         monkeypatch.setattr("stellantis_hal.hal.json._loads", standard_decode)
     assert decode(b'{"a": ' + b"9" * 5_000 + b', "b": 5}') == {"a": math.inf, "b": 5}
+
+
+@pytest.mark.parametrize("sign", [b"{", b"[", b","])
+def test_values_of_large_bodies_are_counted_by_their_signs(sign: bytes) -> None:
+    assert count_values(sign * MAX_VALUES) == 0  # shorter ones cannot have too many
+    assert count_values(b"x" + sign * MAX_VALUES) == MAX_VALUES

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.hal import link_header
+from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import MAX_LENGTH, MAX_LINKS, parse_link_header
 
@@ -159,3 +160,20 @@ def test_any_text_is_read(text: str) -> None:
     for link in parse_link_header(f"{text}, </1>; rel=next; {text}", BASE):
         assert link.rel
         assert not link.templated
+
+
+def test_fragment_of_the_base_names_no_other_resource() -> None:
+    for anchor in ("", "https://api.example/v1"):
+        links = parse_link_header(f'</1>; rel=next; anchor="{anchor}"', "https://api.example/v1#top")
+        assert [link.href for link in links] == ["/1"]
+
+
+def test_links_of_the_header_that_the_document_has_are_left_out() -> None:
+    base = "https://api.example/v1"
+    body = {"_links": {"next": {"href": "/1"}, "item": {"href": "2", "templated": True}}}
+    header = parse_link_header("<https://api.example/1>; rel=next, </2>; rel=item, </3>; rel=next", base)
+    links = parse_root(body, header_links=header, base=base).links
+    assert {rel: [link.href for link in found] for rel, found in links.items()} == {
+        "next": ["/1", "/3"],
+        "item": ["2", "/2"],
+    }

@@ -29,6 +29,13 @@ def test_unreadable_patterns_are_not_checked(pattern: str) -> None:
     assert PatternChecker().check(pattern, "x") == "the pattern cannot be read"
 
 
+@pytest.mark.parametrize(("count", "matches"), [("1000", False), ("1001", None), ("7,1000", False), ("7,1001", None)])
+def test_repeated_groups_are_bounded_by_the_parts_they_have(count: str, matches: bool | None) -> None:
+    """A group of one letter has two parts, and 2,000 parts are compiled."""
+    result = PatternChecker().check(f"(a){{{count}}}", "x")
+    assert result == ("the pattern repeats groups in groups too often" if matches is None else matches)
+
+
 def test_long_patterns_are_not_checked() -> None:
     assert PatternChecker().check("a" * 2_000, "a") == "the pattern has 2000 characters; at most 1000 are read"
 
