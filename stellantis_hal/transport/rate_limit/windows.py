@@ -103,10 +103,12 @@ class BurstWindow:
 
     def advance(self, now: float) -> bool:
         """Return the tokens that are due to the window; return whether a limit that a response stated has lapsed."""
-        returns = self._returns
+        returns, returned = self._returns, self._returned
+        drop = returns.popleft
         while returns and returns[0] <= now:
-            returns.popleft()
-            self._returned += 1
+            drop()
+            returned += 1
+        self._returned = returned
         if now >= self._overdue_at:
             self._return_overdue(now)
         if self.external and self.external_until <= now:
