@@ -129,6 +129,8 @@ class BodyDecoder:
 
 
 def _decompressor(coding: str) -> _Decompressor | None:
+    if not coding:
+        return None
     names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
     if not names:
         return None
