@@ -114,7 +114,7 @@ class _WireCodeGenerator:
         kind, check = self._schema.kind, self._schema.check
         body = ["new = allocate(mutable_kind)"]
         if any(field.codec is INSTANT for field in self._schema.fields):
-            body += ["past, remember = horizon.past.get, horizon.remember"]
+            body.append("past = horizon.past")
         if self._doubted:
             body.append("latest = horizon.latest")
         if any(self._may_record(field) for field in self._schema.fields):
@@ -266,11 +266,11 @@ class _WireCodeGenerator:
             checked = [
                 "        if value > horizon.latest and horizon.ahead(value) is not None:",
                 "            raise Refused",
-                "        remember(raw, value)",
+                "        horizon.remember(raw, value)",
             ]
             return [
                 *lines,
-                "    value = past(raw)",
+                "    value = past.get(raw)",
                 "    if value is None:",
                 "        try:",
                 "            value = fromisoformat(raw)",
