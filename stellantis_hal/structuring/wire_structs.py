@@ -196,8 +196,9 @@ class _StructMaker:
         for path in (*self._types, *self._schema.containers, *self._ignored):
             if len(path) == depth and path[:-1] == place:
                 if path in self._schema.containers:
-                    holders[path[-1]] = self.make(path)
-                    keys[path[-1]] = Optional[holders[path[-1]].type]  # noqa: UP045 - made of values
+                    holder = holders[path[-1]] = self.make(path)
+                    is_extra = path == ("_embedded",) and path[0] not in self._schema.known  # null is kept, if so
+                    keys[path[-1]] = holder.type if is_extra else Optional[holder.type]  # noqa: UP045
                 else:
                     keys.setdefault(path[-1], self._types.get(path, self._msgspec.Raw))
         unknown = tuple(key for key in self._unknown.get(place, ()) if key not in keys)

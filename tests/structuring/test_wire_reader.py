@@ -22,6 +22,7 @@ from stellantis_hal.resources.blocks.energy import Energy, EnergyType
 from stellantis_hal.resources.position import Coordinates
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
 from stellantis_hal.structuring import wire_reader as wire_reader_module
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.hooks import make_converter
@@ -110,6 +111,13 @@ def test_keys_that_no_struct_can_have_are_extras_too(key: str) -> None:
     for value in ({}, {"a": 1}, None):
         body = json.dumps({key: value, "id": "1"}, ensure_ascii=False)
         assert reading.read(body).extra == ({} if (key, value) == ("_embedded", {}) else {key: value})
+
+
+@pytest.mark.parametrize("embedded", [None, {}, [], 5, {"vehicles": []}, {"vehicles": None}, {"mood": 1}])
+def test_what_is_embedded_is_an_extra_unless_it_is_empty_or_known(embedded: Any) -> None:
+    reading = Reading(User)
+    for _ in range(3):
+        reading.read({"email": "a@b.example", "_embedded": embedded})
 
 
 def test_bodies_with_problems_are_passed_unread_for_a_while() -> None:

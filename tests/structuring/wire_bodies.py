@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
@@ -176,7 +177,11 @@ def _change(tree: Any, random: Random, keys: list[str]) -> None:
     places = [*_objects(tree)]
     place = random.choice(places)
     entries: list[Any] = place.members if isinstance(place, Object) else place
-    new = random.choice(_VALUES) if random.random() < 0.8 else random.choice(places[1:] or [Object()])
+    if random.random() < 0.8:
+        new = random.choice(_VALUES)
+        new = copy.deepcopy(new) if type(new) is list else new  # it may be changed itself
+    else:
+        new = random.choice(places[1:] or [Object()])
     if any(found is place for found in _objects(new)):
         new = None  # it would contain itself
     if new == [] or (isinstance(new, Object) and not new.members):
