@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -133,7 +134,7 @@ class RequestPipeline:
         max_wait = self._options.max_wait if max_wait is None else max_wait
         return RequestPipeline(self._context, attrs.evolve(self._options, priority=priority, max_wait=max_wait))
 
-    def __call__(self, request: Request, /) -> Coroutine[Any, Any, Response]:
+    def __call__(self, request: Request, /) -> CoroutineType[Any, Any, Response]:
         """Send a request, return its response.
 
         Raises:
@@ -145,7 +146,8 @@ class RequestPipeline:
             QuotaError: the wait for the limiter would be longer than allowed.
             AuthError: there are no credentials that the server accepts.
         """
-        return _Call(self._context, self._options, request).run()
+        call = _Call(self._context, self._options, request)
+        return call.run()  # type: ignore[return-value]  # the same by mypy's name and by pyright's
 
     @asynccontextmanager
     async def stream(
@@ -230,13 +232,14 @@ class _Call:
         started = exchange.now()
         try:
             exchange.check_use()
+            response: Response | None = None
+            failures: list[NetworkError | ApiError] = []
             try:
                 response = await self._make_attempt()
             except (NetworkError, ApiError) as error:
                 if self._is_spent() or not is_retryable(error, repeatable=self._is_repeatable):
                     raise
-                response = None
-                failures = [error]
+                failures.append(error)
             if response is None:
                 response = await self._repeat(failures, started)
         except BaseException as error:

@@ -100,7 +100,11 @@ def test_without_a_bound_silence_is_no_failure() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("end", [GuardedProtocol.close, lambda protocol: protocol.connection_lost(None)])
+def lose(protocol: GuardedProtocol) -> None:
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("end", [GuardedProtocol.close, lose])
 def test_a_closed_connection_leaves_no_timer(end: Callable[[GuardedProtocol], None]) -> None:
     async def test() -> None:
         protocol = connected()
