@@ -114,7 +114,7 @@ def test_keys_that_no_struct_can_have_are_extras_too(key: str) -> None:
 
 
 @pytest.mark.parametrize("embedded", [None, {}, [], 5, {"vehicles": []}, {"vehicles": None}, {"mood": 1}])
-def test_what_is_embedded_is_an_extra_unless_it_is_empty_or_known(embedded: Any) -> None:
+def test_embedded_is_an_extra_unless_empty_or_known(embedded: Any) -> None:
     reading = Reading(User)
     for _ in range(3):
         reading.read({"email": "a@b.example", "_embedded": embedded})
@@ -176,7 +176,7 @@ def test_problems_of_doubted_fields_are_in_the_order_of_fields() -> None:
     assert reading.wire.is_reading
 
 
-def test_no_field_is_doubted_after_many_bodies_without_a_problem() -> None:
+def test_no_field_is_doubted_after_many_good_bodies() -> None:
     reading = Reading(Trip)
     for _ in range(2):
         for _ in range(4):
