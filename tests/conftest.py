@@ -3,6 +3,8 @@
 import gc
 import logging
 import os
+import sys
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,30 @@ CONFORMANCE = Path(__file__).parent / "conformance"
 def pytest_configure(config: pytest.Config) -> None:
     """Stop the first of two measurements of coverage in a worker of xdist.
 
-    pytest-cov starts one before and one at the start of the session there; only the second is saved. When a test marked
-    ``no_cover`` stops the second one, the first would go on, at the same cost.
+    pytest-cov starts one before and one at the start of the session there; only the second is saved. While the second
+    one is stopped, the first would go on, at the same cost.
     """
     first = Coverage.current() if hasattr(config, "workerinput") else None
     if first is not None:
         first.stop()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage while a test marked ``unmeasured`` is set up, runs and is reported.
+
+    Trace functions are exchanged: ``Coverage.stop`` and ``start`` take longer than most tests.
+    """
+    if item.get_closest_marker("unmeasured") is None or Coverage.current() is None:
+        return (yield)
+    of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        threading.settrace(of_new_threads)
+        sys.settrace(of_this_thread)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a counterpart, by their folder, and measure coverage on one event loop where both run.
 
     Measuring triples the time of a test. What only trio reaches has tests that run on trio alone, or a test marked
-    ``both_loops_measured``. Long scenarios are marked ``no_cover``: shorter tests reach the same lines.
+    ``both_loops_measured``. Long scenarios are marked ``unmeasured``: shorter tests reach the same lines.
     """
     on_asyncio = {_without_backend(item) for item in items if _backend_of(item) == "asyncio"}
     for item in items:
@@ -59,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_second = _backend_of(item) == "trio" and _without_backend(item) in on_asyncio
         is_twice = is_second and item.get_closest_marker("both_loops_measured") is None
         if is_twice or item.get_closest_marker("scenario") is not None:
-            item.add_marker(pytest.mark.no_cover)
+            item.add_marker(pytest.mark.unmeasured)
 
 
 def _backend_of(item: pytest.Item) -> str | None:

@@ -524,7 +524,7 @@ async def _values(fleet: Any, folder: Path) -> list[Any]:
     return values
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Values, events and log lines of a simulated world; its ids, VINs, places, names and tokens are the needles."""

@@ -63,7 +63,7 @@ def all_trips(fleet: Fleet) -> dict[str, list[str]]:
     return {vehicle: fleet.world.trip_ids(vehicle) for vehicle in fleet.vehicles}
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("pages", [1, 4])
 async def test_every_trip_is_delivered_once_and_in_order(pages: int) -> None:
     async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
@@ -72,7 +72,7 @@ async def test_every_trip_is_delivered_once_and_in_order(pages: int) -> None:
         assert by_vehicle(events) == all_trips(fleet)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_every_generation_of_back_ends_is_read_in_order() -> None:
     for variant in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
         async with (
@@ -114,7 +114,7 @@ async def test_since_and_until_bound_the_trips() -> None:
         }
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_it_can_be_left_and_resumed_anywhere() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
@@ -182,7 +182,7 @@ async def test_complete_histories_that_are_not_read_are_told(caplog: pytest.LogC
     assert message.startswith("the histories of 3 vehicles were complete before and were not read again: newer=True")
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(newest_first=True)])
 async def test_newer_trips_are_added_to_a_complete_history(variant: BackendVariant) -> None:
     store = MemoryCheckpoints()
@@ -246,7 +246,7 @@ async def test_a_backfill_of_another_name_starts_again() -> None:
                 assert len([event async for event in trips]) == 30
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_progress_is_reported() -> None:
     reports = list[Progress]()
     async with (

@@ -68,7 +68,7 @@ def expected(fleet: Fleet) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_example_run_twice_loses_and_doubles_nothing(tmp_path: Path, kind: Kind) -> None:
     async with a_fleet(vehicles=3, accounts=2, trips=150) as fleet:
@@ -82,7 +82,7 @@ async def test_the_example_run_twice_loses_and_doubles_nothing(tmp_path: Path, k
         assert (tmp_path / f"trips.{kind}").read_bytes() == first
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("kill_at", [1, 37, 90])
 async def test_a_run_that_is_killed_is_continued(tmp_path: Path, kind: Kind, kill_at: int) -> None:
@@ -124,7 +124,7 @@ anyio.run(main, backend=sys.argv[3])
 """
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_process_that_is_killed_loses_no_row(tmp_path: Path, kind: Kind, anyio_backend_name: str) -> None:
     child = subprocess.run(  # noqa: ASYNC221 - nothing else runs meanwhile

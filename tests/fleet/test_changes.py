@@ -116,7 +116,7 @@ def test_without_timestamps_the_values_are_compared() -> None:
     assert compare(state, status_at(None, 1.0)).outcome == "changed"
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.none() | st.integers(0, 20), st.sampled_from([10.0, 20.0, 30.0])), max_size=20))
 def test_changed_snapshots_are_neither_older_nor_repeated(
     snapshots: list[tuple[int | None, float]],

@@ -48,7 +48,7 @@ async def drive_all(fleet: Fleet, updates: Any) -> tuple[set[str | None], list[W
     return driven, await updates_of(updates, ROUND)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("damage", "suffix"),
     [

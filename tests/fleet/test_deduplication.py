@@ -227,7 +227,7 @@ checkpoints = st.builds(
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @given(checkpoints)
 def test_a_checkpoint_survives_dump_and_load(checkpoint: Checkpoint) -> None:
     assert Checkpoint.load(checkpoint.dump()) == checkpoint
@@ -334,7 +334,7 @@ class World:
         self.offered = self.saved
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @given(actions)
 def test_each_trip_is_acknowledged_once_despite_crashes(
     actions: list[tuple[str, int]],

@@ -45,7 +45,7 @@ def requests(fleet: Fleet) -> int:
 # ------------------------------------------------------------------------------------------- accounts
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_revoked_consent_is_reported_once() -> None:
     """Other accounts are polled on."""
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
@@ -85,7 +85,7 @@ async def test_a_new_token_in_the_store_recovers_an_account() -> None:
         assert recovered.after >= lost.again_in
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_lost_account_is_retried_at_the_reported_time() -> None:
     slow = Faults(latency=Latency(1.0))
     async with (
@@ -141,7 +141,7 @@ async def test_a_single_vehicle_recovers_after_its_account_was_lost() -> None:
             await until(updates, Update)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_occasional_401_responses_do_not_lose_an_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
@@ -160,7 +160,7 @@ async def test_repeated_401_responses_lose_an_account() -> None:
         assert isinstance(lost.error, UnauthorizedError)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_token_refreshes_cause_no_event() -> None:
     async with a_fleet(token_lifetime=600.0) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
@@ -172,7 +172,7 @@ async def test_token_refreshes_cause_no_event() -> None:
 # ------------------------------------------------------------------------------------------- vehicles
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_forbidden_vehicle_backs_off_alone_and_recovers() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         broken = fleet.vehicles[1]
@@ -199,7 +199,7 @@ async def test_other_kinds_of_data_of_a_vehicle_are_polled_on() -> None:
             assert (await until(updates, Update, within=900)).what == "trips"
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_unavailable_vehicle_is_polled_less_and_less_often() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         broken = fleet.vehicles[0]
@@ -211,7 +211,7 @@ async def test_an_unavailable_vehicle_is_polled_less_and_less_often() -> None:
             assert fleet.simulator.statistics.by_status[403] <= 20
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_server_errors_of_one_vehicle_are_no_outage() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         broken = fleet.vehicles[3]
@@ -224,7 +224,7 @@ async def test_server_errors_of_one_vehicle_are_no_outage() -> None:
             assert updates.statistics.errors["ServerError"] >= 3
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_single_server_error_is_not_reported() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(502), path="/status", times=1))
@@ -237,7 +237,7 @@ async def test_a_single_server_error_is_not_reported() -> None:
 # ------------------------------------------------------------------------------------------- outages
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_outage_is_reported_once_probed_and_ends() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
     async with (
@@ -259,7 +259,7 @@ async def test_an_outage_is_reported_once_probed_and_ends() -> None:
         assert updates.statistics.outage is None
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_outage_from_the_start_loses_no_account() -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
     async with (
@@ -272,7 +272,7 @@ async def test_an_outage_from_the_start_loses_no_account() -> None:
         assert updates.statistics.vehicles == 6
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_html_responses_are_an_outage_and_lose_no_account() -> None:
     maintenance = Faults(windows=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
     async with (
@@ -297,7 +297,7 @@ async def test_an_error_response_of_the_api_ends_an_outage() -> None:
         assert [type(event) for event in events] == [Outage, Recovered, AccountLost]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
@@ -308,7 +308,7 @@ async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
             await until(updates, Recovered, vehicle=None, within=2 * 3_600)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
 async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])

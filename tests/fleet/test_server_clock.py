@@ -48,7 +48,7 @@ async def drive(fleet: Fleet, updates: Any, trips: int, seconds: float = 600.0) 
     return driven, delivered
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
 @pytest.mark.parametrize("what", ["trips", ["status", "trips"]], ids=str)
 @pytest.mark.parametrize("dated", [True, False])
@@ -67,7 +67,7 @@ async def test_a_wrong_clock_at_the_first_look_loses_no_trip(ahead: timedelta, w
         assert delivered + later == driven + more
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("ahead", [timedelta(hours=8), timedelta(days=400)], ids=str)
 async def test_since_by_a_clock_that_is_ahead_loses_no_trip(ahead: timedelta) -> None:
     """``since=datetime.now(UTC)`` of a machine whose clock is wrong."""
@@ -86,7 +86,7 @@ async def test_since_by_a_clock_that_is_ahead_loses_no_trip(ahead: timedelta) ->
         assert delivered + later == driven + more
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_since_may_lie_in_the_future() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
         since = EPOCH + timedelta(hours=2)
@@ -95,7 +95,7 @@ async def test_since_may_lie_in_the_future() -> None:
         assert delivered == driven[12:]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("stored", [{"since": 400 * DAY}, {"newest_start": 400 * DAY}, {"since": 0.3 * DAY}])
 @pytest.mark.parametrize("key", ["watch/{}", "watch/{}#met"])
 async def test_a_checkpoint_from_the_future_is_repaired(

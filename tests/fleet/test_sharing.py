@@ -118,7 +118,7 @@ async def test_the_account_that_recovers_first_takes_over() -> None:
 # ------------------------------------------------------------------------------------------- removed accounts
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_another_account_takes_over_from_a_removed_one() -> None:
     """Also where the account that polls a vehicle no longer lists it."""
     async with a_fleet(vehicles=2, accounts=1) as fleet:
@@ -195,7 +195,7 @@ async def test_an_account_that_takes_over_a_lost_vehicle_is_reported() -> None:
 # ------------------------------------------------------------------------------------------- removed vehicles
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("standalone", [False, True])
 async def test_a_removed_vehicle_is_polled_again_only_when_added(standalone: bool) -> None:
     """No listing of an account adds it."""
@@ -218,7 +218,7 @@ async def test_a_removed_vehicle_is_polled_again_only_when_added(standalone: boo
 # ------------------------------------------------------------------------------------------- new tokens
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_lost_account_added_again_repeats_no_update() -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         async with watch(fleet.accounts, every=EVERY, since=EPOCH - timedelta(days=30)) as updates:

@@ -126,7 +126,7 @@ async def test_a_lost_account_is_told_once() -> None:
             assert back.after > 400
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_take_over_has_no_new_burst() -> None:
     store = MemoryCheckpoints()
     limits: dict[str, Any] = {"limits": Subscription(100, 100_000), "rate_limits": RateLimits(100, 9_600)}

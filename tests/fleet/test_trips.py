@@ -37,7 +37,7 @@ async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
         assert await updates_of(updates, 3_600) == []
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("trips", "newest_first"),
     [
@@ -62,7 +62,7 @@ async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_empty_first_poll_delivers_no_old_trips_later() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=100) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 40400), path="/trips$"))
@@ -73,7 +73,7 @@ async def test_an_empty_first_poll_delivers_no_old_trips_later() -> None:
             assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_the_first_trip_of_a_vehicle_is_delivered() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, 26 * 3_600) == []
@@ -81,7 +81,7 @@ async def test_the_first_trip_of_a_vehicle_is_delivered() -> None:
         assert trips_in(await updates_of(updates, 26 * 3_600)) == trips
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_new_trip_is_delivered_once() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
@@ -159,7 +159,7 @@ def show_trip(world: World) -> None:
     del world.__dict__["trip_count"], world.__dict__["trip_at"]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_since_delivers_older_trips() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400) as fleet:
         since = EPOCH - timedelta(days=30)
@@ -194,7 +194,7 @@ async def test_first_poll_reads_all_trips_within_the_lookback() -> None:
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
     """A first page that is short is read on by ranges, which finds the trip after the newest."""
@@ -206,7 +206,7 @@ async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> No
         assert trips_in(await updates_of(updates, ROUND)) == older[:240] + [newest, older[-1]] * left
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_trip_without_timestamps_does_not_end_the_lookback() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
@@ -216,7 +216,7 @@ async def test_a_trip_without_timestamps_does_not_end_the_lookback() -> None:
             assert await updates_of(updates, 25 * 3_600) == []
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
     behind = timedelta(days=9_000)
     async with (
@@ -288,7 +288,7 @@ async def test_cancelling_the_consumer_acknowledges_nothing() -> None:
             assert trips_in([await until(updates, Update)]) == [trip.id]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_trips_made_between_two_watches_are_delivered() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:

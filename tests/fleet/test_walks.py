@@ -89,7 +89,7 @@ async def _vehicle_of(fleet: Fleet) -> tuple[Vehicle, list[str]]:
     return await fleet.accounts[0].vehicle(fleet.vehicles[0]), fleet.world.trip_ids(fleet.vehicles[0])
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @variants
 @pytest.mark.parametrize("newest_first", [False, scenario(True)])
 async def test_every_way_returns_all_trips(variant: BackendVariant, newest_first: bool) -> None:
@@ -117,7 +117,7 @@ async def test_the_newest_trip_comes_first(variant: BackendVariant) -> None:
         assert newest.id == ids[-1]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("variant", "requests"),
     [
@@ -142,7 +142,7 @@ async def test_reading_costs_no_more_requests_than_pages(variant: BackendVariant
         assert tuple(counts) == requests
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [1, 59, 60])
 async def test_a_single_page_costs_one_request(size: int) -> None:
     for variant in (BackendVariant(), BackendVariant(omits=ALL), BackendVariant(omits=PAGES)):
@@ -172,7 +172,7 @@ async def test_trips_that_cannot_be_read_are_an_error(way: Any, newest_first: bo
             assert re.search(r"\(returned: 60 items on [14] pages; 150 stated\)$", str(caught.value))
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_backfill_of_unreadable_trips_is_not_complete() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=UNREADABLE) as fleet:
@@ -226,7 +226,7 @@ async def test_an_index_range_is_read_whole(
         assert await _ids(vehicle.trips(index_range=bounds, page_size=size, newest_first=True)) == expected[::-1]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("page_size", [1, 2, 7])
 async def test_pages_of_any_size_are_read_without_links(page_size: int) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=20, variant=BackendVariant(omits=ALL)) as fleet:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 HOUR, DAY = 3_600.0, 86_400.0
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("vehicles", [50, deep(100)])
 async def test_a_week_with_outages_delivers_every_trip_once(vehicles: int) -> None:
     """No request exceeds the rate limit."""

@@ -70,7 +70,7 @@ async def from_a_thread(call: Callable[[], object]) -> Any:
 ORIGINS = [in_a_callback, in_a_timer, from_a_thread]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("run", ORIGINS)
 async def test_targets_change_outside_of_tasks(run: Callable[[Callable[[], object]], Any]) -> None:
     async with a_fleet(vehicles=2, accounts=2) as fleet, watch(fleet.accounts[0], every=5 * MINUTE) as updates:
@@ -154,7 +154,7 @@ async def test_figures_are_the_same_in_another_thread() -> None:
             assert in_another_thread(read) == read()
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_statistics_are_read_by_threads_all_the_time() -> None:
     """The watch adds and removes vehicles meanwhile: no iteration is disturbed."""
     async with a_fleet(vehicles=40, accounts=2) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:

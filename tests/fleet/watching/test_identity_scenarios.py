@@ -125,7 +125,7 @@ def inject(fleet: Fleet, window: FaultWindow, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(fleet.simulator, "draw_fault", draw)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("name", "hours"),
     [
@@ -188,7 +188,7 @@ async def test_a_living_token_serves_during_an_identity_outage(monkeypatch: pyte
         assert fleet.simulator.statistics.renewals == 1
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_accounts_of_other_identity_servers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_fleet(vehicles=4, accounts=4, identity_url=EACH_BRAND) as fleet:
         domains = {account.key: account.domain for account in fleet.world.accounts}
@@ -213,7 +213,7 @@ async def test_accounts_of_other_identity_servers_go_on(monkeypatch: pytest.Monk
             assert outage.server == recovered.server == f"idpcvs.{broken}.simulator.test"
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("refused", "concurrency"), [(False, 8), (True, 32), deep(False, 32), deep(True, 8)])
 async def test_a_silent_identity_server_takes_no_places(
     refused: bool, concurrency: int, monkeypatch: pytest.MonkeyPatch
@@ -259,7 +259,7 @@ async def test_poll_now_of_a_silent_identity_server_holds_up_no_other(monkeypatc
             assert {update.account for update in log.of(Update)} == {healthy.key}
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_account_that_alone_is_not_renewed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the server has renewed the token of another account, its outage is over; the one account is told apart."""
     url = "https://idpcvs.peugeot.com.simulator.test/{domain}/am/oauth2"
@@ -283,7 +283,7 @@ async def test_an_account_that_alone_is_not_renewed_is_named(monkeypatch: pytest
             assert HOUR <= first[fleet.vehicles[0]] <= HOUR + PROMISED
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_token_refused_by_the_api_waits_for_its_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token has not expired by the clock, but the API accepts it no longer."""
     faults = down(ServerFault(502), since=600.0, until=2 * HOUR)
@@ -364,7 +364,7 @@ async def test_a_lost_account_recovers_after_an_identity_outage(monkeypatch: pyt
         assert set(log.first_update_after(4 * HOUR)) == set(fleet.vehicles)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_single_vehicles_wait_for_the_identity_server(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(kinds.OAuthFault(), since=HOUR / 2, until=6 * HOUR)
     async with a_fleet(vehicles=3, accounts=1, faults=faults) as fleet:
@@ -397,7 +397,7 @@ async def test_a_lost_single_vehicle_waits_for_the_identity_server(monkeypatch: 
             assert Counter(type(event) for event in log.failures) == {AccountLost: 1, Outage: 1, Recovered: 2}
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_expired_tokens_at_the_start_are_renewed_by_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The accounts that have not failed yet wait for the probe of another one."""
     faults = down(ServerFault(503), since=0.0, until=5 * HOUR)
@@ -436,7 +436,7 @@ async def test_a_limit_of_the_identity_server_stops_its_accounts_only(monkeypatc
             assert len([at for at in log.renewals if at > HOUR]) <= 2 * 4 + 3 * 3
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_poll_now_ends_the_wait_once_the_identity_server_works(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
     async with (
@@ -455,7 +455,7 @@ async def test_poll_now_ends_the_wait_once_the_identity_server_works(monkeypatch
         assert set(log.first_update_after(3 * HOUR)) == set(fleet.vehicles)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_removed_accounts_do_not_hold_up_the_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
     async with (

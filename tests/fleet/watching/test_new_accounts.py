@@ -82,7 +82,7 @@ async def test_vehicles_that_appear_soon_are_watched_soon() -> None:
         assert isinstance(await until(updates, within=16), Recovered)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_account_that_stays_empty_is_told_once() -> None:
     """It is listed every 15 minutes."""
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
@@ -92,7 +92,7 @@ async def test_an_account_that_stays_empty_is_told_once() -> None:
         assert updates.statistics.accounts_empty == 1
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_empty_account_is_not_listed_less_often_than_relist() -> None:
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
     async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=EVERY, relist=EVERY) as updates:
@@ -110,7 +110,7 @@ async def test_other_accounts_of_an_empty_one_are_watched() -> None:
             assert len({event.vehicle.id for event in events if isinstance(event, Update)}) == 2
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_an_account_that_becomes_empty_is_told_once() -> None:
     """Its vehicles are polled on until the empty listing is believed."""
     async with (
@@ -127,7 +127,7 @@ async def test_an_account_that_becomes_empty_is_told_once() -> None:
         assert (updates.statistics.vehicles, updates.statistics.accounts_empty) == (2, 0)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_one_empty_listing_of_a_known_account_is_no_event() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,
@@ -225,7 +225,7 @@ async def test_a_vehicle_that_gets_its_links_later_is_polled_soon(rel: str) -> N
         assert updates.statistics.unavailable == 0
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_vehicle_that_never_gets_a_link_costs_few_listings() -> None:
     vanished = kinds.VanishedFields(("maintenance",))
     async with (

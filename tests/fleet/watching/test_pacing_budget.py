@@ -48,7 +48,7 @@ def peak_within(spent: list[tuple[float, float]], span: float) -> float:
     return peak
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @few_examples()
 @given(
     budgets,

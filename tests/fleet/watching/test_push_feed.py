@@ -214,7 +214,7 @@ async def test_polls_are_rarer_while_events_arrive() -> None:
         assert 31 <= await requests_in(scene, updates, 8, events=False) <= 34
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_trips_are_polled_all_the_same() -> None:
     async with a_scene() as scene, watched(scene, what=("status", "trips")) as updates:
         await updates_of(updates, HOUR)

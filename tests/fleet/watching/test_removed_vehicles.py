@@ -38,7 +38,7 @@ def listing_of(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Listing:
     return listing
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_vehicle_that_is_listed_no_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
         a_fleet(vehicles=3, accounts=1) as fleet,
@@ -59,7 +59,7 @@ async def test_a_vehicle_that_is_listed_no_more_is_told(monkeypatch: pytest.Monk
         assert trips_in(await updates_of(updates, 2 * HOUR)) == [driven[1]]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("short", [1, 4])
 async def test_a_few_short_listings_are_not_believed(short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
@@ -79,7 +79,7 @@ async def test_a_few_short_listings_are_not_believed(short: int, monkeypatch: py
         assert set(trips_in(await updates_of(updates, HOUR))) == set(driven)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_of_an_account_without_vehicles_one_event_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
         a_fleet(vehicles=3, accounts=1) as fleet,

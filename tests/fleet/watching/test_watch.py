@@ -73,7 +73,7 @@ async def test_an_update_has_account_vehicle_changes_and_age() -> None:
         assert 0 < update.age <= (fleet.simulator.now() - EPOCH).total_seconds() - 30
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_unchanged_data_gives_no_update() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
@@ -182,7 +182,7 @@ async def test_single_vehicles_use_the_given_clock() -> None:
 # ------------------------------------------------------------------------------------------- intervals
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_each_vehicle_is_polled_at_the_interval() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
@@ -242,7 +242,7 @@ def infinite(*_: object) -> float:
     return float("inf")
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_adapt_sets_the_interval() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -254,7 +254,7 @@ async def test_adapt_sets_the_interval() -> None:
         assert polls[first] >= 8 * polls[fleet.vehicles[1]]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_weight_multiplies_the_polls_of_a_vehicle() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -329,7 +329,7 @@ async def test_a_warning_states_the_shortest_interval_that_fits() -> None:
         assert plan.fitting >= timedelta(hours=1)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
     async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
         *vehicles, last = await fleet.accounts[0].vehicles().collect()
@@ -344,7 +344,7 @@ async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
                 await updates_of(updates, 3_600)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("trips", [1_000, deep(4_000)])
 async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> None:
     limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
@@ -413,7 +413,7 @@ async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
     assert {warning.filename for warning in caught} == {__file__}
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
 async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day: int) -> None:
@@ -432,7 +432,7 @@ async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day:
         assert min(polls) >= 0.5 * max(polls)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
     limits = Subscription(per_second=10, per_day=1_000_000)
     async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
@@ -443,7 +443,7 @@ async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
         assert 850 <= statistics.by_kind["status"] <= 910
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_budget_option_limits_the_watch() -> None:
     async with a_fleet(vehicles=6, accounts=1) as fleet:
         async with watch(
@@ -487,7 +487,7 @@ async def test_accounts_can_be_added_and_removed() -> None:
         assert updates.statistics.polls == before
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_listing_does_not_add_a_removed_vehicle() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,
@@ -533,7 +533,7 @@ async def test_a_vehicle_added_again_repeats_no_buffered_update(buffer: int) -> 
         assert trips_in(events) == fleet.world.trip_ids(fleet.vehicles[0])
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_vehicle_added_again_repeats_no_buffered_status() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await remove_and_add_again(fleet, updates)
@@ -542,7 +542,7 @@ async def test_a_vehicle_added_again_repeats_no_buffered_status() -> None:
         assert trips_in(await updates_of(updates, 3_600)) == [trip.id]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_replaced_account_repeats_no_buffered_update() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
@@ -569,7 +569,7 @@ async def test_an_account_removed_during_its_listing_adds_nothing() -> None:
         assert updates.statistics.vehicles == 0
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_source_may_add_and_remove_accounts() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
 
@@ -617,7 +617,7 @@ async def test_a_source_may_be_a_stream_that_its_owner_closes() -> None:
         assert (await until(updates, Update)).account == "account-0000"
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_a_listing_adds_and_removes_vehicles() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         made = fleet.world.generator
@@ -701,7 +701,7 @@ async def test_poll_now_ignores_interval_and_pause() -> None:
         assert update.vehicle.id == fleet.vehicles[2]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_poll_now_uses_the_interactive_share() -> None:
     async with (
         a_fleet(rate_limits=RateLimits(100, 20)) as fleet,
@@ -884,7 +884,7 @@ async def test_a_slow_consumer_slows_down_the_polls() -> None:
         assert updates.statistics.polls <= 20 + 4 + 3 + 1
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 async def test_statistics_are_frozen_counters_and_state() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         assert updates.statistics.lateness_p99 == 0.0

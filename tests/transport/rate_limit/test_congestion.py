@@ -56,7 +56,7 @@ async def load(server: LimitingServer, limiter: TokenBucketLimiter | None, *, ta
     return errors
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("limits", [None, scenario(RateLimits(100, None))])
 @pytest.mark.parametrize("name", SERVERS)
 async def test_an_unstated_limit_is_found_and_kept(name: str, limits: RateLimits | None) -> None:
@@ -101,7 +101,7 @@ async def test_a_limit_that_is_raised_is_found() -> None:
     assert len(late) > 20.0 * 20
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("at", [38.1, deep(36.0), deep(38.8), deep(39.5), deep(40.0)])
 async def test_a_limit_that_is_lowered_is_found(at: float) -> None:
     model = NginxLimitReq(50, 20)

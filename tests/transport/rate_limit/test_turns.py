@@ -369,7 +369,7 @@ def test_share_of_processes_that_are_missing_is_kept_for_a_while() -> None:
     assert desk.take("a", interactive=10).interactive == 2
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("delays", [(0.015, 0.035), scenario((0.025, 0.025)), scenario((0.005, 0.045))])
 @few_examples()
 @given(seed=st.integers(0, 2**32), load=st.sampled_from(["even", "uneven"]))
