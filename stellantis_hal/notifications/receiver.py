@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.hal.repeated import RepeatedEvent
 from stellantis_hal.notifications.body import Disconnected, SlowBodyError, read_body
 from stellantis_hal.notifications.direct import DirectDelivery
 from stellantis_hal.notifications.dispatch import Dispatch
@@ -99,6 +100,9 @@ class Receiver:
         self._clock = clock
         self._dispatch = Dispatch()
         self._has_warned = False
+        self._failures = RepeatedEvent()
+        self._refusals = RepeatedEvent()
+        self._slow_bodies = RepeatedEvent()
 
     def __repr__(self) -> str:
         """Show nothing of the path and the token."""
@@ -220,7 +224,12 @@ class Receiver:
         except Disconnected:
             return None
         except SlowBodyError as error:
-            _logger.warning("a delivery was answered by 500: %s", error)
+            if self._slow_bodies.is_told():
+                _logger.warning(
+                    "%d deliveries were too slow so far, and answered by 500; the last: %s",
+                    self._slow_bodies.count,
+                    error,
+                )
             return 500
         if body.problem:
             messages: Sequence[Message] = [Message.unreadable(body.problem, body.content, size=body.size)]
@@ -274,20 +283,23 @@ class Receiver:
                 new = await self._inbox.put(entries)
         except Exception as error:  # noqa: BLE001 - the vendor delivers them again
             kind = type(error).__name__
-            _logger.error(
-                "%d events were not stored, and answered by 500: %s: %s", len(entries), kind, mask_text(str(error))
-            )
+            if self._failures.is_told():  # each callback's deliveries are repeated every 10 s
+                _logger.error(
+                    "%d deliveries were not stored so far, and answered by 500; the last: %s: %s",
+                    self._failures.count,
+                    kind,
+                    mask_text(str(error)),
+                )
             return 500
+        if self._failures.count and entries:
+            _logger.warning("deliveries are stored again, after %d that were not", self._failures.end())
         for entry in new:
             if entry.entry.is_verified:
                 self._dispatch(entry)
         return 200
 
-    @staticmethod
-    def _verified_only(entries: list[IncomingEvent]) -> list[IncomingEvent]:
+    def _verified_only(self, entries: list[IncomingEvent]) -> list[IncomingEvent]:
         verified = [entry for entry in entries if entry.is_verified]
-        if len(verified) < len(entries):
-            _logger.warning(
-                "%d of %d events had no token, and were refused", len(entries) - len(verified), len(entries)
-            )
+        if len(verified) < len(entries) and self._refusals.is_told(len(entries) - len(verified)):
+            _logger.warning("%d events had no token so far, and were refused", self._refusals.count)
         return verified

@@ -17,6 +17,7 @@ import anyio
 import attrs
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.repeated import RepeatedEvent
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
@@ -113,7 +114,7 @@ class SQLiteInbox:
         self._cleaned_at = _LONG_AGO
         self._waiters: dict[object, tuple[LoopHandle, anyio.Event]] = {}
         self._stored = 0
-        self._dropped = 0
+        self._dropped = RepeatedEvent()
         self._duplicates = 0
         self._is_consumed = False
         self._lock_path = None if self._database.path == ":memory:" else Path(path).absolute()
@@ -134,14 +135,12 @@ class SQLiteInbox:
         if must_go_on:  # what is too old goes with the next events, a thousand at a time
             self._cleaned_at = _LONG_AGO
         self._duplicates += len(entries) - len(new)
-        if dropped:
-            self._dropped += dropped
+        if dropped and self._dropped.is_told(dropped):
             _logger.warning(
-                "the inbox %s has removed the oldest %d unverified or unreadable events, %d in all: it keeps %d, and "
+                "the inbox %s has removed the oldest %d unverified or unreadable events so far: it keeps %d, and "
                 "%d bytes, of them. Compare the receiver's token with that of the callback",
                 self._database.path,
-                dropped,
-                self._dropped,
+                self._dropped.count,
                 self._max_rows,
                 self._max_bytes,
             )
@@ -342,7 +341,11 @@ class SQLiteInbox:
         """
         waiting, dead, bounded = await self._write(_count)
         return InboxStatistics(
-            waiting=waiting, dead=dead, bounded=bounded, dropped=self._dropped, refused_duplicates=self._duplicates
+            waiting=waiting,
+            dead=dead,
+            bounded=bounded,
+            dropped=self._dropped.count,
+            refused_duplicates=self._duplicates,
         )
 
     async def revive(self) -> int:

@@ -199,7 +199,8 @@ async def test_what_cannot_be_stored_is_answered_by_500(caplog: pytest.LogCaptur
     inbox = BrokenInbox()
     receiver = Receiver(inbox, path=PATH, token=TOKEN)
     assert await post(receiver, body(monitor_message())) == 500
-    assert caplog.messages == ["1 events were not stored, and answered by 500: InboxError: the disk is full, at ***"]
+    failed = "deliveries were not stored so far, and answered by 500; the last: InboxError: the disk is full, at ***"
+    assert caplog.messages == [f"1 {failed}"]
     for secret in (VIN, PATH, TOKEN):
         assert secret not in caplog.text
     inbox.is_broken = False
@@ -412,8 +413,8 @@ async def test_strict_token_refuses_what_has_none(inbox: MemoryInbox, caplog: py
     assert await post(receiver, b"[]") == 200
     assert await post(receiver, body([BARE, monitor_message(1)])) == 200
     assert (await inbox.statistics()).waiting == 1
-    refused = "events had no token, and were refused"
-    assert caplog.messages == [f"1 of 1 {refused}", f"1 of 1 {refused}", f"1 of 2 {refused}"]
+    refused = "events had no token so far, and were refused"
+    assert caplog.messages == [f"1 {refused}", f"2 {refused}"]
 
 
 async def test_unverified_event_does_not_hide_the_verified_one(receiver: Receiver) -> None:
@@ -498,6 +499,24 @@ async def test_waiting_for_an_event_may_time_out(receiver: Receiver) -> None:
             assert scope.cancelled_caught
             await post(receiver, body(monitor_message(number)))
             await anext(events)
+
+
+async def test_hours_without_a_disk_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Each event is repeated every 10 s; that they are stored again is told too, and so is the next outage."""
+    full, inbox = BrokenInbox(), MemoryInbox()
+    receiver = Receiver(full, path=PATH, token=TOKEN)
+    for number in range(1_000):
+        assert await post(receiver, body(monitor_message(number))) == 500
+    assert [message.split()[0] for message in caplog.messages] == [str(2**power) for power in range(10)]
+    caplog.clear()
+    full.put = inbox.put  # type: ignore[method-assign]
+    assert await post(receiver, body(monitor_message())) == 200
+    del full.put
+    assert await post(receiver, body(monitor_message())) == 500
+    assert [message.split(":")[0] for message in caplog.messages] == [
+        "deliveries are stored again, after 1000 that were not",
+        "1 deliveries were not stored so far, and answered by 500; the last",
+    ]
 
 
 async def test_stopped_stream_ends_after_the_event(receiver: Receiver) -> None:
@@ -724,7 +743,8 @@ async def test_what_handle_fails_at_is_answered_by_500(caplog: pytest.LogCapture
     assert await post(receiver, batch) == 200
     assert len(handled) == 4
     assert len(set(handled)) == 3
-    assert caplog.messages == ["3 events were not stored, and answered by 500: LookupError: "]
+    failed = "1 deliveries were not stored so far, and answered by 500; the last: LookupError: "
+    assert caplog.messages == [failed, "deliveries are stored again, after 1 that were not"]
 
 
 async def test_repetition_waits_for_the_first_to_be_handled() -> None:

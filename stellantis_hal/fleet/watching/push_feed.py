@@ -16,6 +16,7 @@ from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import CallbackFailed
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.registry import Registry
+from stellantis_hal.hal.repeated import RepeatedEvent
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent
 from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.resources.status import Status
@@ -76,7 +77,7 @@ class PushFeed:
         self._emit = emit
         self._counts = counts
         self._waiting: deque[Notification] = deque(maxlen=_MAX_WAITING)
-        self._lost = 0
+        self._lost = RepeatedEvent()
         self._arrived = anyio.Event()
         self._fed: dict[WatchedVehicle, _Feed] = {}
         self._by_vin: dict[str, WatchedVehicle] = {}
@@ -106,13 +107,12 @@ class PushFeed:
             stop_listening()
 
     def _note_loss(self) -> None:
-        """Count a notification that gave way to a newer one; log the first, and then each time their number doubles."""
-        self._lost += 1
-        if self._lost & (self._lost - 1) == 0:
+        """Count a notification that gave way to a newer one."""
+        if self._lost.is_told():
             _log.warning(
                 "%d notifications were not reported so far: %d wait because the consumer is slow. The vehicles are "
                 "polled all the same",
-                self._lost,
+                self._lost.count,
                 _MAX_WAITING,
             )
 
