@@ -501,17 +501,28 @@ async def test_waiting_for_an_event_may_time_out(receiver: Receiver) -> None:
             await anext(events)
 
 
+class FillingInbox(MemoryInbox):
+    """An inbox whose disk is full at times."""
+
+    is_full = True
+
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
+        if self.is_full:
+            raise InboxError("the disk is full")
+        return await super().put(entries)
+
+
 async def test_hours_without_a_disk_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
     """Each event is repeated every 10 s; that they are stored again is told too, and so is the next outage."""
-    full, inbox = BrokenInbox(), MemoryInbox()
-    receiver = Receiver(full, path=PATH, token=TOKEN)
+    inbox = FillingInbox()
+    receiver = Receiver(inbox, path=PATH, token=TOKEN)
     for number in range(1_000):
         assert await post(receiver, body(monitor_message(number))) == 500
     assert [message.split()[0] for message in caplog.messages] == [str(2**power) for power in range(10)]
     caplog.clear()
-    full.put = inbox.put  # type: ignore[method-assign]
+    inbox.is_full = False
     assert await post(receiver, body(monitor_message())) == 200
-    del full.put
+    inbox.is_full = True
     assert await post(receiver, body(monitor_message())) == 500
     assert [message.split(":")[0] for message in caplog.messages] == [
         "deliveries are stored again, after 1000 that were not",
