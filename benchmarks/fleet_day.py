@@ -475,7 +475,7 @@ class FleetDay:
             await self._wait(command, operation)
 
     async def _find(self, owner: _Owner, command: Command) -> None:
-        """Look for a command of an unknown outcome; one that is not found twice was not sent."""
+        """Look for a command of an unknown outcome; one that is not found twice, or without faults, was not sent."""
         remote = owner.cars[command.car].remote(owner.callback)
         try:
             if command.full_label is not None:
@@ -489,7 +489,7 @@ class FleetDay:
         if operation is not None:
             command.token = operation.token
             await self._wait(command, operation)
-        elif command.told[-1:] == ["not found"]:  # for the second time, in another life of the service
+        elif self.is_settling or command.told[-1:] == ["not found"]:  # without faults, or for the second time
             command.ends.append("not sent: not found")
         else:
             command.told.append("not found")
