@@ -30,7 +30,7 @@ from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.fleet import watch
-from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
+from stellantis_hal.simulator import Faults, Latency, Simulator, SubscriptionLimits, World, server
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
@@ -44,7 +44,7 @@ def serve(options: argparse.Namespace) -> None:
     latency = Latency(options.latency, options.latency / 2)
     simulator = Simulator(
         world,
-        rate_limits=Subscription(per_second=options.limit, per_day=PER_DAY),
+        rate_limits=SubscriptionLimits(per_second=options.limit, per_day=PER_DAY),
         faults=Faults(latency=latency),
         token_lifetime=86_400.0,
     )

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from stellantis_hal.auth.enrolment import Enrolment
     from stellantis_hal.auth.partner import Partner
     from stellantis_hal.client.account import Account
-    from stellantis_hal.client.fleet_owner import FleetOwnerClient
+    from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
     from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.basic import Basic
     from stellantis_hal.credentials.bearer import BearerCredentials
     from stellantis_hal.credentials.flows import OAuth2AuthorizationCode, OAuth2ClientCredentials
-    from stellantis_hal.credentials.oauth2 import AuthorizationRequest, AuthorizationResponse, OAuth2Client
+    from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, AuthorizationResponse, OAuth2Client
     from stellantis_hal.credentials.static import Bearer
     from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
         HalError,
         IncompleteCollectionError,
         InvalidLinkError,
-        LeaseError,
         LeaseLostError,
+        LeaseStoreError,
+        LimiterSlotExpiredError,
         LinkNotFoundError,
         NetworkError,
         NotFoundError,
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
         RemoteFailedError,
         RemoteRefusedError,
         ServerError,
-        StaleSlotError,
         StellantisError,
         StructureError,
         TemplateError,
@@ -123,19 +123,19 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
     from stellantis_hal.navigation.context import HalDeprecationWarning
     from stellantis_hal.navigation.download import Download
-    from stellantis_hal.navigation.fetch import Fetch, Request, Response, StreamedResponse, StreamingFetch
+    from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response, StreamedResponse, StreamingFetch
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
     from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
     from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
-    from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.navigation.typed_rel import Rel
     from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
     from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
     from stellantis_hal.notifications.inbox import (
-        EventOwner,
+        EventVehicle,
         Inbox,
         InboxError,
         InboxStatistics,
@@ -150,7 +150,14 @@ if TYPE_CHECKING:
     from stellantis_hal.report.history import CarHistory
     from stellantis_hal.report.reading import read_car_history
     from stellantis_hal.report.report import Report
-    from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
+    from stellantis_hal.resources.alarm import (
+        Alarm,
+        AlarmActivation,
+        AlarmState,
+        AlarmStatus,
+        AlarmTrigger,
+        AlarmTriggerType,
+    )
     from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
     from stellantis_hal.resources.blocks.adas import (
         Adas,
@@ -255,15 +262,22 @@ if TYPE_CHECKING:
         PowertrainStatus,
         Transmission,
     )
-    from stellantis_hal.resources.call_center import CallCenter, Country, StolenCallCenter
+    from stellantis_hal.resources.call_center import CallCenter, CallCenterCountry, StolenCallCenter
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
-    from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
     from stellantis_hal.resources.control.callback import (
         Callback,
         CallbackReference,
         CallbackStatus,
         CallbackType,
         RemoteType,
+    )
+    from stellantis_hal.resources.control.callback_targets import (
+        AttributePlacement,
+        EventAttribute,
+        PushDevices,
+        Webhook,
+        WebhookSecretWarning,
+        WebSocket,
     )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
     from stellantis_hal.resources.control.conditions import MonitorCondition
@@ -276,21 +290,14 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.monitors import FleetMonitors, VehicleMonitors
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
-    from stellantis_hal.resources.control.reconciling import MonitorPlan, PlanStep
+    from stellantis_hal.resources.control.reconciling import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.remote import Remote
+    from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
     from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
-    from stellantis_hal.resources.control.remote_policy import RefusalReason, RemotePolicy
-    from stellantis_hal.resources.control.targets import (
-        AttributePart,
-        EventAttribute,
-        PushNotification,
-        UnsafeWebhookWarning,
-        Webhook,
-        WebSocket,
-    )
+    from stellantis_hal.resources.control.remote_policy import PolicyRefusalReason, RemotePolicy
     from stellantis_hal.resources.control.triggers import (
+        DataOperand,
         DataTrigger,
-        Observed,
         Previous,
         TimeEntry,
         TimeTrigger,
@@ -301,7 +308,7 @@ if TYPE_CHECKING:
         times,
         zone,
     )
-    from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
+    from stellantis_hal.resources.filters import AlarmEventType, TelemetryType, TripState
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
@@ -309,9 +316,9 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.status import (
         AirConditioning,
         Preconditioning,
-        PreconditioningCause,
         PreconditioningFailure,
         PreconditioningProgram,
+        PreconditioningStartingCause,
         PreconditioningStatus,
         Recurrence,
         Status,
@@ -320,11 +327,11 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.theft import Theft
     from stellantis_hal.resources.time_range import TimeRange
     from stellantis_hal.resources.trip import (
-        FaultCause,
-        FaultKind,
         Propulsion,
         Trip,
         TripFault,
+        TripFaultCause,
+        TripFaultKind,
         TripKinetic,
         TripSegment,
     )
@@ -332,7 +339,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import Motorization, Vehicle
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
-    from stellantis_hal.storage.fencing import Fence, FenceToken
+    from stellantis_hal.storage.fencing import FenceToken, FencingLease
     from stellantis_hal.storage.state import MemoryState, SQLiteState, StateStore
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
@@ -345,7 +352,7 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.exchange import Timeouts
     from stellantis_hal.transport.hooks import (
-        CallRecord,
+        BaseCallRecord,
         EndRecord,
         FailureRecord,
         Hooks,
@@ -384,10 +391,11 @@ __all__ = [
     "AirConditioning",
     "Alarm",
     "AlarmActivation",
+    "AlarmEventType",
     "AlarmState",
     "AlarmStatus",
     "AlarmTrigger",
-    "AlarmType",
+    "AlarmTriggerType",
     "Alert",
     "AlertSeverity",
     "AlertType",
@@ -395,13 +403,14 @@ __all__ = [
     "ApiConventions",
     "ApiError",
     "Application",
-    "AttributePart",
+    "AttributePlacement",
     "AuthError",
     "AuthorizationRequest",
     "AuthorizationResponse",
     "Backfill",
     "BackfillSource",
     "BadRequestError",
+    "BaseCallRecord",
     "Basic",
     "Batch",
     "BatteryHealth",
@@ -413,13 +422,12 @@ __all__ = [
     "BodyTooLargeError",
     "Brand",
     "Branding",
-    "BreakIn",
     "Budget",
     "BudgetExhaustedError",
     "BudgetWarning",
     "CacheStore",
     "CallCenter",
-    "CallRecord",
+    "CallCenterCountry",
     "Callback",
     "CallbackFailed",
     "CallbackReference",
@@ -458,11 +466,11 @@ __all__ = [
     "ConfigurationError",
     "ConsentRequiredError",
     "Consumption",
-    "Country",
     "Credentials",
     "CruiseControl",
     "DamagedCheckpointError",
     "DataItem",
+    "DataOperand",
     "DataTrigger",
     "Day",
     "DeliveryRetry",
@@ -497,16 +505,14 @@ __all__ = [
     "Environment",
     "EventAttribute",
     "EventFeed",
-    "EventOwner",
     "EventStream",
     "EventValue",
+    "EventVehicle",
     "Expression",
     "FailureCause",
     "FailureRecord",
-    "FaultCause",
-    "FaultKind",
-    "Fence",
     "FenceToken",
+    "FencingLease",
     "Fetch",
     "FieldOptions",
     "FileLimiterStore",
@@ -556,8 +562,8 @@ __all__ = [
     "LaneDeparture",
     "LaneKeeping",
     "Lease",
-    "LeaseError",
     "LeaseLostError",
+    "LeaseStoreError",
     "LeasedAccounts",
     "Light",
     "LightDirection",
@@ -565,6 +571,7 @@ __all__ = [
     "LightStatus",
     "LightSwitches",
     "Lighting",
+    "LimiterSlotExpiredError",
     "LimiterStatistics",
     "LimiterStore",
     "Link",
@@ -580,7 +587,6 @@ __all__ = [
     "Monitor",
     "MonitorCondition",
     "MonitorEvent",
-    "MonitorPlan",
     "MonitorSpec",
     "MonitorStatus",
     "Motorization",
@@ -592,7 +598,6 @@ __all__ = [
     "OAuth2AuthorizationCode",
     "OAuth2Client",
     "OAuth2ClientCredentials",
-    "Observed",
     "Occurrence",
     "Odometer",
     "OpenEnum",
@@ -616,6 +621,7 @@ __all__ = [
     "Partition",
     "Partner",
     "PlanStep",
+    "PolicyRefusalReason",
     "Poll",
     "Position",
     "PositionType",
@@ -628,10 +634,10 @@ __all__ = [
     "PreconditionRequiredError",
     "Preconditioning",
     "PreconditioningCapability",
-    "PreconditioningCause",
     "PreconditioningFailure",
     "PreconditioningParameters",
     "PreconditioningProgram",
+    "PreconditioningStartingCause",
     "PreconditioningStatus",
     "Previous",
     "Priority",
@@ -643,7 +649,7 @@ __all__ = [
     "ProgramSlots",
     "Progress",
     "Propulsion",
-    "PushNotification",
+    "PushDevices",
     "Quota",
     "QuotaError",
     "QuotaHeaders",
@@ -651,6 +657,7 @@ __all__ = [
     "RateLimiter",
     "RateLimits",
     "Receiver",
+    "ReconciliationPlan",
     "Recovered",
     "Recurrence",
     "RedirectError",
@@ -658,7 +665,6 @@ __all__ = [
     "RedisLease",
     "RedisLimiter",
     "RedisTokenStore",
-    "RefusalReason",
     "Rel",
     "Remote",
     "RemoteCapabilities",
@@ -698,7 +704,6 @@ __all__ = [
     "ServiceKind",
     "Slot",
     "SpeedRegulation",
-    "StaleSlotError",
     "StarterBattery",
     "StateStore",
     "Status",
@@ -738,6 +743,8 @@ __all__ = [
     "Trip",
     "TripConsumption",
     "TripFault",
+    "TripFaultCause",
+    "TripFaultKind",
     "TripFileError",
     "TripKinetic",
     "TripSegment",
@@ -747,7 +754,6 @@ __all__ = [
     "TypedResource",
     "UnauthorizedError",
     "UnreadableEvent",
-    "UnsafeWebhookWarning",
     "UntrustedOriginError",
     "Update",
     "User",
@@ -765,6 +771,7 @@ __all__ = [
     "WatchSource",
     "WebSocket",
     "Webhook",
+    "WebhookSecretWarning",
     "Window",
     "WipingBlades",
     "WipingSpeed",
@@ -800,12 +807,12 @@ _MODULES = {
     "auth.enrolment": "Enrolment",
     "auth.partner": "Partner",
     "client.account": "Account",
-    "client.fleet_owner": "FleetOwnerClient",
+    "client.fleet_owner_client": "FleetOwnerClient",
     "client.stellantis_client": "StellantisClient",
     "credentials.basic": "Basic",
     "credentials.bearer": "BearerCredentials",
     "credentials.flows": "OAuth2AuthorizationCode OAuth2ClientCredentials",
-    "credentials.oauth2": "AuthorizationRequest AuthorizationResponse OAuth2Client",
+    "credentials.oauth2_messages": "AuthorizationRequest AuthorizationResponse OAuth2Client",
     "credentials.static": "Bearer",
     "credentials.stores.callbacks": "CallbackTokenStore",
     "credentials.stores.file": "FileTokenStore",
@@ -818,10 +825,10 @@ _MODULES = {
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
-        "HalError IncompleteCollectionError InvalidLinkError LeaseError LeaseLostError LinkNotFoundError "
+        "HalError IncompleteCollectionError InvalidLinkError LeaseStoreError LeaseLostError LinkNotFoundError "
         "NetworkError NotFoundError NotHalError OutcomeUnknownError PaginationError PaginationLoopError "
         "PreconditionFailedError PreconditionRequiredError QuotaError RateLimitedError RedirectError "
-        "RemoteFailedError RemoteRefusedError ServerError StaleSlotError StellantisError StructureError "
+        "RemoteFailedError RemoteRefusedError ServerError LimiterSlotExpiredError StellantisError StructureError "
         "TemplateError TokenStoreError TooManyMonitorsError TooManyRedirectsError TooManyValuesError "
         "UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
@@ -862,7 +869,7 @@ _MODULES = {
     "navigation.cache.stored_response": "StoredResponse",
     "navigation.context": "HalDeprecationWarning",
     "navigation.download": "Download",
-    "navigation.fetch": "Fetch Request Response StreamedResponse StreamingFetch",
+    "navigation.fetch_protocol": "Fetch Request Response StreamedResponse StreamingFetch",
     "navigation.follow": "Follow",
     "navigation.follow_all": "FollowResult FollowResults",
     "navigation.forms": "Form FormField FormPreview Forms",
@@ -870,11 +877,11 @@ _MODULES = {
     "navigation.call_site_warnings": "IncompleteCollectionWarning",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
     "navigation.pagination.range_syntax": "IndexRanges",
-    "navigation.rel": "Rel",
+    "navigation.typed_rel": "Rel",
     "navigation.resource": "HalResource",
     "navigation.writes": "RequestOptions WriteOptions",
     "notifications.events": "EventValue MonitorEvent Notification RemoteEvent UnreadableEvent",
-    "notifications.inbox": "EventOwner Inbox InboxError InboxStatistics IncomingEvent MemoryInbox StoredEvent",
+    "notifications.inbox": "EventVehicle Inbox InboxError InboxStatistics IncomingEvent MemoryInbox StoredEvent",
     "notifications.parsing": "parse_notification parse_push",
     "notifications.receiver": "Receiver",
     "notifications.sqlite_inbox": "SQLiteInbox",
@@ -882,7 +889,7 @@ _MODULES = {
     "report.history": "CarHistory",
     "report.reading": "read_car_history",
     "report.report": "Report",
-    "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger BreakIn",
+    "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger AlarmTriggerType",
     "resources.alert": "Alert AlertSeverity AlertType",
     "resources.blocks.adas": (
         "Adas AdasState CruiseControl EmergencyBraking GearIndication LaneDeparture LaneKeeping ParkAssist "
@@ -909,9 +916,9 @@ _MODULES = {
         "EngineType Gear Gearbox GearboxMode Ignition IgnitionType Kinetic Odometer Powertrain PowertrainStatus "
         "Transmission"
     ),
-    "resources.call_center": "CallCenter Country StolenCallCenter",
+    "resources.call_center": "CallCenter CallCenterCountry StolenCallCenter",
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
-    "resources.control.actions": "ActionKind ChargingProgram Program",
+    "resources.control.remote_actions": "ActionKind ChargingProgram Program",
     "resources.control.callback": "Callback CallbackReference CallbackStatus CallbackType RemoteType",
     "resources.control.callbacks": "Callbacks FleetCallbacks",
     "resources.control.conditions": "MonitorCondition",
@@ -924,32 +931,34 @@ _MODULES = {
     "resources.control.monitors": "FleetMonitors VehicleMonitors",
     "resources.control.operation": "Operation OperationOutcome OperationSteps",
     "resources.control.operation_step": "OperationStatus OperationStep",
-    "resources.control.reconciling": "MonitorPlan PlanStep",
+    "resources.control.reconciling": "ReconciliationPlan PlanStep",
     "resources.control.remote": "Remote",
     "resources.control.remote_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
-    "resources.control.remote_policy": "RefusalReason RemotePolicy",
-    "resources.control.targets": "AttributePart EventAttribute PushNotification UnsafeWebhookWarning WebSocket Webhook",
-    "resources.control.triggers": (
-        "DataTrigger Observed Previous TimeEntry TimeTrigger Trigger Zone ZoneTrigger data times zone"
+    "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
+    "resources.control.callback_targets": (
+        "AttributePlacement EventAttribute PushDevices WebhookSecretWarning WebSocket Webhook"
     ),
-    "resources.filters": "AlarmType TelemetryType TripState",
+    "resources.control.triggers": (
+        "DataTrigger DataOperand Previous TimeEntry TimeTrigger Trigger Zone ZoneTrigger data times zone"
+    ),
+    "resources.filters": "AlarmEventType TelemetryType TripState",
     "resources.fleet": "Fleet",
     "resources.maintenance": "Maintenance",
     "resources.position": "FixStatus Position PositionType",
     "resources.profile": "Profile",
     "resources.status": (
-        "AirConditioning Preconditioning PreconditioningCause PreconditioningFailure PreconditioningProgram "
+        "AirConditioning Preconditioning PreconditioningStartingCause PreconditioningFailure PreconditioningProgram "
         "PreconditioningStatus Recurrence Status"
     ),
     "resources.telemetry": "Telemetry TelemetryExtension VehicleTelemetry",
     "resources.theft": "Theft",
     "resources.time_range": "TimeRange",
-    "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
+    "resources.trip": "TripFaultCause TripFaultKind Propulsion Trip TripFault TripKinetic TripSegment",
     "resources.user": "User",
     "resources.vehicle": "Motorization Vehicle",
     "resources.vehicle_capabilities": "VehicleCapabilities",
     "resources.vehicle_identity": "VehicleIdentity",
-    "storage.fencing": "Fence FenceToken",
+    "storage.fencing": "FencingLease FenceToken",
     "storage.state": "MemoryState SQLiteState StateStore",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",
@@ -962,7 +971,7 @@ _MODULES = {
     "transport.credentials": "Credentials",
     "transport.exchange": "Timeouts",
     "transport.hooks": (
-        "CallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
+        "BaseCallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
     ),
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",

@@ -73,7 +73,7 @@ def test_the_help_of_the_group_imports_no_command() -> None:
         "cli.invocation",
         "cli.lazy_group",
         "cli.options",
-        "cli.output",
+        "cli.standard_streams",
         "cli.settings_folder",
     }
 
@@ -84,9 +84,9 @@ def test_a_client_loads_no_http_library_and_no_family(code: str) -> None:
     assert libraries(loaded) <= _LIGHT
     assert {name for name in own(loaded) if name.startswith("resources.")} <= {
         "resources.control",
-        "resources.control.control_services",
+        "resources.control.control_context",
         "resources.filters",
-        "resources.queries",
+        "resources.collection_requests",
         "resources.time_range",
     }
 

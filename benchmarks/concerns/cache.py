@@ -28,7 +28,7 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 
 __all__ = ["run"]

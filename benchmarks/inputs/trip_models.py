@@ -70,7 +70,7 @@ def _model(base: type, /, **options: Any) -> Any:
     segment = make("Segment", propulsion=propulsion, percent=float, distance=float)
     fault = make(
         "Fault",
-        fault=_enumeration("FaultKind", "Unstarted", "DataLacking", "Unfinished"),
+        fault=_enumeration("TripFaultKind", "Unstarted", "DataLacking", "Unfinished"),
         cause=_enumeration("Cause", "GeoPrivacy", "FullPrivacy", "Connection"),
     )
     make_resource = make(

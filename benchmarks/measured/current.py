@@ -15,7 +15,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.uri import append_query, resolve
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger

@@ -20,7 +20,7 @@ import attrs
 from benchmarks.servers.certificates import server_context
 from benchmarks.servers.changing import Changing
 from stellantis_hal import Brand
-from stellantis_hal.simulator import Simulator, Subscription, World
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 from stellantis_hal.simulator.api.messages import Request
 
 _END = b"\r\n\r\n"
@@ -113,7 +113,7 @@ def _to_template(response: bytes) -> tuple[bytes, Changing]:
 
 async def _serve(options: argparse.Namespace) -> None:
     world = World(seed=options.seed, accounts=options.accounts, vehicles=options.vehicles, trips=options.trips)
-    limits = Subscription(per_second=1_000_000, per_day=1_000_000_000)
+    limits = SubscriptionLimits(per_second=1_000_000, per_day=1_000_000_000)
     simulator = Simulator(world, rate_limits=limits, token_lifetime=_LIFETIME)
     state = _State(simulator, compresses=options.gzip)
     context = None if options.tls is None else server_context(options.tls, mutual=options.mutual)

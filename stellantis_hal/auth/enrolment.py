@@ -7,11 +7,11 @@ from datetime import datetime
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.credentials.consent import Consent
-from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+from stellantis_hal.credentials.consent import AuthorizationCodeGrant
+from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 
 __all__ = ["Enrolment", "locale_parameters"]
 
@@ -22,7 +22,7 @@ def locale_parameters(locale: str | None, local: str | None = None) -> dict[str,
     return {name: value for name, value in values.items() if value is not None}
 
 
-class Enrolment(Consent):
+class Enrolment(AuthorizationCodeGrant):
     """Ask account holders of one brand for their consent, and withdraw it.
 
     Args:

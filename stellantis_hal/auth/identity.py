@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.credentials.oauth2 import OAuth2Client, with_query
+from stellantis_hal.credentials.oauth2_messages import OAuth2Client, with_query
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import is_sendable
 from stellantis_hal.vendor.brands import Brand

@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line; exit with the command that installs the extra ``cli`` where it is missing."""
     try:
         from stellantis_hal.cli.commands import commands
-        from stellantis_hal.cli.output import prepare_process
+        from stellantis_hal.cli.standard_streams import prepare_process
 
         prepare_process()
         commands(prog_name="stellantis-hal")

@@ -20,7 +20,7 @@ from stellantis_hal.cli.options import option
 from stellantis_hal.cli.settings_folder import default_store
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
-from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.errors import ConfigurationError

@@ -17,8 +17,8 @@ from stellantis_hal.cli.connection import run_in_time, simulated_connection
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.output import json_text
-from stellantis_hal.cli.trail import Trail
+from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import mask_secrets, visible
 from stellantis_hal.navigation.entry_point import EntryPoint
 
@@ -110,14 +110,14 @@ class _Settings:
 
 async def _run(settings: _Settings) -> None:
     async with _client(settings) as (client, name):
-        trail = Trail.at(name)
+        trail = PythonExpression.at(name)
         resource = await client.root()
         for rel in settings.rels:
             resource, trail = await resource.follow(rel), trail.follow(rel)
         if settings.as_json:
             _print(resource, masked=settings.masked)
             return
-        from stellantis_hal.cli.browser import Browser, Page
+        from stellantis_hal.cli.hal_browser import Browser, Page
 
         await Browser(client, name=name, page=Page(resource, trail), masked=settings.masked).run_async()
 

@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "token": LazyCommand("login", "Show a token's expiry and scopes, not the token."),
     "tokens": LazyCommand("tokens", "Copy tokens between stores."),
     "config": LazyCommand(
-        "configuration", "Show each value of the configuration and where it comes from; secrets are masked."
+        "config_command", "Show each value of the configuration and where it comes from; secrets are masked."
     ),
     "vehicles": LazyCommand("cars", "List the cars of the account."),
     "status": LazyCommand("cars", "Show the last known state of a car."),
@@ -44,12 +44,12 @@ _COMMANDS: Final = {
     "callbacks": LazyCommand("monitoring", "List and change where events are delivered to."),
     "monitors": LazyCommand("monitoring", "List and change what the vendor watches."),
     "receive": LazyCommand("receive", "Receive the vendor's notifications and print them."),
-    "fleet": LazyCommand("fleet", "Read the fleets of a partner (B2B), and the vehicles in them."),
+    "fleet": LazyCommand("partner_fleets", "Read the fleets of a partner (B2B), and the vehicles in them."),
     "doctor": LazyCommand("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
     "demo": LazyCommand("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
     "simulate": LazyCommand("simulate", "Serve the simulated API over a socket until interrupted."),
     "completion": LazyCommand(
-        "configuration", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
+        "config_command", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
     ),
 }
 

@@ -32,7 +32,7 @@ from stellantis_hal.simulator import (
     Reset,
     ServerFault,
     Simulator,
-    Subscription,
+    SubscriptionLimits,
     TooManyRequests,
     World,
 )
@@ -201,7 +201,7 @@ async def demonstrate(settings: DemoSettings, listener: ProgressListener) -> Dem
     simulator = Simulator(
         world,
         epoch=world.epoch,
-        rate_limits=Subscription(per_second=settings.per_second, per_day=100_000),
+        rate_limits=SubscriptionLimits(per_second=settings.per_second, per_day=100_000),
         faults=settings.faults,
     )
     limiter = TokenBucketLimiter(RateLimits(per_second=settings.per_second), clock=simulator.now)

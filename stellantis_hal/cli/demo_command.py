@@ -12,13 +12,13 @@ import attrs
 import click
 
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
+from stellantis_hal.cli.demo_screen import DemoScreen, to_json
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
-from stellantis_hal.cli.screen import Screen, to_json
+from stellantis_hal.cli.standard_streams import json_text
 
 __all__ = ["demo"]
 
@@ -77,7 +77,7 @@ def demo(
     )
     if bad_day:
         settings = attrs.evolve(settings, faults=BAD_DAY)
-    screen = Screen(silent=as_json)
+    screen = DemoScreen(silent=as_json)
     with screen.show_progress(settings):
         result = anyio.run(partial(demonstrate, settings, screen), backend=backend)
     if as_json:

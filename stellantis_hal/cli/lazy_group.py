@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from stellantis_hal.cli.output import Commands
+from stellantis_hal.cli.standard_streams import OneLineErrorGroup
 
 __all__ = ["LazyCommand", "LazyGroup"]
 
@@ -55,7 +55,7 @@ class _CommandsByName(MutableMapping[str, click.Command]):
         return len(self._found)
 
 
-class LazyGroup(Commands):
+class LazyGroup(OneLineErrorGroup):
     """A group whose help and completion import none of its commands.
 
     Args:

@@ -20,11 +20,11 @@ from stellantis_hal.cli.failures import Failure, run_command
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.options import SETTINGS, add_options, option
-from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.cli.settings_folder import config_path
-from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
+from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, RedirectError

@@ -11,15 +11,15 @@ from stellantis_hal.cli.connection import Connection, car_option, connected, fin
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.output import json_text
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.client.account import Account
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
+from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.monitor import Monitor
-from stellantis_hal.resources.control.targets import Webhook
-from stellantis_hal.resources.control.triggers import Observed, Zone, data, zone
+from stellantis_hal.resources.control.triggers import DataOperand, Zone, data, zone
 
 __all__ = ["callbacks", "monitors"]
 
@@ -204,7 +204,7 @@ def _comparison(name: str, text: str) -> Expression:
     for sign, operator in _SIGNS.items():
         item, found, value = text.partition(sign)
         if found:
-            observed: Observed = data(name, item.strip())
+            observed: DataOperand = data(name, item.strip())
             facts = facts_of(DataItem(item.strip()))
             kind = "text" if facts is None else facts.type
             wanted: Any = value.strip()

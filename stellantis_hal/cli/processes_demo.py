@@ -18,9 +18,9 @@ from pathlib import Path
 import attrs
 
 from stellantis_hal.cli.demo_worker import WorkerSettings
-from stellantis_hal.simulator import Simulator, Subscription, World, server
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 
-__all__ = ["ProcessesResult", "ProcessesSettings", "Tally", "find_redis", "show_processes"]
+__all__ = ["ProcessTally", "ProcessesResult", "ProcessesSettings", "find_redis", "show_processes"]
 
 _POLL = 0.1
 _START_SECONDS = 30.0
@@ -51,7 +51,7 @@ class ProcessesSettings:
 
 
 @attrs.define
-class Tally:
+class ProcessTally:
     """What one process has reported.
 
     Attributes:
@@ -80,7 +80,7 @@ class ProcessesResult:
     """
 
     store: str
-    processes: tuple[Tally, ...]
+    processes: tuple[ProcessTally, ...]
     seconds: float
     killed_at: float | None
     after: int
@@ -102,7 +102,9 @@ def find_redis() -> str | None:
 
 
 def show_processes(
-    settings: ProcessesSettings, on_second: Callable[[int, tuple[Tally, ...]], object], on_kill: Callable[[int], object]
+    settings: ProcessesSettings,
+    on_second: Callable[[int, tuple[ProcessTally, ...]], object],
+    on_kill: Callable[[int], object],
 ) -> ProcessesResult:
     """Let processes send under one limit, and kill one of them.
 
@@ -117,7 +119,7 @@ def show_processes(
         if settings.redis is not None:
             place = stack.enter_context(_redis(settings.redis, folder))
         simulator = stack.enter_context(_simulator(settings))
-        tallies = tuple(Tally() for _ in range(settings.processes))
+        tallies = tuple(ProcessTally() for _ in range(settings.processes))
         workers = [
             stack.enter_context(_worker(_settings_of(settings, simulator, place), settings.backend, tally))
             for tally in tallies
@@ -128,8 +130,8 @@ def show_processes(
 def _watch(
     settings: ProcessesSettings,
     workers: list[subprocess.Popen[str]],
-    tallies: tuple[Tally, ...],
-    on_second: Callable[[int, tuple[Tally, ...]], object],
+    tallies: tuple[ProcessTally, ...],
+    on_second: Callable[[int, tuple[ProcessTally, ...]], object],
     on_kill: Callable[[int], object],
 ) -> ProcessesResult:
     """Report each second, and kill the first process meanwhile."""
@@ -184,7 +186,7 @@ def _settings_of(settings: ProcessesSettings, simulator: Simulator, place: str) 
 def _simulator(settings: ProcessesSettings) -> Generator[Simulator]:
     """Serve a simulated API from a thread."""
     world = World(seed=settings.seed, accounts=1, vehicles=1, trips=0)
-    simulator = Simulator(world, rate_limits=Subscription(per_second=settings.per_second, per_day=100_000))
+    simulator = Simulator(world, rate_limits=SubscriptionLimits(per_second=settings.per_second, per_day=100_000))
     running, listening = server(simulator)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -219,7 +221,7 @@ def _redis(command: str, folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def _worker(settings: WorkerSettings, backend: str, tally: Tally) -> Generator[subprocess.Popen[str]]:
+def _worker(settings: WorkerSettings, backend: str, tally: ProcessTally) -> Generator[subprocess.Popen[str]]:
     """Run a process that sends requests; count what it reports."""
     process = subprocess.Popen(  # noqa: S603 - this program itself
         [sys.executable, "-m", "stellantis_hal.cli.demo_worker", backend],
@@ -249,7 +251,7 @@ def _ended(process: subprocess.Popen[str]) -> Generator[None]:
         process.wait(_END_SECONDS)
 
 
-def _read(process: subprocess.Popen[str], tally: Tally) -> None:
+def _read(process: subprocess.Popen[str], tally: ProcessTally) -> None:
     if process.stdout is None:
         return
     with process.stdout:

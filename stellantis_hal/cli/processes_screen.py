@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, Tally
-from stellantis_hal.cli.screen import PipeConsole
+from stellantis_hal.cli.demo_screen import BrokenPipeConsole
+from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, ProcessTally
 
 __all__ = ["ProcessesScreen"]
 
@@ -26,7 +26,7 @@ class ProcessesScreen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = PipeConsole() if console is None else console
+        self._console = BrokenPipeConsole() if console is None else console
         self._silent = silent
         self._live: Live | None = None
         self._before: tuple[int, ...] = ()
@@ -50,7 +50,7 @@ class ProcessesScreen:
             yield
         self._live = None
 
-    def on_second(self, second: int, tallies: tuple[Tally, ...]) -> None:
+    def on_second(self, second: int, tallies: tuple[ProcessTally, ...]) -> None:
         """Show what each process got in this second."""
         gains = [each.responses - before for each, before in zip(tallies, self._before, strict=True)]
         self._before = tuple(each.responses for each in tallies)
@@ -86,7 +86,7 @@ class ProcessesScreen:
         self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(second: int, tallies: tuple[Tally, ...], gains: list[int], refused: int) -> Table:
+def _table(second: int, tallies: tuple[ProcessTally, ...], gains: list[int], refused: int) -> Table:
     table = Table(title=f"second {second}", title_justify="left")
     for name in ("process", "per s", "all", "429"):
         table.add_column(name, justify="right")

@@ -17,14 +17,14 @@ from stellantis_hal.cli.connection import Connection, car_argument, connected, f
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
-from stellantis_hal.cli.output import escape_json
+from stellantis_hal.cli.standard_streams import escape_json
 from stellantis_hal.cli.wording import ending, utc
 from stellantis_hal.errors import OutcomeUnknownError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
+from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.resources.control.operation import Operation
 from stellantis_hal.resources.control.remote import Remote
-from stellantis_hal.resources.control.targets import Webhook
 
 __all__ = ["remote"]
 

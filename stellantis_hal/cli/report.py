@@ -14,8 +14,8 @@ import click
 from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.period import period_of
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.errors import (
     ApiError,
     ConfigurationError,
@@ -29,7 +29,7 @@ from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.reading import read_car_history
 from stellantis_hal.report.report import Report
-from stellantis_hal.report.vega import runtime
+from stellantis_hal.report.vega_runtime import runtime
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["report"]

@@ -18,7 +18,7 @@ from stellantis_hal.simulator import (
     Latency,
     RandomFault,
     Simulator,
-    Subscription,
+    SubscriptionLimits,
     World,
     controlled,
     parse_duration,
@@ -110,7 +110,7 @@ def simulate(
     )
     simulator = Simulator(
         world,
-        rate_limits=Subscription(per_second=limit, per_day=daily),
+        rate_limits=SubscriptionLimits(per_second=limit, per_day=daily),
         faults=Faults(latency=Latency(latency), random=faults, seed=seed),
         epoch=now,
         speed=speed,

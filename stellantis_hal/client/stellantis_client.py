@@ -16,7 +16,7 @@ from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.request_headers import default_headers
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.exchange import Timeouts
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from stellantis_hal.auth.enrolment import Enrolment
     from stellantis_hal.client.account import Account
     from stellantis_hal.navigation.cache.store import CacheStore
-    from stellantis_hal.navigation.fetch import Fetch
+    from stellantis_hal.navigation.fetch_protocol import Fetch
     from stellantis_hal.resources.control.event_feed import EventFeed
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
@@ -138,7 +138,7 @@ class StellantisClient(BaseClient):
 
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
-        self._services = ControlServices.of(policy, state, receiver)
+        self._services = ControlContext.of(policy, state, receiver)
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if session is None and transport is None:

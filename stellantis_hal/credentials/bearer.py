@@ -23,7 +23,7 @@ import attrs
 
 from stellantis_hal.credentials.account_partition import account_partition
 from stellantis_hal.credentials.grants import Grant, RefreshTokenGrant
-from stellantis_hal.credentials.oauth2 import (
+from stellantis_hal.credentials.oauth2_messages import (
     OAuth2Client,
     is_final,
     read_renewed_token,
@@ -48,7 +48,7 @@ from stellantis_hal.hal.headers import Headers, is_sendable
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.cache.partition import Partition
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
 
 __all__ = ["BearerCredentials"]

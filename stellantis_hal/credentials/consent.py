@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
-from stellantis_hal.credentials.oauth2 import (
+from stellantis_hal.credentials.oauth2_messages import (
     AuthorizationRequest,
     OAuth2Client,
     exchange_request,
@@ -20,9 +20,9 @@ from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 
-__all__ = ["Consent"]
+__all__ = ["AuthorizationCodeGrant"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ async def _ignore(key: str) -> None:
     """Do nothing when the account under a key becomes another one."""
 
 
-class Consent:
+class AuthorizationCodeGrant:
     """Exchange the code of a user's consent for a token, and revoke it.
 
     Args:

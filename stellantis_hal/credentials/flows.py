@@ -9,9 +9,9 @@ from weakref import WeakSet
 
 from stellantis_hal.credentials.account_partition import account_partition
 from stellantis_hal.credentials.bearer import BearerCredentials
-from stellantis_hal.credentials.consent import Consent
+from stellantis_hal.credentials.consent import AuthorizationCodeGrant
 from stellantis_hal.credentials.grants import ClientCredentialsGrant
-from stellantis_hal.credentials.oauth2 import AuthorizationRequest, OAuth2Client
+from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, OAuth2Client
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore, as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike, parse_scope
@@ -265,12 +265,12 @@ class OAuth2AuthorizationCode:
         text = redirect_url or ""
         return next((request for request in self._pending.values() if request.state in text), latest)
 
-    def _consent(self) -> Consent:
+    def _consent(self) -> AuthorizationCodeGrant:
         if self._access is None:
             raise ConfigurationError("pass it to a client first, which sends its requests: HalClient(url, auth=…)")
         urls = tuple(filter(None, (self._client.token_url, self._client.revocation_url)))
         fetch = self._access.identity_fetch(urls, _CONSENT_WAIT)
-        return Consent(
+        return AuthorizationCodeGrant(
             self._client, fetch=fetch, store=self._store, clock=self._access.clock, on_change=self._clear_caches
         )
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.credentials.oauth2 import OAuth2Client, client_credentials_request, renewal_request
+from stellantis_hal.credentials.oauth2_messages import OAuth2Client, client_credentials_request, renewal_request
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 
 __all__ = ["ClientCredentialsGrant", "Grant", "RefreshTokenGrant"]
 

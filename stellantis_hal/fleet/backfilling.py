@@ -16,18 +16,18 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
+from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
-from stellantis_hal.fleet.polled_accounts import FleetAccount, PolledAccount, Watchable
-from stellantis_hal.fleet.renewal_failures import RenewalFailures
+from stellantis_hal.fleet.polled_accounts import FleetAsAccount, PolledAccount, Watchable
 from stellantis_hal.fleet.server_clock import ServerClock
-from stellantis_hal.fleet.sources import for_each
-from stellantis_hal.fleet.stream import Stream
+from stellantis_hal.fleet.stream import AcknowledgedStream
+from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, credentials_of, id_of, rebind
+from stellantis_hal.fleet.token_renewal_failures import RenewalFailures
 from stellantis_hal.fleet.trip_feed import TripFeed
-from stellantis_hal.fleet.trips import DatedTrips, TripOrder
+from stellantis_hal.fleet.trips import DatedTrips, TripOrderDetector
 from stellantis_hal.navigation.pagination.paginator import Page
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.trip import Trip
@@ -68,7 +68,7 @@ class Progress:
     is_complete: bool
 
 
-class Backfill(Stream):
+class Backfill(AcknowledgedStream):
     """Stream of all trips of a fleet, made by :func:`backfill`: iterate over it inside ``async with``."""
 
     def __init__(
@@ -161,7 +161,7 @@ class Backfill(Stream):
                 alone.credentials = credentials_of(target)
             await self._add_vehicle(alone, target)
             return
-        await self._add_owner(listings, FleetAccount(target) if isinstance(target, Fleet) else target)
+        await self._add_owner(listings, FleetAsAccount(target) if isinstance(target, Fleet) else target)
 
     async def _add_owner(self, listings: TaskGroup, target: PolledAccount) -> None:
         self._clock.use_client(target.clock)
@@ -326,7 +326,7 @@ class Backfill(Stream):
             return
         trips = partial(watched_vehicle.vehicle.trips, since=query_since, until=self._until)
         feed = TripFeed(watched_vehicle, key, self._emit_update, odometers=self._odometers, lookback=_LOOKBACK)
-        order = TripOrder()
+        order = TripOrderDetector()
         async with trips().pages().concurrent(self._concurrent_pages) as pages:
             async for page in pages:
                 dated_trips = order.add_page(self._date_trips(page), more=page.token is not None)
@@ -354,7 +354,7 @@ class Backfill(Stream):
     def _date_trips(self, page: Page[Trip]) -> DatedTrips:
         self._clock.observe(page.resource)
         now = self._clock.now().timestamp()
-        return [(TripFacts.from_trip(trip, now), trip) for trip in page.items]
+        return [(DeduplicationFacts.from_trip(trip, now), trip) for trip in page.items]
 
 
 class _ReturnableSlot:

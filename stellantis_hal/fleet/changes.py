@@ -16,7 +16,7 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.values_by_path import values_by_path
 
-__all__ = ["Change", "Comparison", "SnapshotState", "compare", "diff", "has_same_body"]
+__all__ = ["Change", "SnapshotComparison", "SnapshotState", "compare", "diff", "has_same_body"]
 
 
 _CLOCK_TOLERANCE = 86_400.0
@@ -62,7 +62,7 @@ class SnapshotState:
 
 
 @attrs.frozen(kw_only=True)
-class Comparison:
+class SnapshotComparison:
     """Result of comparing a snapshot with the state of the one before.
 
     Attributes:
@@ -93,7 +93,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float) -> Comparison:
+def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float) -> SnapshotComparison:
     """Compare a snapshot with the state of the one before.
 
     A snapshot with earlier timestamps than the newest one is older, even if its values differ: snapshots arrive out of
@@ -107,19 +107,21 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     """
     timestamps = _timestamps(snapshot)
     if state is not None and state.timestamps and timestamps and _is_older(timestamps, state.timestamps, now):
-        return Comparison(outcome="older", changes=(), state=state)
+        return SnapshotComparison(outcome="older", changes=(), state=state)
     digest = _digest(snapshot)
     if state is not None and digest == state.digest:
-        return Comparison(outcome="unchanged", changes=(), state=state)
+        return SnapshotComparison(outcome="unchanged", changes=(), state=state)
     values = values_by_path(snapshot)
     before = {} if state is None else decode(zlib.decompress(state.leaves))
     changes = diff(before, values)
     newest = timestamps if timestamps is not None or state is None else state.timestamps
     if state is not None and not changes:
-        return Comparison(outcome="unchanged", changes=(), state=attrs.evolve(state, timestamps=newest, digest=digest))
+        return SnapshotComparison(
+            outcome="unchanged", changes=(), state=attrs.evolve(state, timestamps=newest, digest=digest)
+        )
     packed = zlib.compress(rewrite(values), 1)
     serial = 1 if state is None else state.serial + 1
-    return Comparison(
+    return SnapshotComparison(
         outcome="changed",
         changes=changes,
         state=SnapshotState(timestamps=newest, digest=digest, serial=serial, leaves=packed),

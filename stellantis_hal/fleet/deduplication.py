@@ -20,9 +20,9 @@ import attrs
 
 from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.resources.trip import FaultKind, Trip
+from stellantis_hal.resources.trip import Trip, TripFaultKind
 
-__all__ = ["Checkpoint", "TripFacts", "UpdateReason", "admit", "query_start", "record_trip", "repair"]
+__all__ = ["Checkpoint", "DeduplicationFacts", "UpdateReason", "admit", "query_start", "record_trip", "repair"]
 
 _FORMAT = 1
 _CLOCK_TOLERANCE = 300.0
@@ -38,7 +38,7 @@ UpdateReason = Literal["new", "late", "finished"]
 
 
 @attrs.frozen(kw_only=True)
-class TripFacts:
+class DeduplicationFacts:
     """Facts of a trip that decide whether it is delivered.
 
     Attributes:
@@ -63,7 +63,7 @@ class TripFacts:
         A trip without ``done`` has finished unless it has the fault "Unfinished".
         """
         started_at = trip.started_at or trip.created_at or trip.stopped_at
-        is_unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
+        is_unfinished = any(fault.fault == TripFaultKind.UNFINISHED for fault in trip.faults)
         reported = [moment.timestamp() for moment in (trip.created_at, trip.updated_at) if moment is not None]
         identity = trip.id or (trip.resource.self_url if trip.resource is not None else None)
         return cls(
@@ -196,7 +196,9 @@ def _snapshot_state(timestamps: Any, digest: Any, serial: Any, leaves: Any) -> S
 # ----------------------------------------------------------------------------------------------- trips
 
 
-def admit(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> tuple[UpdateReason | None, Checkpoint]:
+def admit(
+    checkpoint: Checkpoint, trip: DeduplicationFacts, *, lookback: float
+) -> tuple[UpdateReason | None, Checkpoint]:
     """Decide whether a trip is delivered.
 
     Args:
@@ -222,7 +224,7 @@ def admit(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> tuple[
     return ("late" if is_late else "new"), record_trip(checkpoint, trip, lookback=lookback)
 
 
-def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> Checkpoint:
+def record_trip(checkpoint: Checkpoint, trip: DeduplicationFacts, *, lookback: float) -> Checkpoint:
     """Return the checkpoint with a trip added; trips more than ``lookback`` seconds before the newest are removed.
 
     They are removed by their stated starts: so no trip is delivered again after a clock was corrected, the vehicle's or

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.server_clock import ServerClock
-from stellantis_hal.fleet.stream import Acknowledgement, Stream
+from stellantis_hal.fleet.stream import AcknowledgedStream, Acknowledgement
 from stellantis_hal.fleet.takeover_records import TakeoverRecords
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.options import PollOptions, checked_kinds, checked_late, checked_since
@@ -24,7 +24,7 @@ _OVERLAP = timedelta(hours=6).total_seconds()
 _DEEP_EVERY = timedelta(days=1).total_seconds()
 
 
-class Poll(Stream):
+class Poll(AcknowledgedStream):
     """What is new of one vehicle: iterate over it inside ``async with``. Made by :func:`poll`.
 
     Leaving the block without an exception acknowledges the updates that were taken out of it, together. After an

@@ -18,13 +18,13 @@ from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
-    from stellantis_hal.navigation.fetch import Fetch
+    from stellantis_hal.navigation.fetch_protocol import Fetch
     from stellantis_hal.navigation.pagination.paginator import Paginator
 
-__all__ = ["FleetAccount", "PolledAccount", "Watchable", "as_polled", "key_of", "pipeline_of", "share_client"]
+__all__ = ["FleetAsAccount", "PolledAccount", "Watchable", "as_polled", "key_of", "pipeline_of", "share_client"]
 
 
-class FleetAccount:
+class FleetAsAccount:
     """A fleet with the methods of an account that polling uses.
 
     Args:
@@ -60,9 +60,9 @@ class FleetAccount:
         """The client's wall clock."""
         return self._context.clock
 
-    def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> FleetAccount:
+    def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> FleetAsAccount:
         """Return this fleet with another priority, or another bound on waiting for the limits."""
-        return FleetAccount(self._fleet.with_options(priority=priority, max_wait=max_wait))
+        return FleetAsAccount(self._fleet.with_options(priority=priority, max_wait=max_wait))
 
     def vehicles(self) -> Paginator[Vehicle]:
         """Paginate its vehicles."""
@@ -79,7 +79,7 @@ class FleetAccount:
         return resource
 
 
-PolledAccount = Account | FleetAccount
+PolledAccount = Account | FleetAsAccount
 """What lists the vehicles that are polled."""
 Watchable = Account | Fleet | Vehicle
 """What a program names as a source."""
@@ -93,7 +93,7 @@ def as_polled(target: Watchable) -> PolledAccount | Vehicle:
         ValueError: the fleet has no id.
     """
     require_type("what is watched", target, Account, Fleet, Vehicle)
-    return FleetAccount(target) if isinstance(target, Fleet) else target
+    return FleetAsAccount(target) if isinstance(target, Fleet) else target
 
 
 def key_of(target: Watchable | str) -> str:

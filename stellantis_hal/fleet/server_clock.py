@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.dates import parse_http_date
+from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["ServerClock"]

@@ -19,7 +19,7 @@ from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 from stellantis_hal.navigation.concurrency import scoped
 
-__all__ = ["CLOSE_TIMEOUT", "Acknowledgement", "Stream"]
+__all__ = ["CLOSE_TIMEOUT", "AcknowledgedStream", "Acknowledgement"]
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that the last acknowledgement, and running polls, may take when a stream is stopped."""
@@ -57,7 +57,7 @@ class _Delivery:
     is_update: bool = False
 
 
-class Stream(AsyncIterator[WatchEvent]):
+class AcknowledgedStream(AsyncIterator[WatchEvent]):
     """A stream of events, used inside ``async with`` by one consumer.
 
     Asking for the next event, or leaving the block without an exception, acknowledges the last one. An event that was

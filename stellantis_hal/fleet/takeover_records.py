@@ -22,7 +22,7 @@ from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TakeoverRecords", "VehicleRecord"]
+__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TakeoverRecords", "VehiclePollRecord"]
 
 R = TypeVar("R")
 
@@ -33,7 +33,7 @@ FLUSH_AFTER = 1.0
 
 
 @attrs.frozen(kw_only=True)
-class VehicleRecord:
+class VehiclePollRecord:
     """When a vehicle was polled.
 
     Attributes:
@@ -145,7 +145,7 @@ class RestoredAccount:
 
     record: AccountRecord
     vehicles: Mapping[str, Mapping[str, Any]] | None
-    vehicle_records: Mapping[str, VehicleRecord]
+    vehicle_records: Mapping[str, VehiclePollRecord]
 
 
 def _fields(content: bytes, count: int, what: str) -> list[Any]:
@@ -251,7 +251,7 @@ class TakeoverRecords:
         contents: dict[int, tuple[CheckpointStore, dict[str, bytes]]] = {}  # a store may have no hash
         for watched_vehicle, at in polled.items():
             deep_at = watched_vehicle.deep_scan_at
-            record = VehicleRecord(
+            record = VehiclePollRecord(
                 polled_at=at + offset,
                 deep_at=deep_at + offset if math.isfinite(deep_at) else None,
                 factor=watched_vehicle.interval_factor,
@@ -327,7 +327,7 @@ class TakeoverRecords:
             record=record, vehicles=dumps, vehicle_records=self._vehicle_records(record.vehicles, contents)
         )
 
-    async def load_vehicles(self, store: CheckpointStore, ids: Iterable[str]) -> Mapping[str, VehicleRecord]:
+    async def load_vehicles(self, store: CheckpointStore, ids: Iterable[str]) -> Mapping[str, VehiclePollRecord]:
         """Return the records of vehicles that have one.
 
         Raises:
@@ -339,11 +339,11 @@ class TakeoverRecords:
             return {}
         return self._vehicle_records(ids, await store.load_many([self._vehicle_key(id_) for id_ in ids]))
 
-    def _vehicle_records(self, ids: Iterable[str], contents: Mapping[str, bytes]) -> dict[str, VehicleRecord]:
-        found: dict[str, VehicleRecord] = {}
+    def _vehicle_records(self, ids: Iterable[str], contents: Mapping[str, bytes]) -> dict[str, VehiclePollRecord]:
+        found: dict[str, VehiclePollRecord] = {}
         for id_ in ids:
             content = contents.get(self._vehicle_key(id_))
-            record = None if content is None else _read(VehicleRecord.load, content)
+            record = None if content is None else _read(VehiclePollRecord.load, content)
             if record is not None:
                 found[id_] = record
         return found

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, Literal, Protocol
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.fleet.trip_formats import Content, ForeignContentError, GeoJsonFormat, TripFormat, TripRow
+from stellantis_hal.fleet.trip_formats import ForeignContentError, GeoJsonFormat, TripFileContent, TripFormat, TripRow
 from stellantis_hal.hal.redaction import mask_text
 
 __all__ = ["FileMode", "SupportsWrite", "TextDestination", "TripDestination", "TripFile", "TripFileError"]
@@ -98,10 +98,10 @@ class TripFile:
         self._end = content.end
         self._separator = content.separator
 
-    def _prepare(self, mode: FileMode) -> Content:
+    def _prepare(self, mode: FileMode) -> TripFileContent:
         """Make the file one that ends with a complete record and the end of the format."""
         size = os.fstat(self._file.fileno()).st_size
-        content = Content() if mode == "replace" or not size else self._scan(size)
+        content = TripFileContent() if mode == "replace" or not size else self._scan(size)
         if mode == "new" and size:
             count = f"{content.trips} trip{'' if content.trips == 1 else 's'}"
             raise self._error(size, count, 'pass mode="append" to continue it, or mode="replace" to')
@@ -123,7 +123,7 @@ class TripFile:
             content.end += len(head)
         return content
 
-    def _scan(self, size: int) -> Content:
+    def _scan(self, size: int) -> TripFileContent:
         self._file.seek(0)
         buffer = io.BufferedReader(self._file, _SCANNED_AT_ONCE)
         try:
@@ -139,7 +139,7 @@ class TripFile:
             f"{self._path} exists and has {found} ({size:,} bytes): {advice} overwrite it", path=self._path
         )
 
-    def _rewrite(self) -> Content:
+    def _rewrite(self) -> TripFileContent:
         """Replace a collection of another layout by the same in ours, and lock it before it has its name."""
         assert isinstance(self._format, GeoJsonFormat)  # noqa: S101 - no other format has layouts
         self._file.seek(0)

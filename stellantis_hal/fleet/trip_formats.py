@@ -18,16 +18,16 @@ from stellantis_hal.hal.redaction import excerpt
 from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.rows import used
-from stellantis_hal.resources.trip import FaultKind, Trip
+from stellantis_hal.resources.trip import Trip, TripFaultKind
 
 __all__ = [
     "CSV_COLUMNS",
     "FORMATS",
-    "Content",
     "CsvFormat",
     "ForeignContentError",
     "GeoJsonFormat",
     "JsonLinesFormat",
+    "TripFileContent",
     "TripFormat",
     "TripRow",
 ]
@@ -57,7 +57,7 @@ CSV_COLUMNS = (
 """Columns of the CSV: timestamps in RFC 3339, units in the names, faults joined by ``;``, empty where unknown."""
 
 _LONGEST_ROW: Final = 1_000_000  # bytes; quotes that are never closed must not take the whole file into memory
-_UNFINISHED: Final = FaultKind.UNFINISHED.value
+_UNFINISHED: Final = TripFaultKind.UNFINISHED.value
 
 
 @attrs.frozen(kw_only=True)
@@ -101,7 +101,7 @@ def key_of(vehicle: Any, trip: Any, done: bool | None, faults: list[Any]) -> int
 
 
 @attrs.define
-class Content:
+class TripFileContent:
     """What a file of trips has.
 
     Attributes:
@@ -153,7 +153,7 @@ class TripFormat(Protocol):
         ...
 
     @abstractmethod
-    def scan(self, file: BinaryIO) -> Content:
+    def scan(self, file: BinaryIO) -> TripFileContent:
         """Read what a file has, from its beginning. A last record that was written in part is left out.
 
         Raises:
@@ -225,9 +225,9 @@ class JsonLinesFormat:
         """Return a line."""
         return _json({**row.identity, "trip": row.trip.to_dict()}) + "\n"
 
-    def scan(self, file: BinaryIO) -> Content:
+    def scan(self, file: BinaryIO) -> TripFileContent:
         """Read lines; blank ones are passed over."""
-        content = Content()
+        content = TripFileContent()
         for line in _lines(file):
             if not line.raw.strip():
                 content.end = line.end
@@ -289,12 +289,12 @@ class CsvFormat:
         line = text.getvalue()
         return line if _is_encodable(line) else line.encode("utf-8", "replace").decode()
 
-    def scan(self, file: BinaryIO) -> Content:
+    def scan(self, file: BinaryIO) -> TripFileContent:
         """Read rows; blank lines are passed over.
 
         A last row without a line break is complete where its last column is.
         """
-        content = Content()
+        content = TripFileContent()
         if _is_beginning(file, self.head.rstrip()):
             return content
         started, quotes, has_header = b"", 0, False
@@ -359,21 +359,21 @@ class GeoJsonFormat:
         feature["properties"] = {**identity, **properties}
         return _json(feature)
 
-    def scan(self, file: BinaryIO) -> Content:
+    def scan(self, file: BinaryIO) -> TripFileContent:
         """Read features, one in a line; a collection of another layout is read whole."""
         if _is_beginning(file, self.head.rstrip()):
-            return Content()
+            return TripFileContent()
         content = self._scan_lines(file)
         if content is None:
             file.seek(0)
-            content = Content(is_foreign=True)
+            content = TripFileContent(is_foreign=True)
             for feature in features_of(file.read())[1]:
                 content.add(_key_of_feature(feature), 0)
         return content
 
-    def _scan_lines(self, file: BinaryIO) -> Content | None:
+    def _scan_lines(self, file: BinaryIO) -> TripFileContent | None:
         """Read a collection with one feature in a line; None where it has another layout."""
-        content = Content()
+        content = TripFileContent()
         for line in _lines(file):
             text = line.raw.strip()
             if line.number == 1:

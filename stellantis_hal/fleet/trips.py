@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stellantis_hal.fleet.deduplication import TripFacts, UpdateReason
+from stellantis_hal.fleet.deduplication import DeduplicationFacts, UpdateReason
 from stellantis_hal.fleet.events import Change, Update
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.resources.trip import Trip
 
-__all__ = ["DatedTrips", "TripOrder", "is_descending", "sort_by_start", "trip_update"]
+__all__ = ["DatedTrips", "TripOrderDetector", "is_descending", "sort_by_start", "trip_update"]
 
-DatedTrips = list[tuple[TripFacts, Trip]]
+DatedTrips = list[tuple[DeduplicationFacts, Trip]]
 """Trips, each with its facts."""
 
 
@@ -24,7 +24,7 @@ def is_descending(trips: DatedTrips) -> bool | None:
     return starts[0] > starts[-1] if starts and starts[0] != starts[-1] else None
 
 
-class TripOrder:
+class TripOrderDetector:
     """Detects whether a collection has its newest trip first.
 
     Pages may be empty or have a single trip: trips are held back until two timestamps differ.
@@ -55,7 +55,7 @@ class TripOrder:
         return [] if descending else pending
 
 
-def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: TripFacts, reason: UpdateReason) -> Update:
+def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: DeduplicationFacts, reason: UpdateReason) -> Update:
     """Return the update for a trip."""
     return Update(
         id=f"{watched_vehicle.id}/trips/{facts.update_id}",

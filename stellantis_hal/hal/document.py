@@ -14,7 +14,17 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
 
-__all__ = ["Diagnostic", "HalDocument", "Kind", "RootDocument", "State", "flatten", "parse", "parse_root", "serialize"]
+__all__ = [
+    "Diagnostic",
+    "HalDocument",
+    "Kind",
+    "ResponseDocument",
+    "State",
+    "flatten",
+    "parse",
+    "parse_root",
+    "serialize",
+]
 
 Kind = Literal["object", "array", "string", "number", "boolean", "null", "empty"]
 """What a body is: the type of its JSON value, or "empty" without one."""
@@ -109,7 +119,7 @@ class HalDocument:
 
     @property
     def value(self) -> Any:
-        """The whole value, unchanged: the object, or in a :class:`RootDocument` any JSON value."""
+        """The whole value, unchanged: the object, or in a :class:`ResponseDocument` any JSON value."""
         return self.body
 
     @property
@@ -195,7 +205,7 @@ class HalDocument:
         return tuple(_diagnose(self.body))
 
 
-class RootDocument(HalDocument):
+class ResponseDocument(HalDocument):
     """A document that is any JSON value, or none, or has links in a header.
 
     Args:
@@ -282,7 +292,7 @@ def parse_root(
     if isinstance(value, Mapping) and not header_links and not is_empty:
         return HalDocument(value, curies=curies)
     kind = "empty" if is_empty else _kind_of(value)
-    return RootDocument(value, kind, curies=curies, header_links=header_links, base=base)
+    return ResponseDocument(value, kind, curies=curies, header_links=header_links, base=base)
 
 
 def _kind_of(value: Any) -> Kind:
@@ -314,7 +324,7 @@ def _restore(body: Mapping[str, Any], curies: Curies) -> HalDocument:
 
 
 def _restore_root(value: Any, kind: Kind, curies: Curies, header_links: tuple[Link, ...], base: str) -> HalDocument:
-    return RootDocument(unwrap(value), kind, curies=curies, header_links=header_links, base=base)
+    return ResponseDocument(unwrap(value), kind, curies=curies, header_links=header_links, base=base)
 
 
 def _merge(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from stellantis_hal.validation import require_type
 
-__all__ = ["Reference", "append_query", "encode_query", "host_of", "join_segment", "resolve", "split", "to_ascii"]
+__all__ = ["UriReference", "append_query", "encode_query", "host_of", "join_segment", "resolve", "split", "to_ascii"]
 
 # RFC 3986, appendix B; the scheme by its own grammar (section 3.1), so that "1:2" is a path.
 _PARTS = re.compile(
@@ -22,7 +22,7 @@ _PARTS = re.compile(
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-class Reference(NamedTuple):
+class UriReference(NamedTuple):
     """The five components of a URI reference; None where a component is absent, which differs from empty."""
 
     scheme: str | None
@@ -44,11 +44,11 @@ class Reference(NamedTuple):
         return "".join(parts)
 
 
-def split(reference: str) -> Reference:
+def split(reference: str) -> UriReference:
     """Split a URI reference into its components; every string is a reference."""
     match = _PARTS.fullmatch(reference)
     assert match is not None  # noqa: S101 - the pattern matches every string
-    return Reference(*match.group("scheme", "authority", "path", "query", "fragment"))
+    return UriReference(*match.group("scheme", "authority", "path", "query", "fragment"))
 
 
 def host_of(url: str) -> str:
@@ -77,16 +77,16 @@ def resolve(base: str, reference: str) -> str:
         path = _remove_dot_segments(path)
     else:
         path = _remove_dot_segments(_merge_paths(base_parts, path))
-    return str(Reference(base_parts.scheme, base_parts.authority, path, query, parts.fragment))
+    return str(UriReference(base_parts.scheme, base_parts.authority, path, query, parts.fragment))
 
 
 @lru_cache(maxsize=16)
 def _origin(base: str) -> str:
     parts = split(base)
-    return str(Reference(parts.scheme, parts.authority, "", None, None))
+    return str(UriReference(parts.scheme, parts.authority, "", None, None))
 
 
-def _merge_paths(base_parts: Reference, path: str) -> str:
+def _merge_paths(base_parts: UriReference, path: str) -> str:
     """Replace the last segment of the base's path by a relative path (RFC 3986 section 5.2.3)."""
     if base_parts.authority is not None and not base_parts.path:
         return f"/{path}"

@@ -10,7 +10,7 @@ from stellantis_hal.__version__ import __version__
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.transport.hooks import (
-    CallRecord,
+    BaseCallRecord,
     EndRecord,
     FailureRecord,
     Hooks,
@@ -101,7 +101,7 @@ class _Spans:
         self._calls: dict[int, Any] = {}
         self._attempts: dict[int, Any] = {}
 
-    def _call(self, record: CallRecord, *, ago: float = 0.0) -> Any:
+    def _call(self, record: BaseCallRecord, *, ago: float = 0.0) -> Any:
         """Return the span of a call; it starts with the first record of it."""
         span = self._calls.get(record.request_id)
         if span is None:
@@ -115,7 +115,7 @@ class _Spans:
 
     def on_request(self, record: RequestRecord) -> None:
         """Start the span of an attempt; one whose slot had become stale before it was sent has ended."""
-        self._end_attempt(record, "StaleSlotError")
+        self._end_attempt(record, "LimiterSlotExpiredError")
         context = self._trace.set_span_in_context(self._call(record))
         attributes = {**_attributes(record), "http.request.resend_count": record.attempt - 1}
         if record.bytes is not None:
@@ -163,7 +163,7 @@ class _Spans:
                 span.set_attribute("error.type", "cancelled")
             span.end()
 
-    def _end_attempt(self, record: CallRecord, error: str) -> None:
+    def _end_attempt(self, record: BaseCallRecord, error: str) -> None:
         span = self._attempts.pop(record.request_id, None)
         if span is not None:
             span.set_attribute("error.type", error)
@@ -171,7 +171,7 @@ class _Spans:
             span.end()
 
 
-def _attributes(record: CallRecord) -> dict[str, Any]:
+def _attributes(record: BaseCallRecord) -> dict[str, Any]:
     return {
         "http.request.method": record.method,
         "url.full": record.url,

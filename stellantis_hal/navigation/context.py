@@ -9,12 +9,12 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.deprecation import deprecation_notice
+from stellantis_hal.hal.deprecation_headers import deprecation_notice
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, shortlist
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.call_site_warnings import warn_caller
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.media_types import accept
 from stellantis_hal.navigation.request_headers import override_headers
 

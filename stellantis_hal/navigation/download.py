@@ -13,7 +13,7 @@ from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url
 from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, StreamedResponse, StreamingFetch
+from stellantis_hal.navigation.fetch_protocol import Request, StreamedResponse, StreamingFetch
 from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.validation import require_type
 

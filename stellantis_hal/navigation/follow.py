@@ -11,14 +11,14 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
+from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, check_options
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
-from stellantis_hal.navigation.options import FOLLOW_OPTIONS, check_options
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
-from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.request_headers import override_headers
 from stellantis_hal.navigation.single_flight import SingleFlight
+from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from stellantis_hal.hal.json import MAX_VALUES, count_values, decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import MAX_LENGTH, MAX_LINKS, parse_link_header
 from stellantis_hal.hal.redaction import excerpt, mask_url
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 
 __all__ = ["ACCEPT", "accept", "links_of_header", "media_type", "read_document"]
 

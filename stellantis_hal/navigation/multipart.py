@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.uri_templates import plain
-from stellantis_hal.navigation.bodies import BodySource, Content, StreamBody, StreamSource, to_source
+from stellantis_hal.navigation.request_bodies import BodySource, Content, StreamBody, StreamSource, to_source
 
 __all__ = ["URLENCODED", "EncodedBody", "FileValue", "encode_multipart", "encode_urlencoded"]
 

@@ -15,13 +15,13 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_repr, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.cache.validators import merge_headers
+from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, WRITE_OPTIONS, check_options
 from stellantis_hal.navigation.conditions import is_condition
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
-from stellantis_hal.navigation.fetch import Request, Response, make_get
+from stellantis_hal.navigation.fetch_protocol import Request, Response, make_get
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
-from stellantis_hal.navigation.identity import header_url, identify, stated_self
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -35,7 +35,6 @@ from stellantis_hal.navigation.link_selection import (
     select_link,
 )
 from stellantis_hal.navigation.media_types import links_of_header, media_type, read_document
-from stellantis_hal.navigation.options import FOLLOW_OPTIONS, WRITE_OPTIONS, check_options
 from stellantis_hal.navigation.pagination.item_selection import (
     ItemSelection,
     ItemSource,
@@ -44,10 +43,19 @@ from stellantis_hal.navigation.pagination.item_selection import (
     pair_links,
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
-from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep, WriteOutcome, load, picklable_dump
+from stellantis_hal.navigation.response_subject import header_url, identify, stated_self
+from stellantis_hal.navigation.snapshot import (
+    Dump,
+    LazyBody,
+    Snapshot,
+    StatePathStep,
+    WriteOutcome,
+    load,
+    picklable_dump,
+)
+from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
     WriteOptions,
     read_outcome,
@@ -785,7 +793,7 @@ class HalResource(ResourceView):
             ValueError: the mapping is not a dump.
         """
         snapshot, document = load(dumped)
-        return cls(snapshot, document, context, (StateStep(()),) if dumped.get("embedded") else ())
+        return cls(snapshot, document, context, (StatePathStep(()),) if dumped.get("embedded") else ())
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
         return HalResource.load, (picklable_dump(self.dump()),)

@@ -16,7 +16,7 @@ from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.link_selection import embedded_keys, self_url
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.snapshot import Dump, EmbeddedStep, Snapshot, StateStep, Step, dump
+from stellantis_hal.navigation.snapshot import Dump, EmbeddedPathStep, Snapshot, StatePathStep, Step, dump
 
 __all__ = ["ResourceView"]
 
@@ -166,7 +166,7 @@ class ResourceView:
         )
 
     def _embedded_at(self, rel: str, index: int, document: HalDocument) -> Self:
-        return type(self)(self._snapshot, document, self._context, (*self._steps, EmbeddedStep(rel, index)))
+        return type(self)(self._snapshot, document, self._context, (*self._steps, EmbeddedPathStep(rel, index)))
 
     def at(self, *path: str | int) -> Self:
         """Return an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
@@ -177,7 +177,7 @@ class ResourceView:
         document = self.document.at(*path)
         if document is None:
             raise KeyError(path)
-        return type(self)(self._snapshot, document, self._context, (*self._steps, StateStep(path)))
+        return type(self)(self._snapshot, document, self._context, (*self._steps, StatePathStep(path)))
 
     def compact(self, context: ResourceContext | None = None) -> Self:
         """Return the same resource without its decoded document; the shared bytes are decoded again on demand.

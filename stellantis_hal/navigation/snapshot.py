@@ -23,16 +23,16 @@ from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.cache.validators import conditions_of
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.media_types import links_of_header
 from stellantis_hal.navigation.request_headers import repeated_headers
 
 __all__ = [
     "Dump",
-    "EmbeddedStep",
+    "EmbeddedPathStep",
     "LazyBody",
     "Snapshot",
-    "StateStep",
+    "StatePathStep",
     "Step",
     "WriteOutcome",
     "dump",
@@ -56,20 +56,20 @@ _DUMPED_HEADERS = (
 # ------------------------------------------------------------------------------------------------- bodies
 
 
-class EmbeddedStep(NamedTuple):
+class EmbeddedPathStep(NamedTuple):
     """A step of a path inside a body: to an embedded document."""
 
     rel: str
     position: int
 
 
-class StateStep(NamedTuple):
+class StatePathStep(NamedTuple):
     """A step of a path inside a body: to an object in the state."""
 
     path: tuple[str | int, ...]
 
 
-Step = EmbeddedStep | StateStep
+Step = EmbeddedPathStep | StatePathStep
 
 # Documents that were decoded again stay for a while: after one item of a page the next is usually read.
 _RECENT: Final[deque[HalDocument]] = deque(maxlen=4)
@@ -161,7 +161,7 @@ class LazyBody:
                 _RECENT.append(root)
         found = root
         for step in path:
-            if isinstance(step, EmbeddedStep):
+            if isinstance(step, EmbeddedPathStep):
                 found = found.embedded[step.rel][step.position]
             elif step.path:  # an empty path is the document itself: an embedded copy that was dumped alone
                 nested = found.at(*step.path)

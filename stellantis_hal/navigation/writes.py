@@ -17,7 +17,6 @@ from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.bodies import BodySource, to_stream
 from stellantis_hal.navigation.conditions import (
     CONDITIONAL,
     Condition,
@@ -27,13 +26,14 @@ from stellantis_hal.navigation.conditions import (
     strong_etag,
 )
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
-from stellantis_hal.navigation.identity import header_url
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, select_link
 from stellantis_hal.navigation.media_types import links_of_header, read_document
 from stellantis_hal.navigation.multipart import EncodedBody, FileValue, encode_multipart, encode_urlencoded
+from stellantis_hal.navigation.request_bodies import BodySource, to_stream
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
+from stellantis_hal.navigation.response_subject import header_url
 
 __all__ = [
     "RequestOptions",

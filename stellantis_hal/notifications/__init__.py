@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
 from stellantis_hal.notifications.inbox import (
-    EventOwner,
+    EventVehicle,
     Inbox,
     InboxError,
     InboxStatistics,
@@ -18,9 +18,9 @@ from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
 from stellantis_hal.notifications.stream import EventStream
 
 __all__ = [
-    "EventOwner",
     "EventStream",
     "EventValue",
+    "EventVehicle",
     "Inbox",
     "InboxError",
     "InboxStatistics",

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import anyio
 import attrs
 
-__all__ = ["Disconnected", "ReceivedBody", "SlowBodyError", "read_body"]
+__all__ = ["ReceivedBody", "SenderDisconnectedError", "SlowBodyError", "read_body"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -20,7 +20,7 @@ _PIECE = 64 * 1024
 _MAX_MEMBERS = 100  # each costs a copy of what follows it, however little it holds
 
 
-class Disconnected(Exception):  # noqa: N818 - what happened
+class SenderDisconnectedError(Exception):
     """The sender went away before its body was complete."""
 
 
@@ -62,7 +62,7 @@ async def read_body(receive: Receive, encoding: str, *, limit: int, timeout: flo
             while True:
                 event = await receive()
                 if event["type"] == "http.disconnect":
-                    raise Disconnected
+                    raise SenderDisconnectedError
                 kept.add(event.get("body", b""))
                 if not event.get("more_body", False):
                     return kept.finish()

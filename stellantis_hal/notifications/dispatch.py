@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification, RemoteEvent
 from stellantis_hal.notifications.inbox import StoredEvent
+from stellantis_hal.notifications.inbox_format import read_entry
 from stellantis_hal.resources.control.event_feed import OperationStep
 
 __all__ = ["Dispatch"]

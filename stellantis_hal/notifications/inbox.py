@@ -19,7 +19,7 @@ from stellantis_hal.hal.redaction import redacted_repr
 __all__ = [
     "MEMORY",
     "SECOND_CONSUMER",
-    "EventOwner",
+    "EventVehicle",
     "Inbox",
     "InboxError",
     "InboxStatistics",
@@ -74,7 +74,7 @@ class IncomingEvent:
 
 
 @attrs.frozen(kw_only=True)
-class EventOwner:
+class EventVehicle:
     """The vehicle that a monitor or an operation belongs to."""
 
     __repr__ = redacted_repr
@@ -96,7 +96,7 @@ class StoredEvent:
 
     number: int
     entry: IncomingEvent
-    owner: EventOwner | None
+    owner: EventVehicle | None
     attempts: int
 
 
@@ -164,7 +164,7 @@ class Inbox(Protocol):
         """
         ...
 
-    def register(self, source_id: str, owner: EventOwner) -> None:
+    def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
         ...
 
@@ -241,7 +241,7 @@ class MemoryInbox:
         self._rows: OrderedDict[str, _Row] = OrderedDict()  # by identity, oldest first
         self._waiting: OrderedDict[int, _Row] = OrderedDict()
         self._bounded: OrderedDict[str, int] = OrderedDict()  # bytes by identity
-        self._owners: dict[str, EventOwner] = {}
+        self._owners: dict[str, EventVehicle] = {}
         self._changed = anyio.Event()
         self._number = 0
         self._dropped = 0
@@ -346,7 +346,7 @@ class MemoryInbox:
         finally:
             self._is_consumed = False
 
-    def register(self, source_id: str, owner: EventOwner) -> None:
+    def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
         self._owners[source_id] = owner
 

@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.hal.repeated import RepeatedEvent
-from stellantis_hal.notifications.body import Disconnected, SlowBodyError, read_body
-from stellantis_hal.notifications.direct import DirectDelivery
+from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyError, read_body
 from stellantis_hal.notifications.dispatch import Dispatch
-from stellantis_hal.notifications.entries import write_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import EventOwner, Inbox, InboxStatistics, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.handler_delivery import HandlerDelivery
+from stellantis_hal.notifications.inbox import EventVehicle, Inbox, InboxStatistics, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
@@ -91,7 +91,7 @@ class Receiver:
         if max_body < 1 or not body_timeout > 0:
             raise ValueError(f"max_body and body_timeout must be positive, not {max_body} and {body_timeout}")
         self._inbox = inbox
-        self._direct = None if handle is None else DirectDelivery(handle, clock)
+        self._direct = None if handle is None else HandlerDelivery(handle, clock)
         self._path = path.encode()
         self._token = token
         self._is_strict = strict_token
@@ -135,7 +135,7 @@ class Receiver:
             vin: of the car; None where it is not known.
             vehicle_id: the API's id of the car.
         """
-        owner = EventOwner(vin=vin, vehicle_id=vehicle_id)
+        owner = EventVehicle(vin=vin, vehicle_id=vehicle_id)
         for keeper in (self._inbox, self._direct):
             if keeper is not None:
                 keeper.register(source_id, owner)
@@ -221,7 +221,7 @@ class Receiver:
         encoding = b",".join(value for name, value in headers if name.lower() == b"content-encoding").decode("latin-1")
         try:
             body = await read_body(receive, encoding, limit=self._max_body, timeout=self._body_timeout)
-        except Disconnected:
+        except SenderDisconnectedError:
             return None
         except SlowBodyError as error:
             if self._slow_bodies.is_told():

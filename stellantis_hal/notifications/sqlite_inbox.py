@@ -21,7 +21,7 @@ from stellantis_hal.hal.repeated import RepeatedEvent
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
-    EventOwner,
+    EventVehicle,
     InboxError,
     InboxStatistics,
     IncomingEvent,
@@ -319,7 +319,7 @@ class SQLiteInbox:
 
     # ------------------------------------------------------------------------------------------- keeping
 
-    def register(self, source_id: str, owner: EventOwner) -> None:
+    def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation, without waiting for the file."""
         self._database.write_later(partial(_register, source_id, owner))
 
@@ -416,7 +416,7 @@ def _insert_one(entry: IncomingEvent, connection: sqlite3.Connection) -> StoredE
     if source_id is not None:
         with undecoded_text(connection):  # a damaged owner is found when the event is taken
             row = connection.execute("SELECT vin, vehicle_id FROM owners WHERE source_id = ?", (source_id,)).fetchone()
-    owner = EventOwner(vin=row[0], vehicle_id=row[1]) if row is not None and all(map(_is_text, row)) else None
+    owner = EventVehicle(vin=row[0], vehicle_id=row[1]) if row is not None and all(map(_is_text, row)) else None
     return StoredEvent(number=inserted.lastrowid or 0, entry=entry, owner=owner, attempts=0)
 
 
@@ -449,7 +449,7 @@ def _read_row(row: tuple[Any, ...]) -> StoredEvent | None:
         callback_id=callback_id,
         vin=vin,
     )
-    owner = None if vehicle_id is None else EventOwner(vin=owner_vin, vehicle_id=vehicle_id)
+    owner = None if vehicle_id is None else EventVehicle(vin=owner_vin, vehicle_id=vehicle_id)
     return StoredEvent(number=number, entry=entry, owner=owner, attempts=attempts)
 
 
@@ -464,7 +464,7 @@ def _release(consumer: str, connection: sqlite3.Connection) -> None:
     )
 
 
-def _register(source_id: str, owner: EventOwner, connection: sqlite3.Connection) -> None:
+def _register(source_id: str, owner: EventVehicle, connection: sqlite3.Connection) -> None:
     connection.execute(
         "REPLACE INTO owners (source_id, vin, vehicle_id) VALUES (?, ?, ?)", (source_id, owner.vin, owner.vehicle_id)
     )

@@ -11,9 +11,9 @@ from typing import Self, TypeVar
 
 import anyio
 
-from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import Inbox, InboxError
+from stellantis_hal.notifications.inbox_format import read_entry
 from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["EventStream"]

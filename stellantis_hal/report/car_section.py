@@ -21,7 +21,7 @@ from stellantis_hal.report.charts import (
 from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.levels import Sample, days, rises
-from stellantis_hal.report.measurements import Measurement, measurements
+from stellantis_hal.report.measurements import EnergyMeasurement, measurements
 from stellantis_hal.report.totals import Totals, months
 from stellantis_hal.report.trip_facts import Point, TripFacts, known_point, local, sorted_facts
 from stellantis_hal.resources.status import Status
@@ -92,7 +92,7 @@ def car_section(history: CarHistory, zone: tzinfo | None) -> CarSection:
 def _charts(
     history: CarHistory,
     trips: Sequence[TripFacts],
-    measured: Sequence[Measurement],
+    measured: Sequence[EnergyMeasurement],
     status: Status | None,
     zone: tzinfo | None,
 ) -> tuple[Chart, ...]:
@@ -111,7 +111,7 @@ def _charts(
     )
 
 
-def _energies(history: CarHistory, trips: Sequence[TripFacts], measured: Sequence[Measurement]) -> list[str]:
+def _energies(history: CarHistory, trips: Sequence[TripFacts], measured: Sequence[EnergyMeasurement]) -> list[str]:
     """Return the energies of the car: those with a level or a consumption, else what the motorization says."""
     kinds = {each.energy for each in measured}
     kinds |= {
@@ -126,11 +126,11 @@ def _energies(history: CarHistory, trips: Sequence[TripFacts], measured: Sequenc
     return [energy for energy in _ENERGIES if energy in kinds]
 
 
-def _samples(measured: Sequence[Measurement], energy: str) -> list[Sample]:
+def _samples(measured: Sequence[EnergyMeasurement], energy: str) -> list[Sample]:
     return [Sample(each.at, each.level) for each in measured if each.energy == energy and each.level is not None]
 
 
-def _latest(measured: Sequence[Measurement], energy: str) -> Sample | None:
+def _latest(measured: Sequence[EnergyMeasurement], energy: str) -> Sample | None:
     return next(reversed(_samples(measured, energy)), None)
 
 

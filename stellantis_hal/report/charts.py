@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from stellantis_hal.report.levels import LEAST_RISE, LevelDay, Rise
-from stellantis_hal.report.measurements import LEAST_LEVEL, Measurement
+from stellantis_hal.report.measurements import LEAST_LEVEL, EnergyMeasurement
 from stellantis_hal.report.totals import Month
 from stellantis_hal.report.trip_facts import TripFacts
 
@@ -208,7 +208,7 @@ def rise_chart(rises: Sequence[Rise], energy: str, capacity: float | None) -> Ch
     )
 
 
-def range_chart(measured: Sequence[Measurement], energy: str) -> Chart:
+def range_chart(measured: Sequence[EnergyMeasurement], energy: str) -> Chart:
     """Return a point for each measurement: the range of a full battery or tank by the temperature outside."""
     of_energy = [each for each in measured if each.energy == energy]
     known = [(each, each.full_range) for each in of_energy]

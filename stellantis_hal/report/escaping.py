@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from stellantis_hal.hal.html_text import escape
+from stellantis_hal.hal.html_rendering import escape
 
 __all__ = ["isolate", "plural", "script_json"]
 

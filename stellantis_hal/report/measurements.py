@@ -14,14 +14,14 @@ from stellantis_hal.resources.blocks.equipment import Environment
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 
-__all__ = ["LEAST_LEVEL", "Measurement", "measurements"]
+__all__ = ["LEAST_LEVEL", "EnergyMeasurement", "measurements"]
 
 LEAST_LEVEL: Final = 20.0
 """Percent below which the range of a full battery is not estimated."""
 
 
 @attrs.frozen(kw_only=True)
-class Measurement:
+class EnergyMeasurement:
     """Values of one energy.
 
     Attributes:
@@ -46,9 +46,11 @@ class Measurement:
         return self.range / self.level * 100
 
 
-def measurements(statuses: Iterable[Status], telemetry: Iterable[Telemetry], zone: tzinfo | None) -> list[Measurement]:
+def measurements(
+    statuses: Iterable[Status], telemetry: Iterable[Telemetry], zone: tzinfo | None
+) -> list[EnergyMeasurement]:
     """Return the measurements of statuses and telemetry, in order; those without an instant are left out."""
-    found: list[Measurement] = []
+    found: list[EnergyMeasurement] = []
     for status in statuses:
         found += _measured(status.energies, status.environment, status.updated_at or status.created_at, zone)
     for record in telemetry:
@@ -59,13 +61,13 @@ def measurements(statuses: Iterable[Status], telemetry: Iterable[Telemetry], zon
 
 def _measured(
     energies: Iterable[Energy], environment: Environment | None, at: datetime | None, zone: tzinfo | None
-) -> Iterable[Measurement]:
+) -> Iterable[EnergyMeasurement]:
     air = None if environment is None else environment.air
     for energy in energies:
         moment = local(energy.created_at or at, zone)
         name = {"Electric": "battery", "Fuel": "fuel"}.get(str(energy.type))
         if moment is not None and name is not None:
-            yield Measurement(
+            yield EnergyMeasurement(
                 at=moment,
                 energy=name,
                 level=energy.level,

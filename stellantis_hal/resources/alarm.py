@@ -13,7 +13,7 @@ from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["Alarm", "AlarmActivation", "AlarmState", "AlarmStatus", "AlarmTrigger", "BreakIn"]
+__all__ = ["Alarm", "AlarmActivation", "AlarmState", "AlarmStatus", "AlarmTrigger", "AlarmTriggerType"]
 
 
 class AlarmActivation(OpenEnum):
@@ -23,7 +23,7 @@ class AlarmActivation(OpenEnum):
     ACTIVE = "Active"
 
 
-class BreakIn(OpenEnum):
+class AlarmTriggerType(OpenEnum):
     """What set the alarm off."""
 
     NO_BREAK_IN = "NoBreakIn"
@@ -50,7 +50,7 @@ class AlarmTrigger(MeasuredBlock):
         started_at: when it went off.
     """
 
-    type: BreakIn | None = None
+    type: AlarmTriggerType | None = None
     position: Position | None = None
     started_at: datetime | None = attrs.field(default=None, metadata=names("startAt"))
 

@@ -13,7 +13,7 @@ from stellantis_hal.validation import require_type
 __all__ = [
     "PAGE_SIZE",
     "TELEMETRY_PAGE_SIZE",
-    "AlarmType",
+    "AlarmEventType",
     "TelemetryType",
     "TripState",
     "choices",
@@ -42,7 +42,7 @@ class TripState(StrEnum):
     UNFINISHED = "Unfinished"
 
 
-class AlarmType(StrEnum):
+class AlarmEventType(StrEnum):
     """Kinds of events of the alarm."""
 
     STATUS = "vehicle.alarm.status"

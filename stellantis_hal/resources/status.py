@@ -45,9 +45,9 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 __all__ = [
     "AirConditioning",
     "Preconditioning",
-    "PreconditioningCause",
     "PreconditioningFailure",
     "PreconditioningProgram",
+    "PreconditioningStartingCause",
     "PreconditioningStatus",
     "Recurrence",
     "Status",
@@ -63,7 +63,7 @@ class PreconditioningStatus(OpenEnum):
     FAILURE = "Failure"
 
 
-class PreconditioningCause(OpenEnum):
+class PreconditioningStartingCause(OpenEnum):
     """What started the preconditioning."""
 
     IMMEDIATE = "Immediate"
@@ -120,7 +120,7 @@ class AirConditioning(Model):
     """
 
     status: PreconditioningStatus | None = None
-    starting_cause: PreconditioningCause | None = None
+    starting_cause: PreconditioningStartingCause | None = None
     failure_cause: PreconditioningFailure | None = None
     programs: tuple[PreconditioningProgram, ...] = ()
     created_at: datetime | None = None

@@ -11,7 +11,7 @@ from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody, Step
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.collection_requests import is_absent
 
 __all__ = ["STATUS", "find_latest", "paginate_history"]
 

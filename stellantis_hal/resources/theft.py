@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from stellantis_hal.resources.collection_requests import paginate
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import paginate
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 

@@ -11,10 +11,10 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
 from stellantis_hal.resources.blocks.energy import Energy
+from stellantis_hal.resources.collection_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
-from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.time_range import TimeRange
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = [
-    "FaultCause",
-    "FaultKind",
     "Propulsion",
     "Trip",
     "TripFault",
+    "TripFaultCause",
+    "TripFaultKind",
     "TripKinetic",
     "TripSegment",
 ]
@@ -53,7 +53,7 @@ class Propulsion(OpenEnum):
     HYBRID = "Hybrid"
 
 
-class FaultKind(OpenEnum):
+class TripFaultKind(OpenEnum):
     """The part of a trip's record that is missing."""
 
     UNSTARTED = "Unstarted"
@@ -61,7 +61,7 @@ class FaultKind(OpenEnum):
     UNFINISHED = "Unfinished"
 
 
-class FaultCause(OpenEnum):
+class TripFaultCause(OpenEnum):
     """Why part of a trip's record is missing."""
 
     GEO_PRIVACY = "GeoPrivacy"
@@ -106,8 +106,8 @@ class TripSegment(Model):
 class TripFault(Model):
     """A missing part of a trip's record, and why it is missing."""
 
-    fault: FaultKind | None = None
-    cause: FaultCause | None = None
+    fault: TripFaultKind | None = None
+    cause: TripFaultCause | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -13,8 +13,8 @@ from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.call_center import CallCenter
+from stellantis_hal.resources.collection_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
-from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -103,7 +103,7 @@ class Vehicle(TypedResource):
             ValueError: the priority is unknown, or the wait is not a number of seconds.
             DetachedResourceError: the vehicle has no client.
         """
-        from stellantis_hal.resources.request_options import with_request_options
+        from stellantis_hal.resources.request_priority import with_request_options
 
         return with_request_options(self, priority, max_wait)
 
@@ -158,7 +158,7 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        from stellantis_hal.resources.latest import STATUS
+        from stellantis_hal.resources.latest_endpoints import STATUS
 
         resource = self.require_resource()
         return await STATUS.fetch(resource, profile=profile_parameter(resource, profile))
@@ -171,7 +171,7 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        from stellantis_hal.resources.latest import MAINTENANCE
+        from stellantis_hal.resources.latest_endpoints import MAINTENANCE
 
         resource = self.require_resource()
         return await MAINTENANCE.fetch(resource, profile=profile_parameter(resource, profile))
@@ -184,7 +184,7 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        from stellantis_hal.resources.latest import LAST_POSITION
+        from stellantis_hal.resources.latest_endpoints import LAST_POSITION
 
         resource = self.require_resource()
         return await LAST_POSITION.fetch(resource, profile=profile_parameter(resource, profile))
@@ -406,7 +406,7 @@ class Vehicle(TypedResource):
         """Paginate the events of the alarm.
 
         Args:
-            types: of :class:`~stellantis_hal.resources.filters.AlarmType`.
+            types: of :class:`~stellantis_hal.resources.filters.AlarmEventType`.
             since: as in :meth:`trips`.
             until: as in :meth:`trips`.
             ranges: as in :meth:`trips`.

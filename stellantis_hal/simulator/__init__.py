@@ -9,8 +9,8 @@ from __future__ import annotations
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Statistics
 from stellantis_hal.simulator.api.identity import IssuedToken
-from stellantis_hal.simulator.api.messages import Moment, Request, Response
-from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
+from stellantis_hal.simulator.api.messages import ClockReading, Request, Response
+from stellantis_hal.simulator.api.rate_limits import HasRateLimits, SubscriptionLimits
 from stellantis_hal.simulator.api.remotes import Course
 from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import (
@@ -67,6 +67,7 @@ __all__ = [
     "CarRefusal",
     "ChargeProgram",
     "ClimateProgram",
+    "ClockReading",
     "ClockSkew",
     "Collision",
     "Controls",
@@ -88,7 +89,6 @@ __all__ = [
     "IssuedToken",
     "Latency",
     "LoopingLink",
-    "Moment",
     "OAuthFault",
     "RandomFault",
     "Refused",
@@ -102,7 +102,7 @@ __all__ = [
     "SlowBody",
     "Spot",
     "Statistics",
-    "Subscription",
+    "SubscriptionLimits",
     "TooManyRequests",
     "Trip",
     "VanishedFields",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 from anyio.lowlevel import current_token
 
-from stellantis_hal.simulator.api.messages import Moment
+from stellantis_hal.simulator.api.messages import ClockReading
 
 __all__ = ["Clock"]
 
@@ -60,11 +60,11 @@ class Clock:
             raise ValueError(f"the clock cannot go back, by {by}")
         self._advanced += by
 
-    def now(self) -> Moment:
+    def now(self) -> ClockReading:
         """Return the current tick and wall time."""
         tick = self._running_tick()
         wall = self._wall() if self._wall is not None else self._local_wall(tick)
-        return Moment(tick + self._advanced.total_seconds(), wall + self._advanced)
+        return ClockReading(tick + self._advanced.total_seconds(), wall + self._advanced)
 
     def _local_wall(self, tick: float) -> datetime:
         return self._epoch + timedelta(seconds=(tick - self._since) * self._speed)

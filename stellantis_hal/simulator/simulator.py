@@ -18,8 +18,8 @@ from stellantis_hal.simulator.api.gateway import Gateway, Statistics
 from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.api.monitors import MonitorRegistry
-from stellantis_hal.simulator.api.partner_login import PartnerLogin
-from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
+from stellantis_hal.simulator.api.partner_basic_auth import PartnerBasicAuth
+from stellantis_hal.simulator.api.rate_limits import HasRateLimits, SubscriptionLimits
 from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
@@ -75,7 +75,7 @@ class Simulator:
         self,
         world: World,
         *,
-        rate_limits: HasRateLimits = Subscription(),  # noqa: B008 - frozen
+        rate_limits: HasRateLimits = SubscriptionLimits(),  # noqa: B008 - frozen
         faults: Faults = NO_FAULTS,
         clock: Callable[[], datetime] | None = None,
         epoch: datetime | None = None,
@@ -106,7 +106,7 @@ class Simulator:
         self.gateway: Gateway = Gateway(
             routes=routes,
             fleets=FleetRoutes(world, routes),
-            partner=PartnerLogin(partner_login, partner_password),
+            partner=PartnerBasicAuth(partner_login, partner_password),
             identity=IdentityServer(
                 world,
                 client_id=client_id,

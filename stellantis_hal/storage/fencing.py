@@ -8,7 +8,7 @@ import attrs
 
 from stellantis_hal.errors import LeaseLostError
 
-__all__ = ["Fence", "FenceToken", "lease_lost"]
+__all__ = ["FenceToken", "FencingLease", "lease_lost"]
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class FenceToken:
     epoch: int
 
 
-class Fence(Protocol):
+class FencingLease(Protocol):
     """What a fenced store asks before it reads or writes: a lease."""
 
     def token(self, owner: str) -> FenceToken:

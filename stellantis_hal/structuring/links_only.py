@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep, picklable_dump
+from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StatePathStep, picklable_dump
 
 __all__ = ["LinksOnlyResource", "without_document"]
 
@@ -31,7 +31,7 @@ class LinksOnlyResource(HalResource):
 def without_document(resource: HalResource) -> LinksOnlyResource:
     """Return the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
     whole = resource.snapshot
-    if not any(isinstance(step, StateStep) for step in resource.steps):
+    if not any(isinstance(step, StatePathStep) for step in resource.steps):
         stripped = _stripped.get(whole)
         if stripped is None:
             stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from stellantis_hal.hal.dates import parse_java_date
+from stellantis_hal.hal.http_dates import parse_java_date
 
 __all__ = ["read_duration", "read_instant", "write_duration", "write_instant"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.link_selection import FollowOptions
-    from stellantis_hal.navigation.rel import Rel
+    from stellantis_hal.navigation.typed_rel import Rel
 
 __all__ = ["PartClock", "TypedResource", "set_clock"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.partner import Partner
 from stellantis_hal.client.account import Account
-from stellantis_hal.client.fleet_owner import FleetOwnerClient
+from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token

@@ -22,14 +22,14 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
-from stellantis_hal.hal.dates import parse_java_date
 from stellantis_hal.hal.error_documents import is_deep, read_error_document
+from stellantis_hal.hal.http_dates import parse_java_date
 from stellantis_hal.hal.json import decode_received
 from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.navigation.bodies import StreamBody
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.media_types import media_type
+from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.quota import retry_after
 

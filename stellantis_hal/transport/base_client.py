@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy

@@ -12,7 +12,7 @@ import attrs
 
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.cache.partition import Partition
-from stellantis_hal.navigation.fetch import Fetch, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Response
 
 if TYPE_CHECKING:
     import httpx

@@ -20,8 +20,8 @@ from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkE
 from stellantis_hal.hal.encoded import load_decoders
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
-from stellantis_hal.navigation.fetch import Response, make_response
+from stellantis_hal.navigation.fetch_protocol import Response, make_response
+from stellantis_hal.navigation.request_bodies import Content, RequestBodyReader, StreamBody
 from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.backends.host_session import HostSession
@@ -169,10 +169,10 @@ class Exchange:
         Raises:
             NetworkError: no complete response arrived.
             ConfigurationError: the TLS settings, or the proxy that the environment names, cannot be used.
-            StaleSlotError: the slot has expired; nothing was sent.
+            LimiterSlotExpiredError: the slot has expired; nothing was sent.
         """
         method, url, request_headers, content, shown_url = request
-        reader: BodyReader | None = None
+        reader: RequestBodyReader | None = None
         opened: StreamingResponse | None = None
         is_kept, queue = False, queue or self._queue
         if not queue.try_acquire():
@@ -347,7 +347,7 @@ def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> Htt
     return HttpxBackend(transport, seconds)
 
 
-def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:
+def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[RequestBodyReader, dict[str, str]]:
     length = body.length
     return body.open(), headers if length is None else {**headers, "content-length": str(length)}
 

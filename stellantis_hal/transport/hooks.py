@@ -16,8 +16,8 @@ from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.rate_limit.quota import Quota
 
 __all__ = [
+    "BaseCallRecord",
     "CallObserver",
-    "CallRecord",
     "EndRecord",
     "FailureRecord",
     "Hooks",
@@ -35,7 +35,7 @@ _logger = logging.getLogger("stellantis_hal")
 
 
 @attrs.frozen(kw_only=True)
-class CallRecord:
+class BaseCallRecord:
     """What all records of one call have.
 
     Attributes:
@@ -60,7 +60,7 @@ class CallRecord:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class RequestRecord(CallRecord):
+class RequestRecord(BaseCallRecord):
     """A request that is about to be sent.
 
     Attributes:
@@ -71,7 +71,7 @@ class RequestRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class ResponseRecord(CallRecord):
+class ResponseRecord(BaseCallRecord):
     """A response of any status.
 
     Attributes:
@@ -88,7 +88,7 @@ class ResponseRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class WaitRecord(CallRecord):
+class WaitRecord(BaseCallRecord):
     """A request that waited for the limiter.
 
     Attributes:
@@ -99,7 +99,7 @@ class WaitRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class RetryRecord(CallRecord):
+class RetryRecord(BaseCallRecord):
     """A failed attempt that another one will follow.
 
     Attributes:
@@ -112,7 +112,7 @@ class RetryRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class FailureRecord(CallRecord):
+class FailureRecord(BaseCallRecord):
     """A call that failed for good: its error goes to the caller. Refusals of the limiter are among them.
 
     Attributes:
@@ -127,7 +127,7 @@ class FailureRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class EndRecord(CallRecord):
+class EndRecord(BaseCallRecord):
     """A call that has ended: by a response, by an error that goes to the caller, or by a cancellation.
 
     Attributes:

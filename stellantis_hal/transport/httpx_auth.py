@@ -10,8 +10,8 @@ import httpx
 
 from stellantis_hal.errors import AuthError
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.bodies import Content, StreamBody
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
+from stellantis_hal.navigation.request_bodies import Content, StreamBody
 from stellantis_hal.transport.exchange import OutgoingRequest
 from stellantis_hal.transport.network_errors import to_network_error, unreadable_body
 

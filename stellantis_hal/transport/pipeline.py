@@ -15,9 +15,9 @@ import attrs
 from stellantis_hal.errors import (
     ApiError,
     BudgetExhaustedError,
+    LimiterSlotExpiredError,
     NetworkError,
     RateLimitedError,
-    StaleSlotError,
     StellantisError,
     TooManyRedirectsError,
     UnauthorizedError,
@@ -25,9 +25,9 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.navigation.bodies import Content, StreamBody
-from stellantis_hal.navigation.fetch import Request, Response, StreamedResponse
+from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
+from stellantis_hal.navigation.request_bodies import Content, StreamBody
 from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
 from stellantis_hal.transport.downloads import BodyReceiver
@@ -110,7 +110,7 @@ class PipelineOptions:
 
 
 class RequestPipeline:
-    """Implements :class:`~stellantis_hal.navigation.fetch.Fetch`; made by :meth:`Session.pipeline`."""
+    """Implements :class:`~stellantis_hal.navigation.fetch_protocol.Fetch`; made by :meth:`Session.pipeline`."""
 
     __slots__ = ("_context", "_options")
 
@@ -416,7 +416,7 @@ class _Call:
                         return response
             except BudgetExhaustedError as error:
                 raise self._refused(error) from error
-            except StaleSlotError:
+            except LimiterSlotExpiredError:
                 stale_slots += 1
                 if stale_slots == _MAX_STALE_SLOTS:  # a limiter without any other would make a loop
                     raise

@@ -20,7 +20,7 @@ from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.partition import Partition, choose_partition
 from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.store import CacheStore
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
 from stellantis_hal.transport.backends.host_session import HostSession, connections_of, is_host_session

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from stellantis_hal import Enrolment, MemoryTokenStore, Scope, Token, TokenStore
-from stellantis_hal.credentials.oauth2 import pkce_challenge
+from stellantis_hal.credentials.oauth2_messages import pkce_challenge
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
@@ -18,7 +18,7 @@ from stellantis_hal.errors import (
     StellantisError,
     TokenStoreError,
 )
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of, oauth_refusal
 from tests.support.responses import make_response
 

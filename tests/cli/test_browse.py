@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from stellantis_hal import StellantisError
 from stellantis_hal.cli import browse as module
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.output import json_text
-from stellantis_hal.cli.trail import Trail
+from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import mask_secrets, visible
 from tests.support.form_server import FormServer
 
@@ -102,7 +102,7 @@ def test_the_extra_is_named_where_it_is_missing(
 
 
 def test_the_browser_is_opened(server: tuple[str, FormServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    from stellantis_hal.cli.browser import Browser
+    from stellantis_hal.cli.hal_browser import Browser
 
     pages: list[Any] = []
 
@@ -157,7 +157,7 @@ def test_json_is_printable() -> None:
 
 
 def test_trails() -> None:
-    root = Trail.at("hal")
+    root = PythonExpression.at("hal")
     people = root.follow("people", index=1)
     assert str(root) == "await hal.root()"
     assert str(people.follow("next", variables={"a": "1", "token": ...})) == (

@@ -15,14 +15,14 @@ from rich.console import Console
 from stellantis_hal.cli import demo_command, demo_worker, processes_demo
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo_worker import WorkerSettings, work
-from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, Tally, show_processes
+from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, ProcessTally, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
-from stellantis_hal.simulator import Simulator, Subscription, World
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 
 SETTINGS = ProcessesSettings(processes=2, per_second=20, seconds=2.0, seed=7)
 RESULT = ProcessesResult(
     store="sqlite",
-    processes=(Tally(20, 0, is_killed=True), Tally(60, 0, error="no [answer]")),
+    processes=(ProcessTally(20, 0, is_killed=True), ProcessTally(60, 0, error="no [answer]")),
     seconds=4.0,
     killed_at=2.0,
     after=40,
@@ -49,7 +49,7 @@ def test_processes_share_the_limit_and_one_is_killed() -> None:
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_worker_reports_responses_and_errors(tmp_path: Path) -> None:
-    simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=0), rate_limits=Subscription(per_second=50))
+    simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=0), rate_limits=SubscriptionLimits(per_second=50))
     reports: list[dict[str, int | str]] = []
     async with simulator.served() as url:
         holder = simulator.world.accounts[0]
@@ -103,9 +103,9 @@ def test_worker_reads_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_seconds_are_lines_without_a_terminal() -> None:
     face, output = screen()
     with face.show_progress(SETTINGS):
-        face.on_second(1, (Tally(5), Tally(7)))
+        face.on_second(1, (ProcessTally(5), ProcessTally(7)))
         face.on_kill(1)
-        face.on_second(2, (Tally(6, is_killed=True), Tally(9, 1)))
+        face.on_second(2, (ProcessTally(6, is_killed=True), ProcessTally(9, 1)))
     face.show(SETTINGS, RESULT)
     assert output.getvalue().splitlines() == [
         "2 processes share 20 requests per second by an SQLite file for 2 s",
@@ -123,7 +123,7 @@ def test_seconds_are_lines_without_a_terminal() -> None:
 def test_seconds_are_a_table_on_a_terminal() -> None:
     face, output = screen(terminal=True)
     with face.show_progress(SETTINGS):
-        face.on_second(1, (Tally(5), Tally(7, is_killed=True)))
+        face.on_second(1, (ProcessTally(5), ProcessTally(7, is_killed=True)))
     assert "killed" in output.getvalue()
     face.show(SETTINGS, ProcessesResult(store="redis", processes=(), seconds=0.0, killed_at=None, after=0))
 
@@ -132,7 +132,7 @@ def test_silent_screen_prints_nothing() -> None:
     output = StringIO()
     face = ProcessesScreen(Console(file=output), silent=True)
     with face.show_progress(SETTINGS):
-        face.on_second(1, (Tally(), Tally()))
+        face.on_second(1, (ProcessTally(), ProcessTally()))
         face.on_kill(1)
     assert output.getvalue() == ""
 

@@ -13,7 +13,7 @@ import anyio
 import attrs
 
 from stellantis_hal import Account, ApiError, NetworkError, RateLimits, RetryPolicy, TokenBucketLimiter, Vehicle
-from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World
+from stellantis_hal.simulator import Faults, Latency, Simulator, SubscriptionLimits, World
 from tests.support.clocks import jumping
 from tests.support.simulated import account_of, client_of
 
@@ -44,7 +44,7 @@ class Outcome:
 async def chaos(*, requests: int, seed: int, vehicles: int = 40, page_size: int = 4) -> Outcome:
     """Read the trips of a fleet, as many as take about ``requests`` requests."""
     world = World(seed=seed, accounts=max(1, vehicles // 4), vehicles=vehicles, trips=int(requests * page_size * 0.92))
-    limits = Subscription(per_second=100, per_day=10 * requests)
+    limits = SubscriptionLimits(per_second=100, per_day=10 * requests)
     faults = attrs.evolve(Faults.chaos(0.1, seed=seed), latency=Latency(0.02, uniform=0.05))
     simulator = Simulator(world, rate_limits=limits, faults=faults)
     limiter = TokenBucketLimiter(RateLimits(per_second=100, per_day=10 * requests), clock=simulator.now)

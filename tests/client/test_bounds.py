@@ -18,7 +18,7 @@ from stellantis_hal import (
     TooManyRedirectsError,
     TooManyValuesError,
 )
-from stellantis_hal.credentials.oauth2 import read_token
+from stellantis_hal.credentials.oauth2_messages import read_token
 from stellantis_hal.errors import AuthError
 from stellantis_hal.hal.json import MAX_VALUES, count_values, decode_received
 from stellantis_hal.transport.api_errors import parse_error_body

@@ -61,7 +61,7 @@ INTERNAL_TYPES = {
     "ConnectableCredentials": "OAuth2ClientCredentials and OAuth2AuthorizationCode",
     "Curies": "how a document resolves compact URIs",
     "Dump": "a mapping that JSON can hold",
-    "EmbeddedStep": "a step of a path inside a document",
+    "EmbeddedPathStep": "a step of a path inside a document",
     "EntryPoint": "the base of accounts and HAL clients",
     "Grant": "how OAuth2ClientCredentials ask for a token",
     "HasVehicles": "an account or a fleet",
@@ -74,7 +74,7 @@ INTERNAL_TYPES = {
     "Snapshot": "what a response contained",
     "State": "a read-only mapping",
     "StreamBody": "a body that is read while it is sent",
-    "StateStep": "a step of a path inside a document",
+    "StatePathStep": "a step of a path inside a document",
     "SupportsWrite": "anything with write(str), as an open text file",
 }
 """Types that are not exported: a public method in whose signature one stands is called by the package alone, or takes
@@ -180,11 +180,15 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "TokenBucketLimiter",
     }
     kinds = {"MonitorEvent", "RemoteEvent", "UnreadableEvent"}  # of a Notification, which a program tells apart
-    bases = {"OpenEnum", "CallRecord", "StreamingFetch"}  # of classes of a program's own, and of the records of hooks
+    bases = {
+        "OpenEnum",
+        "BaseCallRecord",
+        "StreamingFetch",
+    }  # of classes of a program's own, and of the records of hooks
     values = {
-        "AlarmType",
+        "AlarmEventType",
         "Profile",
-        "RefusalReason",
+        "PolicyRefusalReason",
         "Scope",
         "TelemetryType",
         "TripState",

@@ -50,7 +50,7 @@ from stellantis_hal import (
     trip_writer,
     watch,
 )
-from stellantis_hal.credentials.oauth2 import OAuth2Client
+from stellantis_hal.credentials.oauth2_messages import OAuth2Client
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.problems import Extra
@@ -151,9 +151,9 @@ MADE: dict[str, Any] = {
     "FleetCallbacks": lambda: stellantis_hal.FleetCallbacks(_no_root),
     "FleetMonitors": lambda: stellantis_hal.FleetMonitors(_no_root, for_fleets=True),
     "MonitorCondition": lambda: planted_value(stellantis_hal.Monitor).condition,
-    "MonitorPlan": lambda: stellantis_hal.MonitorPlan((planted_value(stellantis_hal.PlanStep),)),
+    "ReconciliationPlan": lambda: stellantis_hal.ReconciliationPlan((planted_value(stellantis_hal.PlanStep),)),
     "MonitorSpec": lambda: stellantis_hal.MonitorSpec(label=TEXT, when=_home()),
-    "Observed": lambda: stellantis_hal.data("low", "vehicle.autonomy"),
+    "DataOperand": lambda: stellantis_hal.data("low", "vehicle.autonomy"),
     "DataTrigger": lambda: stellantis_hal.data("low", TEXT, previous=TEXT).equals(TEXT),
     "TimeTrigger": _night,
     "Trigger": _home,
@@ -215,7 +215,7 @@ NO_INSTANCE: dict[str, str] = {
             "CheckpointStore",
             "Credentials",
             "EventFeed",
-            "Fence",
+            "FencingLease",
             "Fetch",
             "LimiterStore",
             "RateLimiter",

@@ -21,7 +21,7 @@ of the process. Tests of the layers cover more of each; the files named here are
 12. Servers that never end: pages, redirects, 401, 429, slow bodies and headers; pages that grow while they are read
     backwards (navigation/pagination/test_pages.py).
 13. The log-in's redirect: other names for this machine, other pages' requests, silent and endless connections. Also
-    cli/test_loopback.py, credentials/test_oauth2.py.
+    cli/test_loopback.py, credentials/test_oauth2_messages.py.
 14. The simulator, exposed by mistake. Also cli/test_demo.py.
 15. Files: symbolic links, other users, permissions, keys that are paths. Also credentials/test_file_store.py,
     fleet/checkpoints/test_checkpoints.py.
@@ -77,7 +77,7 @@ from stellantis_hal import (
 from stellantis_hal.cli.loopback import listen
 from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.navigation.context import HalDeprecationWarning
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.cursor import PageToken

@@ -17,7 +17,7 @@ import attrs
 
 from stellantis_hal.errors import ApiError, NetworkError
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.transport.api_errors import make_error
 from stellantis_hal.transport.conventions import ApiConventions
 

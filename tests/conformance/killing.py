@@ -23,7 +23,7 @@ import anyio.to_thread
 import attrs
 
 from stellantis_hal import Brand
-from stellantis_hal.simulator import Simulator, Subscription, World, server
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 from tests.conformance.postgres_server import PostgresServer
 from tests.conformance.redis_server import RedisServer
 
@@ -181,7 +181,7 @@ async def run(
 ) -> Result:
     """Run three workers, make trips, kill a worker now and then, and return what was stored."""
     world = World(seed=11, accounts=vehicles, vehicles=vehicles, trips=vehicles)
-    simulator = Simulator(world, rate_limits=Subscription(5_000, 100_000_000), epoch=datetime.now(UTC))
+    simulator = Simulator(world, rate_limits=SubscriptionLimits(5_000, 100_000_000), epoch=datetime.now(UTC))
     running, listening = server(simulator)
     with serving(engine, folder) as place:
         if engine == "postgres":

@@ -37,7 +37,7 @@ from stellantis_hal import (
     Vehicle,
     VehicleCapabilities,
 )
-from stellantis_hal.simulator import BackendVariant, Simulator, Subscription, server
+from stellantis_hal.simulator import BackendVariant, Simulator, SubscriptionLimits, server
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.typed_resource import TypedResource
 from tests.client.fleet_endpoints import READS, find_subjects, full_world, use_control
@@ -81,7 +81,7 @@ def simulator() -> Generator[Simulator]:
     simulator = Simulator(
         world,
         epoch=world.epoch + timedelta(days=2),
-        rate_limits=Subscription(per_second=10_000),
+        rate_limits=SubscriptionLimits(per_second=10_000),
         variant=BackendVariant(lenient_tokens=True),  # Prism re-encodes page tokens
     )
     serving, listening = server(simulator)

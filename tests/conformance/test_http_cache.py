@@ -15,7 +15,7 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
 from tests.conformance.http_cache_suite import CaseError, SetupError, load_cases, run_case
 

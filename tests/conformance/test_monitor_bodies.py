@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from stellantis_hal import (
     Application,
-    AttributePart,
+    AttributePlacement,
     Batch,
     Brand,
     Callback,
@@ -30,7 +30,7 @@ from stellantis_hal import (
     Monitor,
     MonitorSpec,
     Partner,
-    PushNotification,
+    PushDevices,
     StellantisClient,
     StellantisError,
     Stolen,
@@ -46,7 +46,7 @@ from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.data_items import facts_of
 from stellantis_hal.resources.control.monitor import monitor_body
-from stellantis_hal.resources.control.writing import send_json
+from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from tests.conformance.processes import fleet_specification, free_port, prism, running, specification
 from tests.conformance.test_specification_bodies import bodies_of
@@ -54,7 +54,7 @@ from tests.resources.derive_facts import load
 from tests.resources.served import Served
 from tests.support.responses import make_response
 
-HEADER = EventAttribute(part=AttributePart.HEADER, key="x-of", value="$callbackLabel")
+HEADER = EventAttribute(part=AttributePlacement.HEADER, key="x-of", value="$callbackLabel")
 HOOK = Webhook("https://hooks.example.org/st/k3Jx0v", token="s3cr3t", attributes=[HEADER])
 HOME = zone("home", 48.8667, 2.3333, km=1)
 NIGHT = times(
@@ -126,12 +126,12 @@ def resource_at(entry: EntryPoint, url: str) -> HalResource:
 async def test_every_body_of_an_account_is_accepted(vendor: str) -> None:
     async with StellantisClient(Application("my-client-id"), base_url=vendor) as client:
         account = client.account(Token("my-token"), brand=Brand.PEUGEOT)
-        for target in (HOOK, PushNotification(["device"])):
+        for target in (HOOK, PushDevices(["device"])):
             for types in (None, "Monitor", ("Monitor", "Remote")):
                 assert (await account.callbacks.create(target, label="garage", types=types)).id
         vehicle = resource_at(account, f"{vendor}/user/vehicles/7").as_(Vehicle)
         monitors = vehicle.monitors("a1b2")
-        attribute = EventAttribute(part=AttributePart.BODY, key="of", value="$monitorLabel")
+        attribute = EventAttribute(part=AttributePlacement.BODY, key="of", value="$monitorLabel")
         include = ("status", "position", "alerts", "telemetry.vehicle.battery", "alarm", "trip", "doorsState")
         made = None
         for when in (*CONDITIONS, *OF_HOLDERS, *WITH_PREVIOUS):

@@ -34,7 +34,7 @@ from stellantis_hal import (
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session

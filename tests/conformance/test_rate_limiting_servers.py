@@ -15,7 +15,7 @@ import pytest
 
 from stellantis_hal import RateLimits, TokenBucketLimiter
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord
 from stellantis_hal.transport.session import Session

@@ -20,7 +20,7 @@ import pytest
 
 from stellantis_hal import Brand, PostgresCheckpoints, Token, parse_notification
 from stellantis_hal.credentials.stores.opening import token_store
-from stellantis_hal.simulator import Simulator, Subscription, World, server
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 from tests.conformance.killing import serving
 from tests.conformance.processes import free_port
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS
@@ -160,7 +160,7 @@ class Deployment:
 async def deployed(engine: str, folder: Path) -> AsyncGenerator[tuple[Simulator, Deployment], None]:
     """Run a simulator whose tokens live for seconds, and the servers of an engine."""
     world = World(seed=11, accounts=ACCOUNTS, vehicles=CARS, trips=CARS)
-    simulator = Simulator(world, rate_limits=Subscription(PER_SECOND, 100_000_000), token_lifetime=4.0)
+    simulator = Simulator(world, rate_limits=SubscriptionLimits(PER_SECOND, 100_000_000), token_lifetime=4.0)
     running, listening = server(simulator)
     with ExitStack() as stack:
         place = stack.enter_context(serving(engine, folder))

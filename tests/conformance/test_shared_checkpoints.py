@@ -13,8 +13,8 @@ import pytest
 from stellantis_hal import (
     CheckpointsInUseError,
     CheckpointStore,
-    LeaseError,
     LeaseLostError,
+    LeaseStoreError,
     RateLimits,
     SQLiteCheckpoints,
     Update,
@@ -25,14 +25,14 @@ from stellantis_hal.fleet.checkpoints.redis import RedisCheckpoints
 from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.fleet.leases.postgres import PostgresLease
 from stellantis_hal.fleet.leases.redis import RedisLease
-from stellantis_hal.simulator import Subscription
+from stellantis_hal.simulator import SubscriptionLimits
 from tests.conformance.postgres_server import PostgresServer
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
 from tests.fleet.fleets import a_fleet
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
 
-LIMITS = Subscription(100, 10_000_000)
+LIMITS = SubscriptionLimits(100, 10_000_000)
 ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -183,7 +183,7 @@ async def test_shards_are_spread_and_move_to_newcomers(shared: Shared) -> None:
 
 async def test_another_number_of_shards_is_refused(shared: Shared) -> None:
     async with shared.process("a", 4):
-        with pytest.raises(LeaseError, match=r"has 4 shards in another process, and 8 in this one"):
+        with pytest.raises(LeaseStoreError, match=r"has 4 shards in another process, and 8 in this one"):
             async with shared.process("a", 8):
                 pass
         async with shared.process("a", 4):

@@ -24,7 +24,7 @@ from stellantis_hal import (
     TokenStoreError,
 )
 from stellantis_hal.credentials.stores.opening import token_store
-from stellantis_hal.simulator import Simulator, Subscription, World, server
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 from tests.conformance.killing import serving
 from tests.conformance.redis_server import APPEND_ONLY, COREDIS_LEAVES_STREAMS, RedisServer
 
@@ -130,7 +130,7 @@ def a_worker(simulator: Simulator, place: str, seconds: float) -> subprocess.Pop
 async def test_four_processes_spend_no_refresh_token_twice(place: str, make: MakeStore, seconds: int) -> None:
     simulator = Simulator(
         World(seed=7, accounts=1, vehicles=1, trips=0),
-        rate_limits=Subscription(per_second=100_000, per_day=10_000_000),  # the processes share no limiter
+        rate_limits=SubscriptionLimits(per_second=100_000, per_day=10_000_000),  # the processes share no limiter
         token_lifetime=3.0,
     )
     running, listening = server(simulator)

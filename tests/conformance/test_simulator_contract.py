@@ -17,7 +17,7 @@ from stellantis_hal.simulator import (
     ChargeProgram,
     ClimateProgram,
     Simulator,
-    Subscription,
+    SubscriptionLimits,
     World,
     server,
 )
@@ -31,7 +31,7 @@ def simulator() -> Generator[Simulator]:
     world = World(seed=7, accounts=2, vehicles=16, trips=600)
     simulator = Simulator(
         world,
-        rate_limits=Subscription(per_second=10_000),
+        rate_limits=SubscriptionLimits(per_second=10_000),
         variant=BackendVariant(lenient_tokens=True),  # Prism re-encodes page tokens
     )
     serving, listening = server(simulator)

@@ -11,7 +11,7 @@ import anyio
 from stellantis_hal import Application, BearerCredentials, Brand, Token, TokenStore
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.errors import BadRequestError
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.support.responses import make_response
 
 APPLICATION = Application("my-app", "s3cret")

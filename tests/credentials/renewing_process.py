@@ -13,7 +13,7 @@ from stellantis_hal import BearerCredentials, FileTokenStore
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.credentials.doubles import CLIENT, NOON, form_of
 
 

@@ -24,7 +24,7 @@ from stellantis_hal.errors import (
     TokenStoreError,
     UnauthorizedError,
 )
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.credentials.doubles import (
     NOON,
     Clock,

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from stellantis_hal import AuthError, MemoryTokenStore, Token
-from stellantis_hal.credentials.oauth2 import read_renewed_token
+from stellantis_hal.credentials.oauth2_messages import read_renewed_token
 from stellantis_hal.errors import (
     ApiError,
     BudgetExhaustedError,

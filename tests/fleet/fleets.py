@@ -22,7 +22,7 @@ from stellantis_hal.simulator import (
     FaultWindow,
     Response,
     Simulator,
-    Subscription,
+    SubscriptionLimits,
     World,
 )
 from tests.support.simulated import account_of, client_of, token_of
@@ -87,7 +87,7 @@ async def a_fleet(
     accounts: int = 2,
     trips: int = 40,
     faults: Faults | None = None,
-    limits: Subscription | None = None,
+    limits: SubscriptionLimits | None = None,
     world: World | None = None,
     token_lifetime: float = 3599.0,
     variant: BackendVariant | None = None,
@@ -97,7 +97,7 @@ async def a_fleet(
     simulator = Simulator(
         world,
         epoch=EPOCH,
-        rate_limits=limits or Subscription(),
+        rate_limits=limits or SubscriptionLimits(),
         faults=faults or Faults(),
         token_lifetime=token_lifetime,
         variant=variant or BackendVariant(),

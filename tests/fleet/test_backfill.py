@@ -28,7 +28,7 @@ from stellantis_hal.simulator import (
     FaultWindow,
     ScriptedFault,
     ServerFault,
-    Subscription,
+    SubscriptionLimits,
     World,
 )
 from stellantis_hal.structuring.converter import read
@@ -337,7 +337,7 @@ async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int, per_day: in
         accounts=3,
         trips=300 * vehicles,
         rate_limits=RateLimits(100, per_day),
-        limits=Subscription(per_day=per_day),
+        limits=SubscriptionLimits(per_day=per_day),
     ) as fleet:
         began = fleet.simulator.now()
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:

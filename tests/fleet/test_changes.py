@@ -12,7 +12,7 @@ from stellantis_hal.fleet import changes as changes_module
 from stellantis_hal.fleet.changes import Change, SnapshotState, diff
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.structuring.converter import TypedConverter, read

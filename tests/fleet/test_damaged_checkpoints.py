@@ -21,7 +21,7 @@ from stellantis_hal.fleet import (
     watch,
 )
 from stellantis_hal.fleet.deduplication import Checkpoint
-from stellantis_hal.simulator import Subscription
+from stellantis_hal.simulator import SubscriptionLimits
 from tests.fleet.fleets import Fleet, a_fleet, trips_in, updates_of
 from tests.support.profiles import scenario
 
@@ -163,7 +163,7 @@ async def test_a_row_of_another_type_in_a_file_is_damaged(tmp_path: Path) -> Non
     """A number, a text, a blob and a text that is not UTF-8, which another program has written into the table."""
     path = tmp_path / "fleet.db"
     store: CheckpointStore
-    limits = Subscription(100, 10_000_000)
+    limits = SubscriptionLimits(100, 10_000_000)
     async with a_fleet(vehicles=5, accounts=1, limits=limits) as fleet, SQLiteCheckpoints(path) as store:
         await store.save("a", b"b")
         with sqlite3.connect(path) as connection:

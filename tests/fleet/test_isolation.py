@@ -24,7 +24,7 @@ from stellantis_hal.simulator import (
     RandomFault,
     ScriptedFault,
     ServerFault,
-    Subscription,
+    SubscriptionLimits,
     TooManyRequests,
 )
 from stellantis_hal.simulator.faults import kinds
@@ -322,7 +322,7 @@ async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> N
 
 
 async def test_an_exhausted_budget_is_an_outage() -> None:
-    limits = Subscription(per_second=100, per_day=300)
+    limits = SubscriptionLimits(per_second=100, per_day=300)
     async with (
         a_fleet(vehicles=4, limits=limits, rate_limits=RateLimits(100, 300)) as fleet,
         watch(fleet.accounts, every=timedelta(hours=1), what="status", repeats=True) as updates,

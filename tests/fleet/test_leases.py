@@ -14,8 +14,8 @@ from stellantis_hal import (
     Account,
     CheckpointsInUseError,
     Lease,
-    LeaseError,
     LeaseLostError,
+    LeaseStoreError,
     MemoryCheckpoints,
     Removed,
     SQLiteCheckpoints,
@@ -24,7 +24,7 @@ from stellantis_hal import (
 )
 from stellantis_hal.fleet.polled_accounts import key_of
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
-from stellantis_hal.storage.leases.table import LeaseView, Owned
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnership
 from stellantis_hal.storage.sqlite import StorageError
 from tests.fleet.fleets import a_fleet, updates_of
 
@@ -62,22 +62,22 @@ class Table:
 
     async def take(self, shard: int, member: str, epoch: int) -> int | None:
         await self._ready()
-        if self.rows["owners"].get(shard, Owned("", 0)).epoch != epoch:
+        if self.rows["owners"].get(shard, ShardOwnership("", 0)).epoch != epoch:
             return None
-        self.rows["owners"][shard] = Owned(member, epoch + 1)
+        self.rows["owners"][shard] = ShardOwnership(member, epoch + 1)
         return epoch + 1
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
         await self._ready()
-        if self.rows["owners"].get(shard) == Owned(member, epoch):
-            self.rows["owners"][shard] = Owned("", epoch)
+        if self.rows["owners"].get(shard) == ShardOwnership(member, epoch):
+            self.rows["owners"][shard] = ShardOwnership("", epoch)
 
     async def leave(self, member: str) -> None:
         await self._ready()
         self.rows["members"].pop(member, None)
         for shard, owned in self.rows["owners"].items():
             if owned.member == member:
-                self.rows["owners"][shard] = Owned("", owned.epoch)
+                self.rows["owners"][shard] = ShardOwnership("", owned.epoch)
 
     async def close(self) -> None:
         self.closed += 1
@@ -200,7 +200,7 @@ async def test_another_owner_takes_a_lost_lease_over(caplog: pytest.LogCaptureFi
         async with a_lease(table) as lease:
             source = lease.of(fleet.accounts)
             await anext(source)
-            table.rows["owners"][0] = Owned("other", 7)
+            table.rows["owners"][0] = ShardOwnership("other", 7)
             table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
             assert await anext(source) == Removed(fleet.accounts[0].key)
             assert lease.shards == frozenset()
@@ -234,7 +234,7 @@ async def test_a_shard_whose_answer_was_lost_is_given_up() -> None:
         await anyio.sleep(5)
         assert len(lease.shards) == 1
         (left,) = {0, 1} - lease.shards
-        assert table.rows["owners"][left] == Owned("", 1)
+        assert table.rows["owners"][left] == ShardOwnership("", 1)
 
 
 async def test_a_shard_that_another_was_faster_to_take() -> None:
@@ -242,26 +242,26 @@ async def test_a_shard_that_another_was_faster_to_take() -> None:
 
     async def take(*_: Any) -> None:
         table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
-        table.rows["owners"][0] = Owned("other", 1)
+        table.rows["owners"][0] = ShardOwnership("other", 1)
 
     table.take = take  # type: ignore[assignment,method-assign]
     async with a_lease(table) as lease:
         await anyio.sleep(5)
         assert lease.shards == frozenset()
-    assert table.rows["owners"][0] == Owned("other", 1)
+    assert table.rows["owners"][0] == ShardOwnership("other", 1)
 
 
 async def test_an_error_of_the_first_take_leaves_nothing_behind() -> None:
     class Broken(Table):
         async def take(self, shard: int, member: str, epoch: int) -> int | None:
             await super().take(shard, member, epoch)
-            raise LeaseError("a pooler")
+            raise LeaseStoreError("a pooler")
 
     table = Broken()
-    with pytest.raises(LeaseError, match="a pooler"):
+    with pytest.raises(LeaseStoreError, match="a pooler"):
         await a_lease(table).__aenter__()
     assert table.closed == 1
-    assert table.rows == {"members": {}, "owners": {0: Owned("", 1)}}
+    assert table.rows == {"members": {}, "owners": {0: ShardOwnership("", 1)}}
 
 
 async def test_a_shard_lost_before_its_accounts_were_seen() -> None:
@@ -270,7 +270,7 @@ async def test_a_shard_lost_before_its_accounts_were_seen() -> None:
         async with a_lease(table) as lease:
             source = lease.of(fleet.accounts)
             await anyio.sleep(1)
-            table.rows["owners"][0] = Owned("other", 7)
+            table.rows["owners"][0] = ShardOwnership("other", 7)
             table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
             await anyio.sleep(1)
             assert lease.shards == frozenset()
@@ -317,7 +317,7 @@ async def test_other_numbers_of_shards_are_refused() -> None:
     rows = Table().rows
     async with a_lease(Table(rows), 4):
         other = Table(rows)
-        with pytest.raises(LeaseError, match=r"'fleet' has 4 shards in another process, and 8 in this one"):
+        with pytest.raises(LeaseStoreError, match=r"'fleet' has 4 shards in another process, and 8 in this one"):
             async with a_lease(other, 8):
                 pass
         assert other.closed == 1
@@ -327,7 +327,7 @@ async def test_a_store_that_fails_at_the_start_is_an_error() -> None:
     for failure, silent in ((StorageError("no such server"), False), (None, True)):
         table = Table()
         table.broken, table.silent = failure, silent
-        with pytest.raises(LeaseError, match=r"cannot be taken part in: (no such server|the store is silent)"):
+        with pytest.raises(LeaseStoreError, match=r"cannot be taken part in: (no such server|the store is silent)"):
             async with a_lease(table):
                 pass
         assert table.closed == 1
@@ -337,10 +337,10 @@ async def test_failures_of_the_table_reach_the_consumer() -> None:
     table = Table()
     async with a_lease(table) as lease:
         source = lease.of([])
-        table.broken = LeaseError("a pooler")
-        with pytest.raises(LeaseError, match="a pooler"):
+        table.broken = LeaseStoreError("a pooler")
+        with pytest.raises(LeaseStoreError, match="a pooler"):
             await anext(source)
-        assert isinstance(lease.failure, LeaseError)
+        assert isinstance(lease.failure, LeaseStoreError)
         table.broken = None
     with pytest.raises(RuntimeError, match="entered before"):
         await lease.__aenter__()
@@ -469,7 +469,7 @@ async def test_a_view_ends_with_its_turn(tmp_path: Path) -> None:
 @pytest.mark.wall_clock
 async def test_a_lease_that_cannot_be_entered_leaves_the_store_free(tmp_path: Path) -> None:
     async with SQLiteCheckpoints(tmp_path / "missing" / "fleet.db") as store:
-        with pytest.raises(LeaseError):
+        with pytest.raises(LeaseStoreError):
             async with store.lease("fleet"):
                 pass
         assert store.share() == 1.0

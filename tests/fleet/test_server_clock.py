@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet import MemoryCheckpoints, Update, backfill, watch
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, record_trip, repair
+from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, admit, record_trip, repair
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
@@ -296,8 +296,8 @@ def test_a_start_that_was_asked_for_is_bounded() -> None:
     assert clock.bound(now + 1) == now + 1
 
 
-def trip_facts(start: float, *, now: float, reported_at: float | None = None) -> TripFacts:
-    return TripFacts(
+def trip_facts(start: float, *, now: float, reported_at: float | None = None) -> DeduplicationFacts:
+    return DeduplicationFacts(
         identity=f"{start} {reported_at}",
         start=min(start, now),
         is_done=True,

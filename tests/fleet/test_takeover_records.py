@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
-from stellantis_hal.fleet.takeover_records import AccountRecord, PacingRecord, VehicleRecord
-from stellantis_hal.simulator import Subscription
+from stellantis_hal.fleet.takeover_records import AccountRecord, PacingRecord, VehiclePollRecord
+from stellantis_hal.simulator import SubscriptionLimits
 from tests.fleet.fleets import a_fleet, until, updates_of
 
 pytestmark = pytest.mark.anyio
@@ -129,7 +129,7 @@ async def test_a_lost_account_is_told_once() -> None:
 @pytest.mark.unmeasured
 async def test_a_take_over_has_no_new_burst() -> None:
     store = MemoryCheckpoints()
-    limits: dict[str, Any] = {"limits": Subscription(100, 100_000), "rate_limits": RateLimits(100, 9_600)}
+    limits: dict[str, Any] = {"limits": SubscriptionLimits(100, 100_000), "rate_limits": RateLimits(100, 9_600)}
     polls: list[int] = []
     async with a_fleet(vehicles=40, accounts=2, **limits) as fleet:
         for _ in range(2):
@@ -142,7 +142,7 @@ async def test_a_take_over_has_no_new_burst() -> None:
 
 def test_records_are_read_as_they_were_written() -> None:
     for record in (
-        VehicleRecord(polled_at=1.5, deep_at=None, factor=0.5),
+        VehiclePollRecord(polled_at=1.5, deep_at=None, factor=0.5),
         AccountRecord(listed_at=2.0, vehicles=("a", "b"), lost_at=3.0, failures=4),
         PacingRecord(at=1.0, level=-0.5),
     ):

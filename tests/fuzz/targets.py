@@ -38,8 +38,8 @@ from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.snapshot import load as load_dump
-from stellantis_hal.notifications.entries import read_entry, write_entry
 from stellantis_hal.notifications.inbox import StoredEvent
+from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from stellantis_hal.notifications.parsing import parse_notification, parse_push
 from stellantis_hal.notifications.splitting import split as split_messages
 from stellantis_hal.resources.control.conditions import condition_body, read_condition

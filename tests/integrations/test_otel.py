@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from stellantis_hal import Hooks, otel_hooks
 from stellantis_hal.errors import BudgetExhaustedError, ConfigurationError, NotFoundError
-from stellantis_hal.navigation.bodies import StreamBody, to_source
+from stellantis_hal.navigation.request_bodies import StreamBody, to_source
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits

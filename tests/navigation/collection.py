@@ -8,7 +8,7 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import NotFoundError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link

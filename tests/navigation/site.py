@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from tests.support.responses import NOON, make_response
 

@@ -10,7 +10,7 @@ import pytest
 from stellantis_hal import HalClient, HalDeprecationWarning, MemoryCache
 from stellantis_hal.errors import AmbiguousLinkError, HalError, InvalidLinkError, LinkNotFoundError, NotFoundError
 from stellantis_hal.navigation.download import Download
-from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.typed_rel import Rel
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
 

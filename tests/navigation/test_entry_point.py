@@ -5,7 +5,7 @@ import pytest
 
 from stellantis_hal.errors import LinkNotFoundError, ServerError
 from stellantis_hal.navigation.entry_point import EntryPoint
-from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.typed_rel import Rel
 from tests.navigation.site import HOME, Site
 from tests.support.responses import links
 

@@ -18,9 +18,9 @@ from stellantis_hal.errors import (
     StellantisError,
 )
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.single_flight import SingleFlight
+from stellantis_hal.navigation.typed_rel import Rel
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
 

@@ -16,8 +16,8 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
 )
 from stellantis_hal.hal.forms import Choice
-from stellantis_hal.navigation.bodies import StreamBody
 from stellantis_hal.navigation.forms import Form
+from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import links, make_response

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import NotHalError
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.media_types import accept, media_type
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.navigation.bodies import StreamBody
 from stellantis_hal.navigation.multipart import encode_multipart, encode_urlencoded
+from stellantis_hal.navigation.request_bodies import StreamBody
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\\"), min_size=1)

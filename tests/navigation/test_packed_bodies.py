@@ -9,7 +9,7 @@ import pytest
 
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.snapshot import EmbeddedStep, LazyBody
+from stellantis_hal.navigation.snapshot import EmbeddedPathStep, LazyBody
 
 ITEMS = [{"number": number, "text": "x" * 200} for number in range(20)]
 
@@ -48,7 +48,7 @@ def test_a_body_that_is_held_is_packed_after_others(packed: list[int]) -> None:
     for number, body in enumerate(held):
         assert body.raw == content_of(number)
         assert body.document().body["page"] == number
-        assert body.document((EmbeddedStep("items", 3),)).body["number"] == 3
+        assert body.document((EmbeddedPathStep("items", 3),)).body["number"] == 3
 
 
 def test_single_values_that_are_taken_soon_are_not_packed(packed: list[int]) -> None:

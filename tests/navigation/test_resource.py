@@ -14,7 +14,7 @@ from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.media_types import accept
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import EmbeddedStep
+from stellantis_hal.navigation.snapshot import EmbeddedPathStep
 from tests.navigation.site import HOME, Site
 from tests.support.responses import NOON, link, links, make_response
 
@@ -57,7 +57,7 @@ def test_rebinding_changes_the_context_and_nothing_else() -> None:
     assert copy.context is not other
     assert bound.snapshot is copy.snapshot
     assert bound.document is copy.document
-    assert bound.steps == copy.steps == (EmbeddedStep("trip", 0),)
+    assert bound.steps == copy.steps == (EmbeddedPathStep("trip", 0),)
     assert type(bound) is HalResource
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from stellantis_hal.errors import HalError, InvalidLinkError, LinkNotFoundError, NotFoundError
 from stellantis_hal.hal.link import Link
-from stellantis_hal.navigation.bodies import StreamBody
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.media_types import accept
+from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import NOON, link, links, make_response

@@ -22,7 +22,7 @@ from stellantis_hal.notifications import (
     RemoteEvent,
     UnreadableEvent,
 )
-from stellantis_hal.resources.control.targets import Webhook
+from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.simulator.api.callbacks import Registered
 from stellantis_hal.simulator.notifications.deliveries import Deliveries, DeliveryFaults

@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.notifications import EventOwner, InboxError, IncomingEvent, MemoryInbox, SQLiteInbox
+from stellantis_hal.notifications import EventVehicle, InboxError, IncomingEvent, MemoryInbox, SQLiteInbox
 from stellantis_hal.storage.file_lock import FileLock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -283,19 +283,19 @@ async def test_consumer_waits_for_an_event_that_is_revived(make: Make) -> None:
 
 
 async def test_owner_of_a_source_comes_with_its_events(inbox: AnyInbox) -> None:
-    owner = EventOwner(vin="VF3", vehicle_id="v1")
+    owner = EventVehicle(vin="VF3", vehicle_id="v1")
     inbox.register("m1", owner)
     [new] = await inbox.put([entry("1", source_id="m1")])
     assert new.owner == owner
     assert (await inbox.next("c")).owner == owner
-    inbox.register("m1", EventOwner(vin=None, vehicle_id="v2"))
+    inbox.register("m1", EventVehicle(vin=None, vehicle_id="v2"))
     await inbox.statistics()  # which runs after what was registered
-    assert (await inbox.next("c")).owner == EventOwner(vin=None, vehicle_id="v2")
+    assert (await inbox.next("c")).owner == EventVehicle(vin=None, vehicle_id="v2")
 
 
 async def test_forgotten_vehicles_are_gone(inbox: AnyInbox) -> None:
-    inbox.register("m1", EventOwner(vin="VF1", vehicle_id="v1"))
-    inbox.register("m2", EventOwner(vin=None, vehicle_id="v2"))
+    inbox.register("m1", EventVehicle(vin="VF1", vehicle_id="v1"))
+    inbox.register("m2", EventVehicle(vin=None, vehicle_id="v2"))
     events = [
         entry("by vin", vin="VF1"),
         entry("by monitor", source_id="m1"),
@@ -517,7 +517,7 @@ async def test_damaged_row_is_set_aside(tmp_path: Path, change: str, caplog: pyt
 async def test_event_of_a_damaged_owner_is_set_aside(tmp_path: Path, change: str) -> None:
     """An owner is in another table: a wrong one stops the events of its source only."""
     async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
-        inbox.register("m1", EventOwner(vin="VF3", vehicle_id="1"))
+        inbox.register("m1", EventVehicle(vin="VF3", vehicle_id="1"))
         await put(inbox, entry("1", source_id="m1"))
         await inbox.aclose()
         with sqlite3.connect(tmp_path / "inbox.db") as connection:

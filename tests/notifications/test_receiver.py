@@ -801,7 +801,7 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
 
 
 async def test_unverified_flood_makes_no_verified_event_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.notifications.direct._MAX_REMEMBERED", 3)
+    monkeypatch.setattr("stellantis_hal.notifications.handler_delivery._MAX_REMEMBERED", 3)
     handled: list[bool] = []
 
     async def handle(event: Notification) -> None:

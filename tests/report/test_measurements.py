@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from stellantis_hal import Status, Telemetry
-from stellantis_hal.report.measurements import Measurement, measurements
+from stellantis_hal.report.measurements import EnergyMeasurement, measurements
 from tests.report.cars import NOW, energy, status, telemetry
 
 
@@ -25,5 +25,5 @@ def test_values_without_an_instant_or_an_energy_are_left_out() -> None:
 
 @pytest.mark.parametrize(("level", "range_"), [(None, 100.0), (50.0, None), (19.9, 60.0)])
 def test_the_range_of_a_full_battery_needs_both(level: float | None, range_: float | None) -> None:
-    measured = Measurement(at=NOW, energy="battery", level=level, range=range_, temperature=1.0)
+    measured = EnergyMeasurement(at=NOW, energy="battery", level=level, range=range_, temperature=1.0)
     assert measured.full_range is None

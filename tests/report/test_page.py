@@ -15,8 +15,8 @@ from attrs import evolve
 
 import stellantis_hal.report.report as report_module
 from stellantis_hal import CarHistory, ConfigurationError, Position, Report, Trip
-from stellantis_hal.report import vega
-from stellantis_hal.report.vega import runtime
+from stellantis_hal.report import vega_runtime
+from stellantis_hal.report.vega_runtime import runtime
 from tests.report.cars import HOSTILE, NOW, fuel_trip, history, status, telemetry, trip, vehicle
 from tests.support.functions import returns
 
@@ -306,7 +306,7 @@ def test_the_runtime_is_one_script_without_an_end_tag(monkeypatch: pytest.Monkey
         def javascript_bundle(snippet: str) -> str:
             return f"q='</script><!--';\r\n{snippet}"
 
-    monkeypatch.setattr(vega, "import_module", returns(Converter))
+    monkeypatch.setattr(vega_runtime, "import_module", returns(Converter))
     runtime.cache_clear()
     assert runtime() == "(function(){q='<\\/script>\\x3c!--';\nwindow.vegaEmbed = vegaEmbed;})();"
     runtime.cache_clear()
@@ -316,7 +316,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(vega, "import_module", missing)
+    monkeypatch.setattr(vega_runtime, "import_module", missing)
     runtime.cache_clear()
     with pytest.raises(ConfigurationError, match=r"stellantis-hal\[report\]"):
         runtime()

@@ -7,7 +7,7 @@ from typing import Any
 
 from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from tests.support.responses import make_response
 

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.simulator import SCOPES, BackendVariant, Faults, Latency, Simulator, Subscription, World
+from stellantis_hal.simulator import SCOPES, BackendVariant, Faults, Latency, Simulator, SubscriptionLimits, World
 from stellantis_hal.simulator.api.messages import format_instant
 from tests.simulator.api_client import ApiClient, find_vehicle
 
@@ -512,7 +512,7 @@ async def test_every_response_has_its_own_transaction_id(api: ApiClient) -> None
 
 
 async def test_beyond_the_burst_limit_429_has_retry_after() -> None:
-    api = ApiClient(make_simulator(rate_limits=Subscription(per_second=2, per_day=50)))
+    api = ApiClient(make_simulator(rate_limits=SubscriptionLimits(per_second=2, per_day=50)))
     responses = [await api.get("/user") for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     refusal = responses[-1]
@@ -524,7 +524,7 @@ async def test_beyond_the_burst_limit_429_has_retry_after() -> None:
 
 
 async def test_request_is_admitted_after_retry_after() -> None:
-    api = ApiClient(make_simulator(rate_limits=Subscription(per_second=5, per_day=7), token_lifetime=200_000.0))
+    api = ApiClient(make_simulator(rate_limits=SubscriptionLimits(per_second=5, per_day=7), token_lifetime=200_000.0))
     seen: list[int] = []
     for _ in range(9):
         response = await api.get("/user")
@@ -535,7 +535,9 @@ async def test_request_is_admitted_after_retry_after() -> None:
 
 
 async def test_concurrent_tasks_are_admitted_up_to_the_limit() -> None:
-    api = ApiClient(make_simulator(rate_limits=Subscription(per_second=20), faults=Faults(latency=Latency(fixed=0.1))))
+    api = ApiClient(
+        make_simulator(rate_limits=SubscriptionLimits(per_second=20), faults=Faults(latency=Latency(fixed=0.1)))
+    )
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(api.get, "/user")

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.simulator import Subscription
+from stellantis_hal.simulator import SubscriptionLimits
 from stellantis_hal.simulator.api.rate_limits import RateLimitLedger
 
 
 @given(st.lists(st.floats(0, 0.4), max_size=200), st.integers(1, 5), st.integers(1, 30))
 def test_no_window_exceeds_its_limit(gaps: list[float], per_second: int, per_day: int) -> None:
-    books = RateLimitLedger(Subscription(per_second=per_second, per_day=per_day))
+    books = RateLimitLedger(SubscriptionLimits(per_second=per_second, per_day=per_day))
     tick, admitted = 0.0, []
     for gap in gaps:
         tick += gap
@@ -22,7 +22,7 @@ def test_no_window_exceeds_its_limit(gaps: list[float], per_second: int, per_day
 
 
 def test_returned_wait_is_sufficient() -> None:
-    books = RateLimitLedger(Subscription(per_second=1, per_day=2))
+    books = RateLimitLedger(SubscriptionLimits(per_second=1, per_day=2))
     assert books.admit(0.25) == 0.0
     assert books.admit(0.5) == pytest.approx(0.75)
     assert books.admit(1.25) == 0.0
@@ -31,7 +31,7 @@ def test_returned_wait_is_sufficient() -> None:
 
 
 def test_refused_requests_do_not_count() -> None:
-    books = RateLimitLedger(Subscription(per_second=1, per_day=10))
+    books = RateLimitLedger(SubscriptionLimits(per_second=1, per_day=10))
     books.admit(0.0)
     for _ in range(50):
         books.admit(0.5)
@@ -40,7 +40,7 @@ def test_refused_requests_do_not_count() -> None:
 
 
 def test_headers_have_limits_and_remaining_requests() -> None:
-    books = RateLimitLedger(Subscription(per_second=5, per_day=10))
+    books = RateLimitLedger(SubscriptionLimits(per_second=5, per_day=10))
     books.admit(0.0)
     assert dict(books.headers(0.0)) == {
         "X-RateLimit-Limit-1": "10",
@@ -55,4 +55,4 @@ def test_refusal_has_whole_seconds_rounded_up() -> None:
 
 
 def test_limit_of_zero_admits_nothing() -> None:
-    assert RateLimitLedger(Subscription(per_second=0, per_day=10)).admit(5.0) == 1.0
+    assert RateLimitLedger(SubscriptionLimits(per_second=0, per_day=10)).admit(5.0) == 1.0

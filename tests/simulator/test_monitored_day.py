@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stellantis_hal import DataItem, DeliveryRetry, Webhook, data, parse_notification
-from stellantis_hal.simulator import Simulator, Subscription, World
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 from stellantis_hal.testing import jumping, simulated_fleet_owner
 from tests.support.clocks import BACKENDS
 
@@ -24,7 +24,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 async def run_a_day(cars: int) -> int:
     """Let a fleet drive for a day; return the number of trips that began, each delivered once."""
     world = World(seed=3, vehicles=cars, trips=cars * 10, moving=True)
-    simulator = Simulator(world, rate_limits=Subscription(per_second=1_000, per_day=1_000_000))
+    simulator = Simulator(world, rate_limits=SubscriptionLimits(per_second=1_000, per_day=1_000_000))
     delivered = Counter[tuple[str | None, Any]]()
 
     def receive(request: httpx.Request) -> httpx.Response:

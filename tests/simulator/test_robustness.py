@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.simulator import Request, Simulator, Subscription, World
+from stellantis_hal.simulator import Request, Simulator, SubscriptionLimits, World
 
-SIMULATOR = Simulator(World(seed=3, vehicles=1, trips=70), rate_limits=Subscription(10**9, 10**9))
+SIMULATOR = Simulator(World(seed=3, vehicles=1, trips=70), rate_limits=SubscriptionLimits(10**9, 10**9))
 TOKEN = SIMULATOR.token_for("account-0000").access_token
 CAR = SIMULATOR.world.vehicles[0].id
 TRIP = SIMULATOR.world.trip_ids(CAR)[0]

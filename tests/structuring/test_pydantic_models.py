@@ -12,8 +12,8 @@ import pytest
 from stellantis_hal.errors import StructureError
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.pagination.paginator import Paginator
-from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.structuring.converter import TypedConverter
 from tests.navigation.site import HOME, Site
 from tests.support.responses import links, make_response

@@ -15,7 +15,7 @@ from stellantis_hal.hal.encoded import EncodedDocument, parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.energy import Energy, EnergyType

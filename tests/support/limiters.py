@@ -8,7 +8,7 @@ from typing import Self
 
 import anyio
 
-from stellantis_hal.errors import BudgetExhaustedError, StaleSlotError
+from stellantis_hal.errors import BudgetExhaustedError, LimiterSlotExpiredError
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota
 
@@ -24,7 +24,7 @@ class SpacingSlot:
     def sent(self) -> None:
         if self.limiter.stale > 0:
             self.limiter.stale -= 1
-            raise StaleSlotError
+            raise LimiterSlotExpiredError
         self.limiter.granted += 1
 
     def answered(self, quota: Quota | None = None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 
 __all__ = ["HAL", "NOON", "REFUSED", "link", "links", "make_response"]
 

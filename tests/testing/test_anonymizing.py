@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.dates import parse_http_date
+from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.structuring.timestamps import read_instant
 from stellantis_hal.testing import Recorder
 from stellantis_hal.testing.anonymizing import Anonymizer

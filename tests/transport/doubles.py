@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.pipeline import RequestPipeline

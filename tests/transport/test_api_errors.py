@@ -25,7 +25,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import make_error, parse_error_body
 from stellantis_hal.transport.conventions import ApiConventions
 from tests.transport.doubles import CONVENTIONS

@@ -13,7 +13,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord, WaitRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits

@@ -8,7 +8,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from tests.transport.doubles import API, OK, Badge, get, session
 

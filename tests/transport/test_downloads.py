@@ -17,7 +17,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation.fetch import Request, StreamingFetch
+from stellantis_hal.navigation.fetch_protocol import Request, StreamingFetch
 from stellantis_hal.transport.decoding import BodyDecoder, BodyTooLarge
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.pipeline import RequestPipeline

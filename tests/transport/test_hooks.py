@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerError
-from stellantis_hal.navigation.bodies import StreamBody, to_source
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
+from stellantis_hal.navigation.request_bodies import StreamBody, to_source
 from stellantis_hal.transport.hooks import (
     CallObserver,
     EndRecord,

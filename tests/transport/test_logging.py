@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, Badge, get, session

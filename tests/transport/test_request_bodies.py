@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from stellantis_hal.errors import ApiError, NetworkError, ServerError
-from stellantis_hal.navigation.bodies import StreamBody, to_stream
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.request_bodies import StreamBody, to_stream
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.support.sockets import reply, serving

@@ -15,7 +15,7 @@ from stellantis_hal.errors import (
     NotFoundError,
     StellantisError,
 )
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, WatchedBody, call, get, response_with, session, wall
 

@@ -20,19 +20,20 @@ from stellantis_hal import (
     AccountLost,
     ActionKind,
     Alarm,
-    AlarmType,
+    AlarmEventType,
     Alert,
     AmbiguousLinkError,
     ApiConventions,
     ApiError,
     Application,
-    AttributePart,
+    AttributePlacement,
     AuthError,
     AuthorizationRequest,
     AuthorizationResponse,
     Backfill,
     BackfillSource,
     BadRequestError,
+    BaseCallRecord,
     Basic,
     Batch,
     Bearer,
@@ -50,7 +51,6 @@ from stellantis_hal import (
     CallbackStatus,
     CallbackTokenStore,
     CallbackType,
-    CallRecord,
     Capabilities,
     Capacity,
     CapacityPlan,
@@ -69,6 +69,7 @@ from stellantis_hal import (
     Credentials,
     DamagedCheckpointError,
     DataItem,
+    DataOperand,
     DataTrigger,
     DeliveryRetry,
     DetachedResourceError,
@@ -81,14 +82,14 @@ from stellantis_hal import (
     Enrolment,
     EventAttribute,
     EventFeed,
-    EventOwner,
     EventStream,
     EventValue,
+    EventVehicle,
     Expression,
     FailureCause,
     FailureRecord,
-    Fence,
     FenceToken,
+    FencingLease,
     Fetch,
     FieldOptions,
     FileLimiterStore,
@@ -127,8 +128,9 @@ from stellantis_hal import (
     ItemIterator,
     Lease,
     LeasedAccounts,
-    LeaseError,
     LeaseLostError,
+    LeaseStoreError,
+    LimiterSlotExpiredError,
     LimiterStatistics,
     LimiterStore,
     Link,
@@ -143,7 +145,6 @@ from stellantis_hal import (
     Monitor,
     MonitorCondition,
     MonitorEvent,
-    MonitorPlan,
     MonitorSpec,
     MonitorStatus,
     NetworkError,
@@ -154,7 +155,6 @@ from stellantis_hal import (
     OAuth2AuthorizationCode,
     OAuth2Client,
     OAuth2ClientCredentials,
-    Observed,
     OpenEnum,
     Operation,
     OperationOutcome,
@@ -173,6 +173,7 @@ from stellantis_hal import (
     Partition,
     Partner,
     PlanStep,
+    PolicyRefusalReason,
     Poll,
     Position,
     PostgresCheckpoints,
@@ -186,7 +187,7 @@ from stellantis_hal import (
     Profile,
     Program,
     Progress,
-    PushNotification,
+    PushDevices,
     Quota,
     QuotaError,
     QuotaHeaders,
@@ -194,13 +195,13 @@ from stellantis_hal import (
     RateLimiter,
     RateLimits,
     Receiver,
+    ReconciliationPlan,
     Recovered,
     RedirectError,
     RedisCheckpoints,
     RedisLease,
     RedisLimiter,
     RedisTokenStore,
-    RefusalReason,
     Rel,
     Remote,
     RemoteCharging,
@@ -232,7 +233,6 @@ from stellantis_hal import (
     SQLiteLimiter,
     SQLiteState,
     SQLiteTokenStore,
-    StaleSlotError,
     StateStore,
     Status,
     StellantisClient,
@@ -272,7 +272,6 @@ from stellantis_hal import (
     TypedResource,
     UnauthorizedError,
     UnreadableEvent,
-    UnsafeWebhookWarning,
     UntrustedOriginError,
     Update,
     User,
@@ -287,6 +286,7 @@ from stellantis_hal import (
     WatchEvent,
     WatchSource,
     Webhook,
+    WebhookSecretWarning,
     WebSocket,
     Window,
     WriteOptions,
@@ -490,7 +490,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
         assert_type(user.email, str | None)
         assert_type(client.limiter, RateLimiter)
         assert assert_type(client.limiter.statistics, LimiterStatistics).granted >= 3
-        first: CallRecord = requests[0]
+        first: BaseCallRecord = requests[0]
         assert_type((first.route, first.account, first.attempt), tuple[str, str | None, int])
         assert (failures, tokens, ends[0].outcome) == ([], [], "response")
         assert_type(client.quota.day.remaining, int | None)
@@ -530,7 +530,7 @@ async def test_a_vehicle_and_all_its_verbs() -> None:
         assert_type(vehicle.status_history(), Paginator[Status])
         assert_type(vehicle.alerts(), Paginator[Alert])
         assert_type(await vehicle.alerts().collect(limit=10), list[Alert])
-        assert_type(vehicle.alarms(types=[AlarmType.STATUS]), Paginator[Alarm])
+        assert_type(vehicle.alarms(types=[AlarmEventType.STATUS]), Paginator[Alarm])
         assert_type(vehicle.collisions(), Paginator[Collision])
         assert_type(vehicle.telemetry(types=[TelemetryType.VEHICLE]), Paginator[Telemetry])
         for look_up in (vehicle.trip, vehicle.alert, vehicle.alarm, vehicle.collision):
@@ -872,7 +872,7 @@ async def test_notifications() -> None:
     assert statistics.waiting == 0
     entry = IncomingEvent(id="1", kind="monitor", content=b"{}", is_verified=True, received_at=EPOCH)
     assert_type(await inbox.put([entry]), Sequence[StoredEvent])
-    inbox.register("m1", EventOwner(vin=None, vehicle_id="v1"))
+    inbox.register("m1", EventVehicle(vin=None, vehicle_id="v1"))
     assert issubclass(InboxError, StellantisError)
     assert heard
 
@@ -962,7 +962,7 @@ async def test_values_of_commands(tmp_path: Path) -> None:
         StellantisClient(Application("my-id", "my-secret"), policy=policy, state=state, receiver=AFeed())
     unknown = OutcomeUnknownError("…", label="door-abcdefgh")
     assert_type(unknown.label, str)
-    refused = RemoteRefusedError("…", reason=RefusalReason.COOLDOWN)
+    refused = RemoteRefusedError("…", reason=PolicyRefusalReason.COOLDOWN)
     assert_type(refused.again_at, datetime | None)
     failed = RemoteFailedError("…", cause=FailureCause.DOORS_OPEN, advice=FailureCause.DOORS_OPEN.advice)
     assert_type(failed.is_retryable, bool)
@@ -1047,7 +1047,7 @@ async def test_stores_of_several_processes(tmp_path: Path) -> None:
         assert_type(held.shards, frozenset[int])
         accounts: list[Account] = []
         assert_type(held.of(accounts), LeasedAccounts)
-        fence: Fence = held
+        fence: FencingLease = held
         assert_type(fence.token("alice"), FenceToken)
         assert_type(fence.share(), float)
     async with SQLiteTokenStore(tmp_path / "tokens.db", encrypt=bytes.upper, decrypt=bytes.lower) as sqlite:
@@ -1073,20 +1073,20 @@ async def test_callbacks() -> None:
     async with client_of(simulator) as client:
         callbacks = account_of(client, simulator).callbacks
         assert_type(callbacks, Callbacks)
-        secret = EventAttribute(part=AttributePart.HEADER, key="x-secret", value="s")
+        secret = EventAttribute(part=AttributePlacement.HEADER, key="x-secret", value="s")
         target = Webhook("https://hooks.example.org/st", token="s", attributes=[secret])
         callback = await callbacks.ensure(target, label="garage", types=(CallbackType.MONITOR, "Remote"))
         assert_type(callback, Callback)
         assert_type(callback.status, CallbackStatus | None)
-        assert_type(callback.target, Webhook | PushNotification | WebSocket | None)
-        assert_type(target.attributes[0].part, AttributePart | None)
+        assert_type(callback.target, Webhook | PushDevices | WebSocket | None)
+        assert_type(target.attributes[0].part, AttributePlacement | None)
         assert (await (await callback.pause()).resume()).status is CallbackStatus.RUNNING
-        assert_type(await callback.update(PushNotification(["device"]), label="phone"), Callback)
+        assert_type(await callback.update(PushDevices(["device"]), label="phone"), Callback)
         assert_type([each async for each in callbacks(types="Monitor")], list[Callback])
         assert_type(await callbacks.get(callback.id or ""), Callback)
         await callback.delete(with_monitors=True)
         await callbacks.create(target, label="other")
-    assert issubclass(UnsafeWebhookWarning, UserWarning)
+    assert issubclass(WebhookSecretWarning, UserWarning)
 
 
 @pytest.mark.anyio
@@ -1101,7 +1101,7 @@ async def test_monitors() -> None:
         assert_type(home, Zone)
         assert_type(home.exits, ZoneTrigger)
         assert_type(low, DataTrigger)
-        observed: Observed = data("charging", DataItem.CHARGING_STATUS, previous="Disconnected")
+        observed: DataOperand = data("charging", DataItem.CHARGING_STATUS, previous="Disconnected")
         assert_type(observed.equals("InProgress").previous, Previous | None)
         night = times("night", daily=time(22), lasting=timedelta(hours=8), days="Mon-Fri", zone="Europe/London")
         assert_type(night, TimeTrigger)
@@ -1118,7 +1118,7 @@ async def test_monitors() -> None:
         assert_type(monitor.condition, MonitorCondition | None)
         assert_type([each async for each in vehicle.monitors()], list[Monitor])
         plan = await monitors.reconcile([MonitorSpec(label="low", when=low)], dry_run=True)
-        assert_type(plan, MonitorPlan)
+        assert_type(plan, ReconciliationPlan)
         assert_type(plan.changes, tuple[PlanStep, ...])
         assert_type(await (await (await monitor.pause()).resume()).update(refresh=60), Monitor)
         assert_type(await monitors.get(monitor.id or ""), Monitor)
@@ -1151,7 +1151,7 @@ def test_errors_and_their_attributes() -> None:
     network: list[type[NetworkError]] = [TooManyRedirectsError, BodyTooLargeError]
     api: list[type[ApiError]] = [BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError, ServerError]
     api += [PreconditionFailedError, PreconditionRequiredError]
-    quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError, StaleSlotError]
+    quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError, LimiterSlotExpiredError]
     auth: list[type[AuthError]] = [ConsentRequiredError, ConfigurationError, TokenStoreError]
     hal: list[type[HalError]] = [
         TooManyValuesError,
@@ -1174,7 +1174,7 @@ def test_errors_and_their_attributes() -> None:
         TripFileError,
         ClosedClientError,
     ]
-    others += [WrongLoopError, LeaseError, LeaseLostError]
+    others += [WrongLoopError, LeaseStoreError, LeaseLostError]
     assert_type(LeaseLostError("…", scope="fleet/0").scope, str)
     assert_type(TooManyValuesError("…").values, int)
     for kind in (*network, *api, *quota, *auth, *hal, *others):

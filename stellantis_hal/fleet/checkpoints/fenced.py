@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointsInUseError, CheckpointStore, in_use
-from stellantis_hal.storage.fencing import Fence, FenceToken, lease_lost
+from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
 from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["FencedView", "SharedCheckpoints"]
@@ -17,7 +17,7 @@ __all__ = ["FencedView", "SharedCheckpoints"]
 class SharedCheckpoints(CheckpointStore):
     """A checkpoint store over an engine that checks fencing tokens in the transaction of each read and write."""
 
-    _fence: Fence | None = None
+    _fence: FencingLease | None = None
 
     @abstractmethod
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
@@ -130,7 +130,7 @@ class FencedView(CheckpointStore):
         token: the token of now; None where the lease is not held.
     """
 
-    def __init__(self, store: SharedCheckpoints, fence: Fence, owner: str, token: FenceToken | None) -> None:
+    def __init__(self, store: SharedCheckpoints, fence: FencingLease, owner: str, token: FenceToken | None) -> None:
         self._store = store
         self._fence = fence
         self._owner = owner

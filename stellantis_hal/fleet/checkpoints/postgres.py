@@ -12,7 +12,7 @@ import anyio
 
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
-from stellantis_hal.storage.fencing import Fence, FenceToken, lease_lost
+from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
 from stellantis_hal.storage.postgres import PostgresConnection, create_schema
 from stellantis_hal.storage.sqlite import StorageError
 
@@ -37,7 +37,7 @@ class PostgresCheckpoints(SharedCheckpoints):
         timeout: seconds that a call may take, during which a connection that was cut is made again.
     """
 
-    def __init__(self, dsn: str, *, fence: Fence | None = None, timeout: float = 10.0) -> None:
+    def __init__(self, dsn: str, *, fence: FencingLease | None = None, timeout: float = 10.0) -> None:
         self._fence = fence
         self._dsn = dsn
         self._timeout = timeout

@@ -9,12 +9,12 @@ from typing import Self
 
 import anyio
 
-from stellantis_hal.errors import LeaseError
+from stellantis_hal.errors import LeaseStoreError
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.redis import RedisLease
 from stellantis_hal.storage.durable_redis import DurableRedis
-from stellantis_hal.storage.fencing import Fence, FenceToken, lease_lost
+from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
 from stellantis_hal.storage.redis import RedisAddress, RedisScript
 from stellantis_hal.storage.sqlite import StorageError
 
@@ -55,7 +55,7 @@ class RedisCheckpoints(SharedCheckpoints):
         self,
         server: RedisAddress,
         *,
-        fence: Fence | None = None,
+        fence: FencingLease | None = None,
         namespace: str = "fleet",
         durable: bool = True,
         timeout: float = 10.0,
@@ -127,7 +127,7 @@ class RedisCheckpoints(SharedCheckpoints):
                 try:
                     await lease.__aenter__()
                     break
-                except LeaseError as error:
+                except LeaseStoreError as error:
                     if isinstance(error.__cause__, StorageError | TimeoutError):
                         raise CheckpointError(f"the name cannot be reserved: {error}") from error
                     if anyio.current_time() >= deadline:

@@ -50,7 +50,7 @@ class SQLiteLease(Lease):
         """Take part, and fence the store.
 
         Raises:
-            LeaseError: the file failed, or another process uses the name with another number of shards.
+            LeaseStoreError: the file failed, or another process uses the name with another number of shards.
             RuntimeError: it was entered before, or the store has a lease already.
         """
         self._store.use_fence(self)

@@ -15,9 +15,9 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from stellantis_hal.errors import LeaseError
+from stellantis_hal.errors import LeaseStoreError
 from stellantis_hal.fleet.polled_accounts import Watchable, key_of
-from stellantis_hal.fleet.sources import for_each
+from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
@@ -131,7 +131,7 @@ class Lease:
         """Take part, with the shards that are free; this does not wait for one.
 
         Raises:
-            LeaseError: the store failed, or another process uses the name with another number of shards.
+            LeaseStoreError: the store failed, or another process uses the name with another number of shards.
             RuntimeError: it was entered before.
         """
         if self._tasks is not None or self._failure is not None:
@@ -143,7 +143,7 @@ class Lease:
                 view = await self._table.beat(self._member, shards=self._shards, ttl=self._ttl)
         except (StorageError, TimeoutError) as error:
             await self._close()
-            raise LeaseError(
+            raise LeaseStoreError(
                 f"lease {self._name!r} cannot be taken part in: {str(error) or 'the store is silent'}"
             ) from error
         except BaseException:
@@ -152,7 +152,7 @@ class Lease:
         others = {shards for member, shards in view.members.items() if member != self._member} - {self._shards}
         if others:
             await self._close()
-            raise LeaseError(
+            raise LeaseStoreError(
                 f"lease {self._name!r} has {others.pop()} shards in another process, and {self._shards} in this one: "
                 "pass the same number in all of them, after all have ended"
             )

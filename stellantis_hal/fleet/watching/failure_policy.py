@@ -35,7 +35,7 @@ from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, Ident
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.hal.uri import host_of
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.collection_requests import is_absent
 
 __all__ = ["FailurePolicy"]
 

@@ -18,7 +18,7 @@ from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pa
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
-__all__ = ["LISTING_COST", "Pacing"]
+__all__ = ["LISTING_COST", "PollPlanner"]
 
 LISTING_COST = 2.0
 """Requests for listing an account's vehicles: the entry point and the first page."""
@@ -33,7 +33,7 @@ _EMPTY_RETRY = 15.0
 _LONGEST_EMPTY_RETRY = 900.0
 
 
-class Pacing:
+class PollPlanner:
     """Due times and budget of the watched accounts and vehicles.
 
     Args:

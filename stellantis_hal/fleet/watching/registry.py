@@ -9,7 +9,7 @@ from datetime import datetime
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, key_of, share_client
-from stellantis_hal.fleet.takeover_records import RestoredAccount, VehicleRecord
+from stellantis_hal.fleet.takeover_records import RestoredAccount, VehiclePollRecord
 from stellantis_hal.fleet.targets import (
     PollTarget,
     WatchedAccount,
@@ -19,9 +19,9 @@ from stellantis_hal.fleet.targets import (
     limiter_of,
     rebind,
 )
-from stellantis_hal.fleet.watching.failover import FallbackAccounts
+from stellantis_hal.fleet.watching.fallback_accounts import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
-from stellantis_hal.fleet.watching.pacing import Pacing
+from stellantis_hal.fleet.watching.pacing import PollPlanner
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
@@ -50,8 +50,8 @@ class Registry:
     def __init__(self, options: WatchOptions, clock: Callable[[], datetime] | None, store: CheckpointStore) -> None:
         self.accounts: dict[str, WatchedAccount] = {}
         self.vehicles: dict[str, WatchedVehicle] = {}
-        self.pacing: Pacing = Pacing(options, self.accounts, self.vehicles, clock, store.share)
-        self.vehicle_records: dict[str, VehicleRecord] = {}
+        self.pacing: PollPlanner = PollPlanner(options, self.accounts, self.vehicles, clock, store.share)
+        self.vehicle_records: dict[str, VehiclePollRecord] = {}
         self._store = store
         self._options = options
         self._fallbacks = FallbackAccounts()

@@ -14,9 +14,9 @@ from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, WatchEvent
 from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, as_polled, key_of
-from stellantis_hal.fleet.sources import for_each
-from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Acknowledgement, Stream
+from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, AcknowledgedStream, Acknowledgement
 from stellantis_hal.fleet.takeover_records import TakeoverRecords
+from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import Removed, WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -49,7 +49,7 @@ class BudgetWarning(UserWarning):
     """The interval does not fit the rate limit: vehicles are polled as often as it allows."""
 
 
-class Watch(Stream):
+class Watch(AcknowledgedStream):
     """A watched fleet: iterate over its events inside the ``async with``. Made by :func:`watch`."""
 
     def __init__(

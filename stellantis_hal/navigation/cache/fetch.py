@@ -22,7 +22,7 @@ from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse, select
 from stellantis_hal.navigation.cache.validators import CONDITIONS, conditions_of, is_not_modified, is_of
 from stellantis_hal.navigation.cache.variants import are_credentials
-from stellantis_hal.navigation.fetch import ConfigurableFetch, Fetch, Request, Response
+from stellantis_hal.navigation.fetch_protocol import Fetch, PrioritizedFetch, Request, Response
 from stellantis_hal.navigation.origins import Origins, origin_of
 from stellantis_hal.navigation.single_flight import SingleFlight
 
@@ -87,7 +87,7 @@ class _Flights:
 
 
 class CachedFetch:
-    """A :class:`~stellantis_hal.navigation.fetch.Fetch` that answers GET from stored responses where it may.
+    """A :class:`~stellantis_hal.navigation.fetch_protocol.Fetch` that answers GET from stored responses where it may.
 
     A hit sends nothing, and costs no token of a limiter beneath. Stored responses are asked for again with their
     validators when they are stale; they are never served stale. Tasks that ask for the same at once share a request.
@@ -114,7 +114,7 @@ class CachedFetch:
 
     def with_options(self, *, priority: Any = None, max_wait: float | None = None) -> CachedFetch:
         """Return a fetch with the same stored responses and other options of its requests."""
-        if not isinstance(self._fetch, ConfigurableFetch):
+        if not isinstance(self._fetch, PrioritizedFetch):
             return self
         fetch = self._fetch.with_options(priority=priority, max_wait=max_wait)
         return CachedFetch(fetch, self._copies, self._origins, self._clock)

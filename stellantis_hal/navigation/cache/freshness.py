@@ -6,8 +6,8 @@ import re
 from datetime import datetime
 from typing import Final
 
-from stellantis_hal.hal.dates import parse_http_date
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.navigation.cache.cache_control import MAX_SECONDS, parse_directives, seconds_of
 
 __all__ = ["freshness_lifetime", "initial_age", "is_storable"]

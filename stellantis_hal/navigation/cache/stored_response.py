@@ -13,7 +13,7 @@ from stellantis_hal.navigation.cache.cache_control import Directives, seconds_of
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable
 from stellantis_hal.navigation.cache.validators import conditions_of, end_to_end, merge_headers
 from stellantis_hal.navigation.cache.variants import Selection, admits, matches, selecting_fields
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 
 __all__ = ["StoredResponse", "select"]
 

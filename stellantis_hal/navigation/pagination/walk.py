@@ -14,8 +14,8 @@ from stellantis_hal.errors import ApiError, NetworkError, PaginationError, Quota
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning, warn_caller
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
+from stellantis_hal.navigation.pagination.concurrent_ranges import concurrent
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds
-from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.prefetch import prefetch

@@ -10,16 +10,16 @@ import attrs
 from stellantis_hal.errors import DetachedResourceError, NotFoundError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
-from stellantis_hal.resources.control.targets import (
-    PushNotification,
+from stellantis_hal.resources.control.callback_targets import (
+    PushDevices,
     Target,
     TargetKind,
     Webhook,
     WebSocket,
     target_body,
 )
-from stellantis_hal.resources.control.writing import send_json
+from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
+from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names, unread
@@ -105,7 +105,7 @@ class Callback(TypedResource):
     status: CallbackStatus | None = None
     types: tuple[CallbackType, ...] = attrs.field(default=(), metadata=names(("subscribe", "type")))
     webhook: Webhook | None = attrs.field(default=None, metadata=names(("subscribe", "callback", "webhook")))
-    push_notification: PushNotification | None = attrs.field(
+    push_notification: PushDevices | None = attrs.field(
         default=None, metadata=names(("subscribe", "callback", "pushnotif"))
     )
     web_socket: WebSocket | None = attrs.field(default=None, metadata=names(("subscribe", "callback", "websocket")))
@@ -198,7 +198,7 @@ class Callback(TypedResource):
             NotFoundError: there is no such callback any more.
         """
         new_target = self.target if target is None else target
-        require_type("target", new_target, Webhook, PushNotification, instead='Webhook("https://…", token="…")')
+        require_type("target", new_target, Webhook, PushDevices, instead='Webhook("https://…", token="…")')
         assert new_target is not None  # noqa: S101 - for the type checkers
         new_label = self.label if label is None else label
         if self.is_of_fleet:

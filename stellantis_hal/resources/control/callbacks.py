@@ -20,9 +20,9 @@ from stellantis_hal.resources.control.callback import (
     sent_callback,
     set_address,
 )
+from stellantis_hal.resources.control.callback_targets import PushDevices, Target, Webhook
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
 from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
-from stellantis_hal.resources.control.targets import PushNotification, Target, Webhook
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -242,7 +242,7 @@ def _place(target: Target | None) -> object:
     attributes = frozenset((each.part, each.key, each.value) for each in (() if target is None else target.attributes))
     if isinstance(target, Webhook):
         return target.url, target.name, attributes
-    return (frozenset(target.devices), attributes) if isinstance(target, PushNotification) else None
+    return (frozenset(target.devices), attributes) if isinstance(target, PushDevices) else None
 
 
 _KIND: Final = LabelledKind(

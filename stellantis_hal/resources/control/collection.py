@@ -10,18 +10,18 @@ import attrs
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, find_links
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.collection_requests import is_absent
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["ControlCollection", "url_below_callback"]
+__all__ = ["ControlPageSource", "url_below_callback"]
 
 _TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
 
 
 @attrs.define(eq=False)
-class ControlCollection:
+class ControlPageSource:
     """A collection whose address takes a request or two to find, as a paginator reads it; never from a cache.
 
     Attributes:

@@ -9,9 +9,14 @@ from datetime import datetime
 from typing import Final
 
 from stellantis_hal.errors import RemoteRefusedError, StellantisError
-from stellantis_hal.resources.control.actions import ActionKind
-from stellantis_hal.resources.control.control_services import ControlServices
-from stellantis_hal.resources.control.remote_policy import CarState, Refusal, RefusalReason, UnderWay
+from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.resources.control.remote_actions import ActionKind
+from stellantis_hal.resources.control.remote_policy import (
+    CommandHistory,
+    PendingCommand,
+    PolicyRefusal,
+    PolicyRefusalReason,
+)
 from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["CommandLedger", "car_key", "refused"]
@@ -26,23 +31,23 @@ def car_key(vin: str | None, vehicle_id: str) -> str:
     return f"remote/{digest}"
 
 
-def refused(refusal: Refusal, kind: ActionKind) -> RemoteRefusedError:
+def refused(refusal: PolicyRefusal, kind: ActionKind) -> RemoteRefusedError:
     """Return the error of a refusal."""
     text, again = _TEXTS[refusal.reason], refusal.again_at
     when = "" if again is None else f"; again at {again.isoformat(timespec='seconds')}"
-    advice = "" if refusal.reason is RefusalReason.SAME_ACTION else ", or with force=True"
+    advice = "" if refusal.reason is PolicyRefusalReason.SAME_ACTION else ", or with force=True"
     return RemoteRefusedError(
         f"{kind.value}: nothing was sent: {text}{when}{advice}", reason=refusal.reason.value, again_at=again
     )
 
 
 _TEXTS: Final = {
-    RefusalReason.CAPABILITY: "the vehicle does not support it, by its capabilities",
-    RefusalReason.SAME_ACTION: "a command of the same kind is under way",
-    RefusalReason.COOLDOWN: "the last command of this kind was sent too shortly before",
-    RefusalReason.WAKE_UP_SPACING: "the car was woken too shortly before",
-    RefusalReason.WAKE_UP_BUDGET: "the policy's wake-ups of this month are used up",
-    RefusalReason.WAKE_UPS_OVER: "the API has refused further wake-ups of the car this month",
+    PolicyRefusalReason.CAPABILITY: "the vehicle does not support it, by its capabilities",
+    PolicyRefusalReason.SAME_ACTION: "a command of the same kind is under way",
+    PolicyRefusalReason.COOLDOWN: "the last command of this kind was sent too shortly before",
+    PolicyRefusalReason.WAKE_UP_SPACING: "the car was woken too shortly before",
+    PolicyRefusalReason.WAKE_UP_BUDGET: "the policy's wake-ups of this month are used up",
+    PolicyRefusalReason.WAKE_UPS_OVER: "the API has refused further wake-ups of the car this month",
 }
 
 
@@ -55,7 +60,7 @@ class CommandLedger:
         clock: the wall clock.
     """
 
-    def __init__(self, services: ControlServices, key: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, services: ControlContext, key: str, clock: Callable[[], datetime]) -> None:
         self._policy = services.policy
         self._store = services.state
         self._key = key
@@ -66,7 +71,7 @@ class CommandLedger:
         """The key of the car's state."""
         return self._key
 
-    async def running(self, kind: ActionKind) -> UnderWay | None:
+    async def running(self, kind: ActionKind) -> PendingCommand | None:
         """Return the command of a kind that is under way; None where there is none."""
         state = self._read(await self._store.load(self._key)).at(self._clock(), self._policy)
         return state.under_way.get(kind)
@@ -79,7 +84,7 @@ class CommandLedger:
             StorageError: the store failed.
         """
 
-        def begin(state: CarState, now: datetime) -> CarState:
+        def begin(state: CommandHistory, now: datetime) -> CommandHistory:
             refusal = state.refusal(self._policy, kind, now, force=force)
             if refusal is not None:
                 raise refused(refusal, kind)
@@ -99,13 +104,13 @@ class CommandLedger:
         """Record the end of a command, and the cause of its failure where it failed; a failure to do so is logged."""
         await self._change_or_log(lambda state, now: state.finished(kind, label, now, cause))
 
-    async def _change_or_log(self, change: Callable[[CarState, datetime], CarState]) -> None:
+    async def _change_or_log(self, change: Callable[[CommandHistory, datetime], CommandHistory]) -> None:
         try:
             await self._change(change)
         except StellantisError as error:  # the command itself was sent or not: that is what the caller has to learn
             _logger.warning("the state of commands to a car was not saved: %s", error)
 
-    async def _change(self, change: Callable[[CarState, datetime], CarState]) -> None:
+    async def _change(self, change: Callable[[CommandHistory, datetime], CommandHistory]) -> None:
         for _ in range(_ATTEMPTS):
             content = await self._store.load(self._key)
             now = self._clock()
@@ -115,9 +120,9 @@ class CommandLedger:
                 return
         raise StorageError(f"the state of a car was changed by others {_ATTEMPTS} times while it was to be changed")
 
-    def _read(self, content: bytes | None) -> CarState:
+    def _read(self, content: bytes | None) -> CommandHistory:
         try:
-            return CarState.load(content)
+            return CommandHistory.load(content)
         except ValueError:
             _logger.warning("the state of commands to a car cannot be read: it starts anew")
-            return CarState()
+            return CommandHistory()

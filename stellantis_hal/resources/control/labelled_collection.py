@@ -13,9 +13,9 @@ from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.control.collection import ControlCollection
-from stellantis_hal.resources.control.writing import is_unknown_outcome, send_json
-from stellantis_hal.resources.queries import index_ranges
+from stellantis_hal.resources.collection_requests import index_ranges
+from stellantis_hal.resources.control.collection import ControlPageSource
+from stellantis_hal.resources.control.write_requests import is_unknown_outcome, send_json
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -94,7 +94,7 @@ class LabelledKind(Generic[T]):
         """
         params["indexRange"] = filters.index_range(index_range)
         params["pageSize"] = filters.page_size(page_size)
-        collection = ControlCollection(locate, params)
+        collection = ControlPageSource(locate, params)
         pages = Paginator.over(
             collection,
             f"{self.noun}s",

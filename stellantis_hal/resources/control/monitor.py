@@ -11,18 +11,18 @@ import attrs
 from stellantis_hal.errors import DetachedResourceError, NotFoundError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import join_segment
-from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
-from stellantis_hal.resources.control.expressions import Expression
-from stellantis_hal.resources.control.targets import (
+from stellantis_hal.resources.control.callback_targets import (
     EventAttribute,
     Webhook,
     attributes_body,
     check_attributes,
     target_body,
 )
+from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
+from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
+from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.triggers import Trigger
-from stellantis_hal.resources.control.writing import send_json
+from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names, unread

@@ -12,6 +12,7 @@ from stellantis_hal.errors import ApiError, NotFoundError, StellantisError, TooM
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.control.callback import Callback, CallbackReference, CallbackType, callback_id
+from stellantis_hal.resources.control.callback_targets import EventAttribute, Webhook
 from stellantis_hal.resources.control.callbacks import Callbacks
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
@@ -25,8 +26,7 @@ from stellantis_hal.resources.control.monitor import (
     set_monitor_address,
 )
 from stellantis_hal.resources.control.operation import services_of
-from stellantis_hal.resources.control.reconciling import MonitorPlan, is_as, plan
-from stellantis_hal.resources.control.targets import EventAttribute, Webhook
+from stellantis_hal.resources.control.reconciling import ReconciliationPlan, is_as, plan
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MonitorCollection(LabelledCollection[Monitor]):
         dry_run: bool = False,
         keep_others: bool = False,
         allow_http_loopback: bool = False,
-    ) -> MonitorPlan:
+    ) -> ReconciliationPlan:
         """Make the monitors of this collection those that are wanted, matched by their labels.
 
         What differs is replaced, what is missing is created, what is paused or failed is resumed, and what is not

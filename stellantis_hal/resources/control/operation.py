@@ -24,17 +24,17 @@ from stellantis_hal.errors import (
     ServerError,
     StellantisError,
 )
-from stellantis_hal.hal.dates import parse_http_date
+from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import ConfigurableFetch
+from stellantis_hal.navigation.fetch_protocol import PrioritizedFetch
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.control.actions import ActionKind
 from stellantis_hal.resources.control.command_ledger import CommandLedger
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
+from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.step_history import GRACE, StepHistory, failure_cause, read_step
-from stellantis_hal.resources.latest import STATUS
+from stellantis_hal.resources.latest_endpoints import STATUS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.validation import require_type
 
@@ -458,17 +458,17 @@ def _subscribe(operation: Operation, feed: EventFeed) -> Callable[[], None]:
     return lambda: finalizer() and None
 
 
-def services_of(context: ResourceContext) -> ControlServices:
+def services_of(context: ResourceContext) -> ControlContext:
     """Return what the client hands to control; of a client that hands nothing, the defaults, for this object alone."""
     services = context.services
-    return services if isinstance(services, ControlServices) else ControlServices()
+    return services if isinstance(services, ControlContext) else ControlContext()
 
 
 def interactive(context: ResourceContext) -> ResourceContext:
     """Return the context with interactive priority; its reads are answered by the server, not by a cache."""
     headers = {**context.headers, **context.reload_fields}
     fetch = context.fetch
-    if isinstance(fetch, ConfigurableFetch):
+    if isinstance(fetch, PrioritizedFetch):
         fetch = fetch.with_options(priority="interactive")
     return attrs.evolve(context, fetch=fetch, headers=headers)
 

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
+from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.resources.control.monitor import Monitor, MonitorStatus
-from stellantis_hal.resources.control.targets import Webhook
 from stellantis_hal.structuring.converter import read
 
-__all__ = ["MonitorPlan", "PlanAction", "PlanStep", "differences", "is_as", "plan"]
+__all__ = ["PlanAction", "PlanStep", "ReconciliationPlan", "differences", "is_as", "plan"]
 
 PlanAction: TypeAlias = Literal["keep", "create", "update", "resume", "delete"]
 
@@ -42,7 +42,7 @@ class PlanStep:
 
 
 @attrs.frozen(repr=False)
-class MonitorPlan:
+class ReconciliationPlan:
     """What turns the monitors that exist into those that are wanted; ``print(plan)`` shows it line by line.
 
     Attributes:
@@ -64,7 +64,7 @@ class MonitorPlan:
 
 def plan(
     existing: Iterable[Monitor], wanted: Mapping[str, dict[str, Any]], *, keep_others: bool = False
-) -> MonitorPlan:
+) -> ReconciliationPlan:
     """Return the plan.
 
     Args:
@@ -90,7 +90,7 @@ def plan(
         for label, body in wanted.items()
         if label not in seen
     ]
-    return MonitorPlan((*deletions, *changes, *missing))
+    return ReconciliationPlan((*deletions, *changes, *missing))
 
 
 def _step(monitor: Monitor, label: str, body: dict[str, Any]) -> PlanStep:

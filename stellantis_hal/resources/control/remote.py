@@ -19,11 +19,11 @@ from stellantis_hal.errors import (
     BudgetExhaustedError,
     ClosedClientError,
     HalError,
+    LimiterSlotExpiredError,
     NetworkError,
     OutcomeUnknownError,
     QuotaError,
     RemoteRefusedError,
-    StaleSlotError,
     StellantisError,
     UntrustedOriginError,
     WrongLoopError,
@@ -31,14 +31,14 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import join_segment, split
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.navigation.writes import read_outcome, write_request
 from stellantis_hal.resources.blocks.capabilities import Capabilities
-from stellantis_hal.resources.control import actions
-from stellantis_hal.resources.control.actions import Action, ActionKind
+from stellantis_hal.resources.collection_requests import UrlPageSource, index_ranges, is_absent
+from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
 from stellantis_hal.resources.control.operation import (
@@ -49,10 +49,10 @@ from stellantis_hal.resources.control.operation import (
     server_time,
     services_of,
 )
+from stellantis_hal.resources.control.remote_actions import Action, ActionKind
 from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
-from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReason
+from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
-from stellantis_hal.resources.queries import UrlCollection, index_ranges, is_absent
 from stellantis_hal.validation import require_type
 
 __all__ = ["Remote"]
@@ -172,7 +172,7 @@ class Remote:
 
     def operations(self) -> Paginator[Operation]:
         """Paginate the operations of this vehicle and callback that the server lists; it states no order."""
-        pages = UrlCollection(self._fetch_url, self._collection)
+        pages = UrlPageSource(self._fetch_url, self._collection)
         items = Paginator.over(pages, _OPERATIONS, absent=is_absent, ranges=index_ranges(None, None), typed=True)
         return items.map(self._operation_of)
 
@@ -221,10 +221,10 @@ class Remote:
         if kind.is_for_fleets and not self._is_of_fleet:
             raise RemoteRefusedError(
                 f"{kind.value}: nothing was sent: only fleet owners have this action",
-                reason=RefusalReason.CAPABILITY.value,
+                reason=PolicyRefusalReason.CAPABILITY.value,
             )
         if not force and self._capabilities is not None and _is_unsupported(self._capabilities, action):
-            raise refused(Refusal(RefusalReason.CAPABILITY, None), kind)
+            raise refused(PolicyRefusal(PolicyRefusalReason.CAPABILITY, None), kind)
         await self._begin(kind, full_label, force=force)
         is_sending = False
 
@@ -259,7 +259,7 @@ class Remote:
         try:
             await self._ledger.begin(kind, label, force=force)
         except RemoteRefusedError as error:
-            if error.reason != RefusalReason.SAME_ACTION or not await self._has_ended(kind):
+            if error.reason != PolicyRefusalReason.SAME_ACTION or not await self._has_ended(kind):
                 raise
             await self._ledger.begin(kind, label, force=force)
 
@@ -408,7 +408,7 @@ _NOT_DONE: Final = (
     AuthError,
     BudgetExhaustedError,
     ClosedClientError,
-    StaleSlotError,
+    LimiterSlotExpiredError,
     UntrustedOriginError,
     WrongLoopError,
 )

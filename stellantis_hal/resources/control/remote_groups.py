@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stellantis_hal.resources.blocks.energy import ChargeProgram
-from stellantis_hal.resources.control import actions
-from stellantis_hal.resources.control.actions import Action, ChargingProgram, Program
+from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.operation import Operation
+from stellantis_hal.resources.control.remote_actions import Action, ChargingProgram, Program
 
 __all__ = ["RemoteCharging", "RemoteClimate", "RemoteDoors", "RemoteStolen"]
 
 
-class SendAction(Protocol):
+class CommandSender(Protocol):
     """Sends an action to the vehicle."""
 
     async def __call__(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation: ...
@@ -23,7 +23,7 @@ class SendAction(Protocol):
 class RemoteDoors:
     """The doors of a vehicle."""
 
-    def __init__(self, send: SendAction) -> None:
+    def __init__(self, send: CommandSender) -> None:
         self._send = send
 
     async def lock(self, *, label: str | None = None, force: bool = False) -> Operation:
@@ -38,7 +38,7 @@ class RemoteDoors:
 class RemoteCharging:
     """Charging of a vehicle."""
 
-    def __init__(self, send: SendAction, clock: Callable[[], datetime], *, has_slots: bool) -> None:
+    def __init__(self, send: CommandSender, clock: Callable[[], datetime], *, has_slots: bool) -> None:
         self._send = send
         self._clock = clock
         self._has_slots = has_slots
@@ -81,7 +81,7 @@ class RemoteCharging:
 class RemoteClimate:
     """The air conditioning of a parked vehicle."""
 
-    def __init__(self, send: SendAction) -> None:
+    def __init__(self, send: CommandSender) -> None:
         self._send = send
 
     async def start(self, *, label: str | None = None, force: bool = False) -> Operation:
@@ -107,7 +107,7 @@ class RemoteClimate:
 class RemoteStolen:
     """A stolen vehicle of a fleet. Every command wants the VIN typed again: ``confirm=vehicle.vin``."""
 
-    def __init__(self, send: SendAction, check: Callable[[str], None]) -> None:
+    def __init__(self, send: CommandSender, check: Callable[[str], None]) -> None:
         self._send = send
         self._check = check
 

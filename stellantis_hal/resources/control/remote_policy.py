@@ -12,11 +12,11 @@ from typing import Any, Final
 import attrs
 from attrs import validators
 
-from stellantis_hal.resources.control.actions import ActionKind
 from stellantis_hal.resources.control.failure_causes import FailureCause
+from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.validation import require_type
 
-__all__ = ["AWAKE", "CarState", "Refusal", "RefusalReason", "RemotePolicy", "UnderWay"]
+__all__ = ["AWAKE", "CommandHistory", "PendingCommand", "PolicyRefusal", "PolicyRefusalReason", "RemotePolicy"]
 
 AWAKE: Final = timedelta(minutes=3)
 """How long a message keeps a car awake, by the vendor's description."""
@@ -33,7 +33,7 @@ _NOT_REACHED: Final = frozenset(
 _WITHOUT_WAKE_UP: Final = frozenset({ActionKind.NAVIGATION})
 
 
-class RefusalReason(enum.StrEnum):
+class PolicyRefusalReason(enum.StrEnum):
     """Why the policy refuses a command."""
 
     CAPABILITY = "capability"
@@ -85,7 +85,7 @@ class RemotePolicy:
 
 
 @attrs.frozen
-class Refusal:
+class PolicyRefusal:
     """A command that must not be sent.
 
     Attributes:
@@ -93,12 +93,12 @@ class Refusal:
         again_at: from when it may be sent; None where waiting does not help.
     """
 
-    reason: RefusalReason
+    reason: PolicyRefusalReason
     again_at: datetime | None
 
 
 @attrs.frozen(kw_only=True)
-class UnderWay:
+class PendingCommand:
     """A command whose end is not known yet.
 
     Attributes:
@@ -117,7 +117,7 @@ class UnderWay:
 
 
 @attrs.frozen(kw_only=True)
-class CarState:
+class CommandHistory:
     """What was sent to a car, as far as the policy needs it. A value: each change returns another one.
 
     Attributes:
@@ -130,7 +130,7 @@ class CarState:
         refused_month: the month for which the API refused further wake-ups.
     """
 
-    under_way: Mapping[str, UnderWay] = attrs.field(factory=dict)
+    under_way: Mapping[str, PendingCommand] = attrs.field(factory=dict)
     sent_at: Mapping[str, datetime] = attrs.field(factory=dict)
     messaged_at: datetime | None = None
     woken_at: datetime | None = None
@@ -138,7 +138,7 @@ class CarState:
     wake_ups: int = 0
     refused_month: str = ""
 
-    def at(self, now: datetime, policy: RemotePolicy) -> CarState:
+    def at(self, now: datetime, policy: RemotePolicy) -> CommandHistory:
         """Return the state at a time: without commands that are too old, or of another month.
 
         Instants of a clock that was ahead count as now.
@@ -168,7 +168,9 @@ class CarState:
         """Return whether a command would wake the car."""
         return kind not in _WITHOUT_WAKE_UP and not self.is_awake(now)
 
-    def refusal(self, policy: RemotePolicy, kind: ActionKind, now: datetime, *, force: bool = False) -> Refusal | None:
+    def refusal(
+        self, policy: RemotePolicy, kind: ActionKind, now: datetime, *, force: bool = False
+    ) -> PolicyRefusal | None:
         """Return why a command must not be sent; None where it may.
 
         Args:
@@ -179,41 +181,41 @@ class CarState:
         """
         running = self.under_way.get(kind)
         if running is not None:
-            return Refusal(RefusalReason.SAME_ACTION, running.since + policy.under_way)
+            return PolicyRefusal(PolicyRefusalReason.SAME_ACTION, running.since + policy.under_way)
         if force:
             return None
         last = self.sent_at.get(kind)
         if last is not None and now < last + policy.cooldown_of(kind):
-            return Refusal(RefusalReason.COOLDOWN, last + policy.cooldown_of(kind))
+            return PolicyRefusal(PolicyRefusalReason.COOLDOWN, last + policy.cooldown_of(kind))
         if not self.costs(kind, now):
             return None
         if self.refused_month:
-            return Refusal(RefusalReason.WAKE_UPS_OVER, _next_month(now))
+            return PolicyRefusal(PolicyRefusalReason.WAKE_UPS_OVER, _next_month(now))
         if policy.wake_ups_per_month is not None:
             begun = sum(each.costs and not each.is_sent for each in self.under_way.values())
             if self.wake_ups + begun >= policy.wake_ups_per_month:
-                return Refusal(RefusalReason.WAKE_UP_BUDGET, _next_month(now))
+                return PolicyRefusal(PolicyRefusalReason.WAKE_UP_BUDGET, _next_month(now))
         if kind is ActionKind.WAKE_UP and self.woken_at is not None and now < self.woken_at + policy.wake_up_spacing:
-            return Refusal(RefusalReason.WAKE_UP_SPACING, self.woken_at + policy.wake_up_spacing)
+            return PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, self.woken_at + policy.wake_up_spacing)
         return None
 
-    def begun(self, kind: ActionKind, label: str, now: datetime) -> CarState:
+    def begun(self, kind: ActionKind, label: str, now: datetime) -> CommandHistory:
         """Return the state with a command that is about to be sent."""
-        running = UnderWay(label=label, since=now, costs=self.costs(kind, now))
+        running = PendingCommand(label=label, since=now, costs=self.costs(kind, now))
         return attrs.evolve(self, under_way={**self.under_way, kind.value: running})
 
-    def withdrawn(self, kind: ActionKind, label: str) -> CarState:
+    def withdrawn(self, kind: ActionKind, label: str) -> CommandHistory:
         """Return the state without a command that was not sent, or that the server refused."""
         running = self.under_way.get(kind)
         if running is None or running.label != label:
             return self
         return attrs.evolve(self, under_way=_without(self.under_way, kind))
 
-    def sent(self, kind: ActionKind, label: str, now: datetime, url: str | None) -> CarState:
+    def sent(self, kind: ActionKind, label: str, now: datetime, url: str | None) -> CommandHistory:
         """Return the state with a command that the server has received, or may have received."""
         running = self.under_way.get(kind)
         if running is None or running.label != label:  # it took longer than the policy waits
-            running = UnderWay(label=label, since=now, costs=self.costs(kind, now))
+            running = PendingCommand(label=label, since=now, costs=self.costs(kind, now))
         if running.is_sent:
             running = attrs.evolve(running, url=url or running.url)
             return attrs.evolve(self, under_way={**self.under_way, kind.value: running})
@@ -227,7 +229,7 @@ class CarState:
             wake_ups=self.wake_ups + running.costs,
         )
 
-    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CarState:
+    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CommandHistory:
         """Return the state with the end of a command, and the cause of its failure where it failed."""
         state = self.withdrawn(kind, label)
         if cause in _NOT_REACHED:
@@ -262,7 +264,7 @@ class CarState:
         return json.dumps(value, separators=(",", ":")).encode()
 
     @classmethod
-    def load(cls, content: bytes | None) -> CarState:
+    def load(cls, content: bytes | None) -> CommandHistory:
         """Read what :meth:`dump` returned; None is the state of a car that nothing was sent to.
 
         Raises:
@@ -275,7 +277,7 @@ class CarState:
             if value["format"] != _FORMAT:
                 raise ValueError("another format")
             under_way = {
-                str(kind): UnderWay(
+                str(kind): PendingCommand(
                     label=str(each["label"]),
                     since=_instant(each["since"]),
                     costs=bool(each["costs"]),
@@ -300,7 +302,7 @@ class CarState:
 DEFAULT_POLICY: Final = RemotePolicy()
 
 
-def _without(under_way: Mapping[str, UnderWay], kind: ActionKind) -> Mapping[str, UnderWay]:
+def _without(under_way: Mapping[str, PendingCommand], kind: ActionKind) -> Mapping[str, PendingCommand]:
     return MappingProxyType({name: each for name, each in under_way.items() if name != kind})
 
 

@@ -19,8 +19,8 @@ from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.validation import require_type
 
 __all__ = [
+    "DataOperand",
     "DataTrigger",
-    "Observed",
     "Previous",
     "TimeEntry",
     "TimeTrigger",
@@ -210,7 +210,7 @@ _SIGNS: Final[Mapping[str, str]] = {
 }
 
 
-class Observed:
+class DataOperand:
     """A value of the car under a name, to be compared. Made by :func:`data`."""
 
     __slots__ = ("_item", "_name", "_previous")
@@ -278,7 +278,7 @@ _HOW: Final[Mapping[Operator, str]] = {
 }
 
 
-def data(name: str, item: DataItem | str, *, previous: Scalar | Iterable[Scalar] | None = None) -> Observed:
+def data(name: str, item: DataItem | str, *, previous: Scalar | Iterable[Scalar] | None = None) -> DataOperand:
     """Return a value of the car to compare: ``data("low", Electric.LEVEL) < 20``.
 
     Args:
@@ -292,7 +292,7 @@ def data(name: str, item: DataItem | str, *, previous: Scalar | Iterable[Scalar]
     """
     require_type("item", item, str)
     found = DataItem(item)
-    return Observed(require_name(name), found, None if previous is None else _previous(found, previous))
+    return DataOperand(require_name(name), found, None if previous is None else _previous(found, previous))
 
 
 def _previous(item: DataItem, given: Scalar | Iterable[Scalar]) -> Previous:

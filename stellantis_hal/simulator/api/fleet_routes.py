@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from stellantis_hal.simulator.api.filters import is_within, parse_intervals
-from stellantis_hal.simulator.api.messages import Moment, Request, Response
+from stellantis_hal.simulator.api.messages import ClockReading, Request, Response
 from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
 from stellantis_hal.simulator.api.routes import Routes, resource_response
 from stellantis_hal.simulator.api.status import status
@@ -30,7 +30,7 @@ class FleetRoutes:
         self._world = world
         self._routes = routes
 
-    def respond(self, request: Request, path: str, base: str, now: Moment) -> Response:
+    def respond(self, request: Request, path: str, base: str, now: ClockReading) -> Response:
         """Return the response to a request of ``path``, the path below the API's base."""
         segments = [unquote(part) for part in path.split("/") if part]
         owner = f"fleets/{segments[1]}" if len(segments) > 1 else "fleets"

@@ -14,8 +14,8 @@ import attrs
 
 from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
 from stellantis_hal.simulator.api.identity import IdentityServer
-from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
-from stellantis_hal.simulator.api.partner_login import PartnerLogin
+from stellantis_hal.simulator.api.messages import ClockReading, Request, Response, json_response
+from stellantis_hal.simulator.api.partner_basic_auth import PartnerBasicAuth
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, RateLimitLedger
 from stellantis_hal.simulator.api.routes import Caller, Routes
 from stellantis_hal.simulator.faults.kinds import ClockSkew, ExpiredToken, Fault, TooManyRequests
@@ -60,7 +60,7 @@ class Gateway:
         client_id: str,
         path: str,
         fleets: FleetRoutes,
-        partner: PartnerLogin,
+        partner: PartnerBasicAuth,
         partner_path: str,
         seed: int,
         skew: float = 0.0,
@@ -88,11 +88,11 @@ class Gateway:
 
     def set_partner_login(self, login: str, password: str) -> None:
         """Replace the partner's login and its password, as the vendor does now and then."""
-        self._partner_login = PartnerLogin(login, password)
+        self._partner_login = PartnerBasicAuth(login, password)
 
     # ------------------------------------------------------------------ responses
 
-    def respond(self, request: Request, now: Moment, fault: Fault | None = None) -> Response:
+    def respond(self, request: Request, now: ClockReading, fault: Fault | None = None) -> Response:
         """Return the response to a request, changed by a fault if there is one."""
         self._responses += 1
         response = self._respond(request, now, fault)
@@ -108,7 +108,7 @@ class Gateway:
         self._statuses[response.status] += 1
         return response
 
-    def _respond(self, request: Request, now: Moment, fault: Fault | None) -> Response:
+    def _respond(self, request: Request, now: ClockReading, fault: Fault | None) -> Response:
         replacement = None if fault is None else fault.replacement()
         if fault is not None and fault.bypasses_server and replacement is not None:
             return self._add_limit_headers(replacement, fault, now)
@@ -125,26 +125,26 @@ class Gateway:
         response = replacement or self._route(request, now, fault)
         return (response if fault is None else fault.alter(response)).with_headers(*headers)
 
-    def _add_limit_headers(self, response: Response, fault: Fault, now: Moment) -> Response:
+    def _add_limit_headers(self, response: Response, fault: Fault, now: ClockReading) -> Response:
         """Add the rate-limit headers that an injected response does not set itself."""
         if isinstance(fault, TooManyRequests) and fault.bare:
             return response
         claimed = {name for name, _ in response.headers}
         return response.with_headers(*(field for field in self._ledger.headers(now.tick) if field[0] not in claimed))
 
-    def _route(self, request: Request, now: Moment, fault: Fault | None) -> Response:
+    def _route(self, request: Request, now: ClockReading, fault: Fault | None) -> Response:
         if request.path.startswith(f"{self.partner_path}/"):
             return self._partner(request, now)
         return self._resource(request, now, fault)
 
-    def _partner(self, request: Request, now: Moment) -> Response:
+    def _partner(self, request: Request, now: ClockReading) -> Response:
         if not self._partner_login.signs(request):
             refusal = _gateway(401, "Unauthorized", "The partner login or its password is wrong.")
             return refusal.with_headers(("WWW-Authenticate", 'Basic realm="partners"'))
         base = f"{request.origin}{self.partner_path}" if self.partner_link_base is None else self.partner_link_base
         return self._fleets.respond(request, request.path[len(self.partner_path) :], base, now)
 
-    def _resource(self, request: Request, now: Moment, fault: Fault | None) -> Response:
+    def _resource(self, request: Request, now: ClockReading, fault: Fault | None) -> Response:
         realm = request.headers.get("x-introspect-realm")
         if realm not in _REALMS:
             return _gateway(403, "Forbidden", "Not registered to plan")
@@ -174,7 +174,7 @@ class Gateway:
         finally:
             self._in_flight -= 1
 
-    def remaining(self, now: Moment) -> tuple[int, int]:
+    def remaining(self, now: ClockReading) -> tuple[int, int]:
         """Return the requests left in the day window and in the second window."""
         return self._ledger.remaining(now.tick)
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
+from stellantis_hal.simulator.api.messages import ClockReading, Request, Response, json_response
 from stellantis_hal.simulator.world.entities import BRANDS, SCOPES, Account
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
@@ -92,11 +92,11 @@ class IdentityServer:
 
     # ------------------------------------------------------------------ used by the API and by tests
 
-    def grant(self, account: str, now: Moment, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
+    def grant(self, account: str, now: ClockReading, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
         """Issue tokens for an account, as after its owner's consent. Raises KeyError."""
         return self._issue(_Grant(self._world.account(account), scope), now)
 
-    def token_owner(self, token: str, now: Moment) -> tuple[Account, tuple[str, ...]] | None:
+    def token_owner(self, token: str, now: ClockReading) -> tuple[Account, tuple[str, ...]] | None:
         """Return the account and the scopes of a valid access token, otherwise None."""
         access = self._access.get(token)
         if access is None or not access.grant.alive or now.tick >= access.expires:
@@ -124,7 +124,7 @@ class IdentityServer:
 
     # ------------------------------------------------------------------ endpoints
 
-    def respond(self, request: Request, address: str, now: Moment) -> Response:
+    def respond(self, request: Request, address: str, now: ClockReading) -> Response:
         """Return the response of ``authorize``, ``access_token`` or ``token/revoke``."""
         if address == "authorize" and request.method == "GET":
             return self._authorize(request, now)
@@ -134,7 +134,7 @@ class IdentityServer:
             return self._revoke(request) if self.authenticates(request) else _invalid_client()
         return _error(404, "not_found", "Unknown endpoint.")
 
-    def _authorize(self, request: Request, now: Moment) -> Response:
+    def _authorize(self, request: Request, now: ClockReading) -> Response:
         def value(name: str) -> str:
             return unquote_plus(request.raw(name) or "")
 
@@ -183,7 +183,7 @@ class IdentityServer:
             return "invalid_scope", f"Unknown scope: {', '.join(asked)}."
         return None
 
-    def _token(self, request: Request, now: Moment) -> Response:
+    def _token(self, request: Request, now: ClockReading) -> Response:
         form = request.form
         kind = form.get("grant_type")
         if kind == "authorization_code":
@@ -192,7 +192,7 @@ class IdentityServer:
             return self._renew(form, request.value("realm"), now)
         return _error(400, "unsupported_grant_type", "grant_type is missing or unknown.")
 
-    def _exchange(self, form: dict[str, str], now: Moment) -> Response:
+    def _exchange(self, form: dict[str, str], now: ClockReading) -> Response:
         code = self._codes.get(form.get("code", ""))
         if code is None or now.tick >= code.expires or form.get("redirect_uri") != code.redirect_uri:
             return _error(400, "invalid_grant", "The code is unknown, expired or for another redirect URI.")
@@ -206,7 +206,7 @@ class IdentityServer:
         code.used = True
         return self._token_response(self._issue(code.grant, now), "access_token")
 
-    def _renew(self, form: dict[str, str], realm: str | None, now: Moment) -> Response:
+    def _renew(self, form: dict[str, str], realm: str | None, now: ClockReading) -> Response:
         held = self._refresh.get(form.get("refresh_token", ""))
         if held is None or not held.grant.alive:
             return _error(400, "invalid_grant", "The refresh token is unknown or revoked.")
@@ -237,7 +237,7 @@ class IdentityServer:
         self._issued += 1
         return self._issued
 
-    def _issue(self, grant: _Grant, now: Moment, *, refresh: str | None = None) -> IssuedToken:
+    def _issue(self, grant: _Grant, now: ClockReading, *, refresh: str | None = None) -> IssuedToken:
         number = self._count()
         access = f"at.{hex_digits(self._world.seed, 'access', number, size=20)}"
         if refresh is None:

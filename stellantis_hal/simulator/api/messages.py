@@ -10,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 
 import attrs
 
-__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "Moment", "Request", "Response", "format_instant", "json_response"]
+__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "ClockReading", "Request", "Response", "format_instant", "json_response"]
 
 JSON = "application/json"
 HAL_JSON = "application/hal+json"
@@ -18,7 +18,7 @@ GEO_JSON = "application/vnd.geo+json"
 
 
 @attrs.frozen
-class Moment:
+class ClockReading:
     """The current time by both clocks: ``tick`` is monotonic (seconds), ``wall`` an aware UTC datetime."""
 
     tick: float

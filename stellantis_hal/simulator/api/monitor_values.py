@@ -16,14 +16,14 @@ from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.world.entities import Spot, VehicleState
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Report", "holds"]
+__all__ = ["CarReport", "holds"]
 
 _EARTH = 6371.0  # km
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @attrs.frozen
-class Report:
+class CarReport:
     """What a car reports at a time: its status, and what the world knows beside it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Report:
     values: Mapping[str, Any]
 
     @classmethod
-    def of(cls, world: World, vehicle: str, at: datetime, state: VehicleState | None = None) -> Report:
+    def of(cls, world: World, vehicle: str, at: datetime, state: VehicleState | None = None) -> CarReport:
         """Return the report of a vehicle, of its current state unless one is given."""
         state = state or world.vehicle_state(vehicle)
         serializer = Serializer(world=world, base="", is_fleet=True, owner="")
@@ -115,7 +115,7 @@ def _values(world: World, vehicle: str, body: Mapping[str, Any]) -> dict[str, An
 # ---------------------------------------------------------------------- triggers
 
 
-def holds(trigger: Mapping[str, Any], before: Report | None, now: Report, *, held: bool) -> bool:
+def holds(trigger: Mapping[str, Any], before: CarReport | None, now: CarReport, *, held: bool) -> bool:
     """Return whether a trigger holds at a report.
 
     Args:
@@ -145,7 +145,7 @@ def _distance(spot: Spot, latitude: float, longitude: float) -> float:
     return 2 * _EARTH * asin(min(1.0, sqrt(chord)))
 
 
-def _data_holds(data: Mapping[str, Any], before: Report | None, now: Report, *, held: bool) -> bool:
+def _data_holds(data: Mapping[str, Any], before: CarReport | None, now: CarReport, *, held: bool) -> bool:
     item, operator, wanted = data["data"], data["op"], data.get("value", [])
     value = now.values.get(item)
     old = None if before is None else before.values.get(item)

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry, status_of
-from stellantis_hal.simulator.api.messages import HAL_JSON, Moment, Response, format_instant, json_response
+from stellantis_hal.simulator.api.messages import HAL_JSON, ClockReading, Response, format_instant, json_response
 from stellantis_hal.simulator.api.monitor_bodies import check_monitor, evaluate, read_condition
-from stellantis_hal.simulator.api.monitor_values import Report, holds
+from stellantis_hal.simulator.api.monitor_values import CarReport, holds
 from stellantis_hal.simulator.api.request_context import (
     Refusal,
     RequestContext,
@@ -38,7 +38,7 @@ _INTERVAL = 60.0  # seconds between two looks at cars that report by themselves
 class _Watch:
     """What a monitor knows of one vehicle: the last report, what held then, and the last event."""
 
-    report: Report
+    report: CarReport
     held: dict[str, bool]
     is_true: bool
     notified_at: datetime | None = None
@@ -83,7 +83,9 @@ class SimulatedMonitor:
 class MonitorRegistry:
     """The monitors of all callers; each report of a car is compared with its monitors at once."""
 
-    def __init__(self, world: World, callbacks: CallbackRegistry, outbox: Outbox, now: Callable[[], Moment]) -> None:
+    def __init__(
+        self, world: World, callbacks: CallbackRegistry, outbox: Outbox, now: Callable[[], ClockReading]
+    ) -> None:
         self._world = world
         self._callbacks = callbacks
         self._outbox = outbox
@@ -241,7 +243,7 @@ class MonitorRegistry:
         monitor.watches = {}
         for vehicle in self._vehicles_of(monitor):
             self._of_vehicle.setdefault(vehicle, {})[monitor.id] = monitor
-            report = Report.of(self._world, vehicle, self._now().wall)
+            report = CarReport.of(self._world, vehicle, self._now().wall)
             self._reported.setdefault(vehicle, self._world.vehicle_state(vehicle).at)
             held = {each["name"]: holds(each, None, report, held=True) for each in monitor.triggers}
             monitor.watches[vehicle] = _Watch(report, held, self._is_true(monitor, held))
@@ -282,12 +284,12 @@ class MonitorRegistry:
             return
         states = self._world.reports(vehicle, self._reported[vehicle])
         state = self._world.vehicle_state(vehicle)
-        reports: list[Report] = []
+        reports: list[CarReport] = []
         for each in states:
             with self._world.as_of(each.at):
-                reports.append(Report.of(self._world, vehicle, each.at, each))
+                reports.append(CarReport.of(self._world, vehicle, each.at, each))
         if not states or states[-1] != state:
-            reports.append(Report.of(self._world, vehicle, self._now().wall, state))
+            reports.append(CarReport.of(self._world, vehicle, self._now().wall, state))
         self._reported[vehicle] = state.at
         for report in reports:
             for monitor in watching:
@@ -295,7 +297,7 @@ class MonitorRegistry:
                 if callback is not None and callback.status == "Running":
                     self._compare(monitor, vehicle, report)
 
-    def _compare(self, monitor: SimulatedMonitor, vehicle: str, report: Report) -> None:
+    def _compare(self, monitor: SimulatedMonitor, vehicle: str, report: CarReport) -> None:
         watch = monitor.watches[vehicle]
         before = watch.report
         held = {each["name"]: holds(each, before, report, held=watch.held[each["name"]]) for each in monitor.triggers}
@@ -321,8 +323,8 @@ class MonitorRegistry:
         self,
         monitor: SimulatedMonitor,
         vehicle: str,
-        report: Report,
-        before: Report,
+        report: CarReport,
+        before: CarReport,
         held: Mapping[str, bool],
         *,
         is_reminder: bool,
@@ -398,7 +400,7 @@ def _is_change(trigger: Mapping[str, Any]) -> bool:
     return "data" in trigger and trigger["data"]["op"] == "onChange"
 
 
-def _value(data: Mapping[str, Any], report: Report, before: Report) -> dict[str, Any]:
+def _value(data: Mapping[str, Any], report: CarReport, before: CarReport) -> dict[str, Any]:
     item = data["data"]
     value = report.values.get(item)
     if item == "vehicle.alert":

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["HasRateLimits", "RateLimitLedger", "Subscription"]
+__all__ = ["HasRateLimits", "RateLimitLedger", "SubscriptionLimits"]
 
 DAY = 86_400.0
 SECOND = 1.0
@@ -24,7 +24,7 @@ class HasRateLimits(Protocol):
 
 
 @attrs.frozen
-class Subscription:
+class SubscriptionLimits:
     """A subscription's rate limits; the defaults are the vendor's sample."""
 
     per_second: int = 100

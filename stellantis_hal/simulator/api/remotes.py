@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import HAL_JSON, Moment, Response, format_instant, json_response
+from stellantis_hal.simulator.api.messages import HAL_JSON, ClockReading, Response, format_instant, json_response
 from stellantis_hal.simulator.api.remote_bodies import SCOPES, TYPES, check_remote, execute
 from stellantis_hal.simulator.api.request_context import Refusal, RequestContext, method_not_allowed, no_data
 from stellantis_hal.simulator.api.serializer import link
@@ -106,7 +106,7 @@ class RemoteCommand:
 class RemoteRegistry:
     """The commands of all callers. Courses go on when the API or the deliveries look at the clock."""
 
-    def __init__(self, world: World, outbox: Outbox, now: Callable[[], Moment]) -> None:
+    def __init__(self, world: World, outbox: Outbox, now: Callable[[], ClockReading]) -> None:
         self._world = world
         self._outbox = outbox
         self._now = now

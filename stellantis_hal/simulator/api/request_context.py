@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Moment, Request
+from stellantis_hal.simulator.api.messages import ClockReading, Request
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.world.entities import Account
 
@@ -29,7 +29,7 @@ class Caller:
     account: Account | None
     scope: tuple[str, ...]
     base: str
-    now: Moment
+    now: ClockReading
     owner: str = "user"
 
 

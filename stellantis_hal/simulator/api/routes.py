@@ -12,7 +12,7 @@ from stellantis_hal.simulator.api.filters import BadFilterError, is_within, pars
 from stellantis_hal.simulator.api.messages import (
     GEO_JSON,
     HAL_JSON,
-    Moment,
+    ClockReading,
     Request,
     Response,
     format_instant,
@@ -25,7 +25,7 @@ from stellantis_hal.simulator.api.request_context import Caller, Refusal, Reques
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
-from stellantis_hal.simulator.api.trip_filters import Trips, find_trips
+from stellantis_hal.simulator.api.trip_filters import LazyTrips, find_trips
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.world.entities import Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
@@ -39,7 +39,7 @@ _SAMPLES = 8  # telemetry records per trip
 class Routes:
     """Responds to requests of authenticated callers, as one back-end variant does."""
 
-    def __init__(self, world: World, variant: BackendVariant, outbox: Outbox, now: Callable[[], Moment]) -> None:
+    def __init__(self, world: World, variant: BackendVariant, outbox: Outbox, now: Callable[[], ClockReading]) -> None:
         self._world = world
         self._variant = variant
         self.callbacks: CallbackRegistry = CallbackRegistry(world.seed)
@@ -337,7 +337,7 @@ class Routes:
     def _telemetry_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         numbers = find_trips(self._world, context.request, car.id)
-        return self._telemetry(context, Trips(self._world, car.id, numbers))
+        return self._telemetry(context, LazyTrips(self._world, car.id, numbers))
 
     def _telemetry(self, context: RequestContext, trips: Sequence[Trip]) -> Response:
         context.require_scope("data:telemetry")

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
+from stellantis_hal.simulator.api.driving_range import range_in_trip
 from stellantis_hal.simulator.api.messages import format_instant
-from stellantis_hal.simulator.api.ranges import range_in_trip
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,

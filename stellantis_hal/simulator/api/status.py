@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from stellantis_hal.simulator.api.driving_range import displayed_range, expected_wh
 from stellantis_hal.simulator.api.messages import format_instant
-from stellantis_hal.simulator.api.ranges import displayed_range, expected_wh
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
 from stellantis_hal.simulator.world.controls import DOORS, ChargeProgram, Controls
 from stellantis_hal.simulator.world.driving import BATTERY_WH

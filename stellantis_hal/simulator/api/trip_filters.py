@@ -12,12 +12,12 @@ from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Trips", "find_trips"]
+__all__ = ["LazyTrips", "find_trips"]
 
 _STATES = frozenset({"Nominal", "Unstarted", "DataLacking", "Unfinished"})
 
 
-class Trips(Sequence[Trip]):
+class LazyTrips(Sequence[Trip]):
     """Trips of a vehicle by their numbers, generated on access."""
 
     def __init__(self, world: World, vehicle: str, numbers: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from stellantis_hal.simulator.api.messages import Moment
+from stellantis_hal.simulator.api.messages import ClockReading
 from stellantis_hal.simulator.notifications.outbox import Outbox, Pending
 from stellantis_hal.simulator.notifications.requests import (
     DeliveryRequest,
@@ -128,7 +128,7 @@ class Deliveries:
         self,
         outbox: Outbox,
         find_target: Callable[[str], Target | None],
-        now: Callable[[], Moment],
+        now: Callable[[], ClockReading],
         *,
         transport: httpx.AsyncBaseTransport,
         timeout: float | None,

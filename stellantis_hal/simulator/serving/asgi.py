@@ -13,7 +13,7 @@ import anyio
 
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
-from stellantis_hal.simulator.serving.protocol import Served
+from stellantis_hal.simulator.serving.simulator_protocol import ServableSimulator
 
 __all__ = ["AsgiApplication"]
 
@@ -25,7 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class AsgiApplication:
     """An ASGI application for a simulator."""
 
-    def __init__(self, simulator: Served) -> None:
+    def __init__(self, simulator: ServableSimulator) -> None:
         self._simulator = simulator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ import httpx
 
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
-from stellantis_hal.simulator.serving.protocol import Served
+from stellantis_hal.simulator.serving.simulator_protocol import ServableSimulator
 
 __all__ = ["SimulatorTransport"]
 
@@ -21,7 +21,7 @@ _TOO_LATE = "The read operation timed out"
 class SimulatorTransport(httpx.AsyncBaseTransport):
     """An httpx transport for a simulator. Connections to other hosts are refused."""
 
-    def __init__(self, simulator: Served) -> None:
+    def __init__(self, simulator: ServableSimulator) -> None:
         self._simulator = simulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

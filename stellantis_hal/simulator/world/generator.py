@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 
+from stellantis_hal.simulator.world.driver import Driver
 from stellantis_hal.simulator.world.entities import BRANDS, Account, Vehicle
 from stellantis_hal.simulator.world.life import Life, Memory, Segment
-from stellantis_hal.simulator.world.owner import Owner
 from stellantis_hal.simulator.world.places import home_of
 from stellantis_hal.simulator.world.seeded import fraction, hex_digits, seeded_random
 
@@ -114,7 +114,7 @@ class WorldGenerator:
 
     def life(self, vehicle: int) -> Life:
         """Return a vehicle's life, whose past has the vehicle's trips."""
-        owner = Owner(self.seed, self.vehicle(vehicle), partial(self.trip_id, vehicle))
+        owner = Driver(self.seed, self.vehicle(vehicle), partial(self.trip_id, vehicle))
         trips = self.trips_of(vehicle)
         stand, skip = owner.first_stand(self.epoch, trips, self._first_odometer_tenths(vehicle))
         last = None if self.moving else trips

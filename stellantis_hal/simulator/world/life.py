@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 import attrs
 
 from stellantis_hal.simulator.world.charging import REPORT_INTERVAL
+from stellantis_hal.simulator.world.driver import Driver, Leg, Stand, day_of
 from stellantis_hal.simulator.world.entities import Trip
-from stellantis_hal.simulator.world.owner import Leg, Owner, Stand, day_of
 from stellantis_hal.simulator.world.places import along
 
-__all__ = ["Life", "MadeTrip", "Memory", "Segment", "partial_trip"]
+__all__ = ["Life", "ManualTrip", "Memory", "Segment", "partial_trip"]
 
 _MOMENT = timedelta(microseconds=1)
 K = TypeVar("K")
@@ -66,7 +66,7 @@ class Segment:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: Driver,
         stand: Stand,
         *,
         since: datetime,
@@ -193,7 +193,7 @@ def _charge_reports(stand: Stand, since: datetime, until: datetime) -> Iterator[
 
 
 @attrs.define(kw_only=True)
-class MadeTrip:
+class ManualTrip:
     """A trip that was made by hand, with the stand before it.
 
     Attributes:
@@ -209,10 +209,10 @@ class MadeTrip:
 class Life:
     """All segments of a vehicle's life, and the trips between them that were made by hand."""
 
-    def __init__(self, owner: Owner, history: Segment, memory: Memory) -> None:
+    def __init__(self, owner: Driver, history: Segment, memory: Memory) -> None:
         self.owner = owner
         self._memory = memory
-        self._parts: list[Segment | MadeTrip] = [history]
+        self._parts: list[Segment | ManualTrip] = [history]
 
     def at(self, now: datetime) -> tuple[Stand, Trip | None]:
         """Return the last stand before a time, and the trip that goes on then, whole where the model drives."""
@@ -227,7 +227,7 @@ class Life:
     def trip(self, number: int, now: datetime) -> Trip:
         """Return a trip by its number; one that goes on is as it was last reported."""
         part = next(part for part in reversed(self._parts) if _first(part) <= number)
-        if isinstance(part, MadeTrip):
+        if isinstance(part, ManualTrip):
             return part.leg.trip
         trip = part.trip(number)
         return partial_trip(trip, now) if trip.stopped_at > now and part is self._parts[-1] else trip
@@ -242,10 +242,10 @@ class Life:
                 yield from part.reports(begin, end)
 
     @property
-    def made(self) -> MadeTrip | None:
+    def made(self) -> ManualTrip | None:
         """The trip that goes on and was started by hand."""
         last = self._parts[-1]
-        return last if isinstance(last, MadeTrip) else None
+        return last if isinstance(last, ManualTrip) else None
 
     def restart(self, stand: Stand, now: datetime, *, last: int | None) -> None:
         """Go on from a stand; ``last`` as for :class:`Segment`."""
@@ -257,19 +257,19 @@ class Life:
         if isinstance(last, Segment):
             last.halt(at)
 
-    def start_trip(self, trip: MadeTrip) -> None:
+    def start_trip(self, trip: ManualTrip) -> None:
         """Begin a trip by hand."""
         self._parts.append(trip)
 
 
-def _begin(part: Segment | MadeTrip) -> datetime:
+def _begin(part: Segment | ManualTrip) -> datetime:
     """Return when a part begins."""
-    return part.leg.trip.started_at if isinstance(part, MadeTrip) else part.since
+    return part.leg.trip.started_at if isinstance(part, ManualTrip) else part.since
 
 
-def _first(part: Segment | MadeTrip) -> int:
+def _first(part: Segment | ManualTrip) -> int:
     """Return the number of the first trip of a part."""
-    return part.before.trips if isinstance(part, MadeTrip) else part.stand.trips
+    return part.before.trips if isinstance(part, ManualTrip) else part.stand.trips
 
 
 def partial_trip(trip: Trip, now: datetime) -> Trip:

@@ -14,6 +14,7 @@ import attrs
 from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.car import Car
 from stellantis_hal.simulator.world.controls import NO_CONTROLS, Controls
+from stellantis_hal.simulator.world.driver import Driver, Leg, Stand
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
@@ -29,8 +30,7 @@ from stellantis_hal.simulator.world.entities import (
 )
 from stellantis_hal.simulator.world.fleets import Fleets
 from stellantis_hal.simulator.world.generator import WorldGenerator
-from stellantis_hal.simulator.world.life import Life, MadeTrip
-from stellantis_hal.simulator.world.owner import Leg, Owner, Stand
+from stellantis_hal.simulator.world.life import Life, ManualTrip
 from stellantis_hal.simulator.world.places import away
 from stellantis_hal.simulator.world.reports import ReportLog
 from stellantis_hal.simulator.world.seeded import fraction, hex_digits
@@ -250,7 +250,7 @@ class World:
             temperature=trip.temperature,
         )
 
-    def _standing(self, number: int, owner: Owner, stand: Stand, now: datetime) -> VehicleState:
+    def _standing(self, number: int, owner: Driver, stand: Stand, now: datetime) -> VehicleState:
         at = self._standing_since(number, stand, now)
         level = stand.battery_at(at)
         controls = self._controls.get(number, NO_CONTROLS)
@@ -348,7 +348,7 @@ class World:
         stand = self._stand(number)
         stand = attrs.evolve(stand, battery=stand.battery_at(started), plugged=False, charge=None)
         with self._logged(number):
-            life.start_trip(MadeTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
+            life.start_trip(ManualTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
         return self._current_trip(vehicle).leg.trip
 
     def drive(self, vehicle: str | HasId, km: float, *, minutes: float | None = None) -> Trip:
@@ -595,7 +595,7 @@ class World:
     def _incident_time(self, number: int) -> datetime:
         return self._now(number) if self.generator.moving else self.epoch
 
-    def _current_trip(self, vehicle: str) -> MadeTrip:
+    def _current_trip(self, vehicle: str) -> ManualTrip:
         made = self._life(self.generator.find(vehicle)).made
         if made is None:
             if (state := self.vehicle_state(vehicle)).moving:
@@ -623,7 +623,7 @@ def _charging(stand: Stand, at: datetime, level: float) -> Charging:
     )
 
 
-def _drive(owner: Owner, stand: Stand, at: datetime, km: float, duration: timedelta) -> Leg:
+def _drive(owner: Driver, stand: Stand, at: datetime, km: float, duration: timedelta) -> Leg:
     """Return a trip made by hand, which is not over, and the stand after it."""
     hours = duration / timedelta(hours=1)
     turn = fraction(stand.spot.longitude, stand.trips)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from stellantis_hal.errors import LeaseError
-from stellantis_hal.storage.leases.table import LeaseView, Owned
+from stellantis_hal.errors import LeaseStoreError
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnership
 from stellantis_hal.storage.postgres import PostgresConnection
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PostgresLeaseTable:
         """Connect, and check that the session is one of its own.
 
         Raises:
-            LeaseError: a pooler hands each transaction to another session.
+            LeaseStoreError: a pooler hands each transaction to another session.
         """
         await self._connection.run(lambda _: None)
 
@@ -66,7 +66,7 @@ class PostgresLeaseTable:
             if held is None:
                 got = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (self._class, self._lock_id)).fetchone()
                 if got is None or not got[0]:
-                    raise LeaseError(
+                    raise LeaseStoreError(
                         f"{self.place} hands transactions to different sessions, as PgBouncer does with pool_mode = "
                         "transaction: a lease needs a session of its own, so connect it to PostgreSQL itself, or by a "
                         "pool with pool_mode = session"
@@ -95,7 +95,9 @@ class PostgresLeaseTable:
                 "SELECT shard, member, epoch FROM stellantis_hal.lease_shards WHERE lease = %s", (self._name,)
             ).fetchall()
             members: Mapping[str, int] = {other: count for other, count, _ in rows if other not in dead}
-            return LeaseView(members=members, shards={shard: Owned(owner, epoch) for shard, owner, epoch in owners})
+            return LeaseView(
+                members=members, shards={shard: ShardOwnership(owner, epoch) for shard, owner, epoch in owners}
+            )
 
         return await self._connection.run(beat)
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from functools import partial
 
-from stellantis_hal.storage.leases.table import LeaseView, Owned
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnership
 from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 
 __all__ = ["SCHEMA", "SQLiteLeaseTable"]
@@ -74,7 +74,9 @@ class SQLiteLeaseTable:
         # A name that is not UTF-8 is no member's: its shards are free, and keep their epochs.
         return LeaseView(
             members={each: count for each, count in members if isinstance(each, str)},
-            shards={shard: Owned(owner if isinstance(owner, str) else "", epoch) for shard, owner, epoch in owners},
+            shards={
+                shard: ShardOwnership(owner if isinstance(owner, str) else "", epoch) for shard, owner, epoch in owners
+            },
         )
 
     async def take(self, shard: int, member: str, epoch: int) -> int | None:

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-__all__ = ["Assignment", "LeaseTable", "LeaseView", "Owned", "decide"]
+__all__ = ["LeaseTable", "LeaseView", "RebalanceSteps", "ShardOwnership", "decide"]
 
 
-class Owned(NamedTuple):
+class ShardOwnership(NamedTuple):
     """Ownership of a shard.
 
     Attributes:
@@ -32,7 +32,7 @@ class LeaseView:
     """
 
     members: Mapping[str, int]
-    shards: Mapping[int, Owned]
+    shards: Mapping[int, ShardOwnership]
 
 
 class LeaseTable(Protocol):
@@ -73,7 +73,7 @@ class LeaseTable(Protocol):
 
 
 @attrs.frozen
-class Assignment:
+class RebalanceSteps:
     """What a member is to do.
 
     Attributes:
@@ -89,7 +89,7 @@ class Assignment:
     forgotten: tuple[tuple[int, int], ...]
 
 
-def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int) -> Assignment:
+def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int) -> RebalanceSteps:
     """Return what a member is to do, so that all living members get the same number of shards, give or take one.
 
     With fewer shards than members the surplus members stand by, and nothing moves while its owner lives.
@@ -100,7 +100,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
         held: epochs of the shards that it holds.
         shards: number of shards.
     """
-    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != Owned(member, epoch))
+    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != ShardOwnership(member, epoch))
     kept = len(held) - len(lost)
     living = view.members.keys() | {member}
     owned = dict.fromkeys(living, 0)
@@ -110,7 +110,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     first = sum(member.encode())  # members that look at the same time begin at different shards
     for step in range(shards):
         shard = (first + step) % shards
-        owner = view.shards.get(shard, Owned("", 0))
+        owner = view.shards.get(shard, ShardOwnership("", 0))
         if owner.member == member:
             if held.get(shard) != owner.epoch:  # of an answer that was lost
                 own.append((shard, owner.epoch))
@@ -122,4 +122,4 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     missing = sum(max(0, floor - count) for count in owned.values()) - len(free) - len(own)
     give = kept - ceiling if kept > ceiling else min(kept - floor, missing) if kept > floor else 0
     room = max(0, ceiling - kept)
-    return Assignment(take=tuple([*own, *free][:room]), give=max(0, give), lost=lost, forgotten=tuple(own[room:]))
+    return RebalanceSteps(take=tuple([*own, *free][:room]), give=max(0, give), lost=lost, forgotten=tuple(own[room:]))

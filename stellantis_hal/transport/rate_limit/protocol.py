@@ -104,8 +104,8 @@ class Slot(Protocol):
         """Mark the request as sent: from here on its token is spent.
 
         Raises:
-            StaleSlotError: the slot has expired (a shared limiter has given its token to another process while this
-                one was stopped). Nothing may be sent; the caller takes a new slot.
+            LimiterSlotExpiredError: the slot has expired (a shared limiter has given its token to another process while
+                this one was stopped). Nothing may be sent; the caller takes a new slot.
         """
         ...
 

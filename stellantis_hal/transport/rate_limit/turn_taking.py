@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
     BudgetExhaustedError,
     ClosedClientError,
     ConfigurationError,
-    StaleSlotError,
+    LimiterSlotExpiredError,
 )
 from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.transport.loop_binding import LoopBinding
@@ -396,9 +396,9 @@ class TurnTaking:
     # ---------------------------------------------------------------------------------------------- requests
 
     def check(self, grant: TokenGrant) -> None:
-        """Raise StaleSlotError where another process may use a grant's token meanwhile."""
+        """Raise LimiterSlotExpiredError where another process may use a grant's token meanwhile."""
         if self._book.is_stale(grant, anyio.current_time()):
-            raise StaleSlotError(
+            raise LimiterSlotExpiredError(
                 f"nothing was sent: the slot was held for {anyio.current_time() - grant.at:.3g} s, or this process "
                 "stood still, so that its token may be another process's by now: take a new slot"
             )

@@ -22,7 +22,7 @@ from stellantis_hal.simulator import (
     HtmlError,
     Refused,
     ServerFault,
-    Subscription,
+    SubscriptionLimits,
     World,
 )
 from stellantis_hal.simulator.faults import kinds
@@ -220,7 +220,7 @@ async def test_a_silent_identity_server_takes_no_places(
 ) -> None:
     """The tokens of 40 accounts have expired, or are refused, and their server accepts and says nothing."""
     world = World(seed=7, accounts=200, vehicles=200, trips=0, epoch=EPOCH)
-    async with a_fleet(world=world, identity_url=EACH_BRAND, limits=Subscription(100, 10_000_000)) as fleet:
+    async with a_fleet(world=world, identity_url=EACH_BRAND, limits=SubscriptionLimits(100, 10_000_000)) as fleet:
         silent = FaultWindow(fault=Delay(1e5), since=0.0, until=1e6, path="peugeot.com/.*access_token")
         inject(fleet, silent, monkeypatch)
         sick = [account for account in fleet.accounts if account.key.endswith(("0", "5"))]
@@ -696,7 +696,7 @@ async def test_an_account_removed_while_its_token_is_read_ends(monkeypatch: pyte
 
 async def test_vehicles_removed_while_they_wait_are_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The poll of one vehicle renews the token; of the others, which wait for it, some are removed."""
-    async with a_fleet(vehicles=6, accounts=1, limits=Subscription(100, 10_000_000)) as fleet:
+    async with a_fleet(vehicles=6, accounts=1, limits=SubscriptionLimits(100, 10_000_000)) as fleet:
         await fleet.stores["account-0000"].save(
             "account-0000", attrs.evolve(token_of(fleet.simulator), expires_at=EPOCH + timedelta(seconds=400))
         )

@@ -23,7 +23,7 @@ from stellantis_hal.fleet import (
     watch,
 )
 from stellantis_hal.notifications import MemoryInbox, Receiver
-from stellantis_hal.resources.control.targets import Webhook
+from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.resources.vehicle import Vehicle
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
 from tests.notifications.bodies import body

@@ -28,11 +28,11 @@ from stellantis_hal.fleet import (
 )
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Fault, Faults, Latency, ScriptedFault, ServerFault, Subscription
+from stellantis_hal.simulator import Fault, Faults, Latency, ScriptedFault, ServerFault, SubscriptionLimits
 from stellantis_hal.simulator import Response as SimulatedResponse
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
@@ -418,7 +418,7 @@ async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
 async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day: int) -> None:
     """At least 95 % of the budget is used, nothing is refused, and no vehicle starves."""
-    limits = Subscription(per_second=5, per_day=per_day)
+    limits = SubscriptionLimits(per_second=5, per_day=per_day)
     async with a_fleet(vehicles=vehicles, accounts=3, limits=limits, rate_limits=RateLimits(5, per_day)) as fleet:
         async with watch(fleet.accounts, every=MINUTE, what="status", repeats=True) as updates:
             events = await updates_of(updates, 24 * 3_600)
@@ -434,7 +434,7 @@ async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day:
 
 @pytest.mark.unmeasured
 async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
-    limits = Subscription(per_second=10, per_day=1_000_000)
+    limits = SubscriptionLimits(per_second=10, per_day=1_000_000)
     async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
         async with watch(fleet.accounts, every=None, what="status", repeats=True, adapt=None) as updates:
             await updates_of(updates, 100)

@@ -13,7 +13,7 @@ from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.store import CacheStore
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import make_error
 from stellantis_hal.transport.conventions import ApiConventions

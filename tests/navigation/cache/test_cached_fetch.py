@@ -25,7 +25,7 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from tests.navigation.cache.origin_server import NOON, URL, OriginServer, answer_of, get
 

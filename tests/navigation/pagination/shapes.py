@@ -7,7 +7,7 @@ import attrs
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import ApiError, NotFoundError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site

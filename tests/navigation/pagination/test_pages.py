@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     StructureError,
     TemplateError,
 )
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
 from stellantis_hal.navigation.pagination.reverse import MAX_COLLECTED_ITEMS

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal import (
-    AttributePart,
+    AttributePlacement,
     BadRequestError,
     Callback,
     CallbackStatus,
@@ -14,7 +14,7 @@ from stellantis_hal import (
     HalError,
     NetworkError,
     NotFoundError,
-    PushNotification,
+    PushDevices,
     ServerError,
     Webhook,
 )
@@ -69,7 +69,7 @@ async def test_items_that_are_no_callbacks_are_reported(caplog: pytest.LogCaptur
 
 async def test_the_order_of_attributes_does_not_matter() -> None:
     simulator = Simulator(world())
-    first, second = (EventAttribute(part=AttributePart.BODY, key=key, value=key) for key in "ab")
+    first, second = (EventAttribute(part=AttributePlacement.BODY, key=key, value=key) for key in "ab")
     async with client_of(simulator) as client:
         callbacks = account_of(client, simulator).callbacks
         await callbacks.ensure(Webhook(HOOK.url, attributes=[first, second]), label="garage")
@@ -97,12 +97,12 @@ async def test_an_update_keeps_what_is_not_passed() -> None:
     async with client_of(simulator) as client:
         callbacks = account_of(client, simulator).callbacks
         made = await callbacks.create(HOOK, label="garage", types=["Monitor"])
-        phone = await made.update(PushNotification("device-1"))
+        phone = await made.update(PushDevices("device-1"))
         assert (phone.label, phone.types, phone.kind) == ("garage", ("Monitor",), "pushnotif")
         assert await callbacks.get(made.id or "") == phone
         both = await phone.update(label="phone", types=("Remote",))
         assert (both.label, both.target, both.types) == ("phone", phone.target, ("Remote",))
-        assert await callbacks.ensure(PushNotification("device-1"), label="phone", types="Remote") == both
+        assert await callbacks.ensure(PushDevices("device-1"), label="phone", types="Remote") == both
         simulator.callbacks.unregister_device("device-1")
         assert [each async for each in callbacks()] == []
 

@@ -16,7 +16,7 @@ from stellantis_hal import (
     RetryPolicy,
     ServerError,
 )
-from stellantis_hal.simulator import Simulator, Subscription, World
+from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 from tests.resources.control.commanded import SEED, Line, commanded
 from tests.support.clocks import jumping
 from tests.support.profiles import deep
@@ -74,7 +74,7 @@ class Chance:
 async def test_none_of_many_lost_commands_is_sent_twice(number: int) -> None:
     """What was refused before it was sent is sent again by the retries, as ever."""
     simulator = Simulator(
-        World(seed=SEED, vehicles=1, trips=3), rate_limits=Subscription(per_second=1_000, per_day=10_000_000)
+        World(seed=SEED, vehicles=1, trips=3), rate_limits=SubscriptionLimits(per_second=1_000, per_day=10_000_000)
     )
     chance, outcomes = Chance(number), Counter[str]()
     policy = RemotePolicy(under_way=RemotePolicy().under_way)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal import ActionKind, RefusalReason, RemotePolicy
-from stellantis_hal.resources.control.remote_policy import CarState, Refusal
+from stellantis_hal import ActionKind, PolicyRefusalReason, RemotePolicy
+from stellantis_hal.resources.control.remote_policy import CommandHistory, PolicyRefusal
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DOOR, HORN, WAKE = ActionKind.DOOR, ActionKind.HORN, ActionKind.WAKE_UP
@@ -21,104 +21,112 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def done(state: CarState, kind: ActionKind, now: datetime) -> CarState:
+def done(state: CommandHistory, kind: ActionKind, now: datetime) -> CommandHistory:
     """Return the state after a command that was sent and has ended."""
     state = state.at(now, POLICY).begun(kind, "label", now).sent(kind, "label", now, "https://api.test/1")
     return state.finished(kind, "label", now)
 
 
-def refusal(state: CarState, kind: ActionKind, now: datetime, policy: RemotePolicy = POLICY) -> Refusal | None:
+def refusal(
+    state: CommandHistory, kind: ActionKind, now: datetime, policy: RemotePolicy = POLICY
+) -> PolicyRefusal | None:
     return state.at(now, policy).refusal(policy, kind, now)
 
 
 def test_one_action_of_a_kind_is_under_way() -> None:
-    state = CarState().at(NOON, POLICY).begun(DOOR, "a", NOON)
-    assert refusal(state, DOOR, NOON) == Refusal(RefusalReason.SAME_ACTION, NOON + minutes(5))
+    state = CommandHistory().at(NOON, POLICY).begun(DOOR, "a", NOON)
+    assert refusal(state, DOOR, NOON) == PolicyRefusal(PolicyRefusalReason.SAME_ACTION, NOON + minutes(5))
     assert state.refusal(POLICY, DOOR, NOON, force=True) is not None
     assert refusal(state, HORN, NOON) is None
     assert refusal(state, DOOR, NOON + minutes(5)) is None
 
 
 def test_a_command_of_a_kind_waits_for_the_cooldown() -> None:
-    state = done(CarState(), DOOR, NOON)
+    state = done(CommandHistory(), DOOR, NOON)
     again = NOON + timedelta(seconds=5)
-    assert refusal(state, DOOR, NOON) == Refusal(RefusalReason.COOLDOWN, again)
+    assert refusal(state, DOOR, NOON) == PolicyRefusal(PolicyRefusalReason.COOLDOWN, again)
     assert state.refusal(POLICY, DOOR, NOON, force=True) is None
     assert refusal(state, DOOR, again) is None
     long = RemotePolicy(cooldowns={"door": minutes(1)}, cooldown=timedelta())
-    assert refusal(state, DOOR, again, long) == Refusal(RefusalReason.COOLDOWN, NOON + minutes(1))
-    assert refusal(done(CarState(), HORN, NOON), HORN, NOON, long) is None
+    assert refusal(state, DOOR, again, long) == PolicyRefusal(PolicyRefusalReason.COOLDOWN, NOON + minutes(1))
+    assert refusal(done(CommandHistory(), HORN, NOON), HORN, NOON, long) is None
 
 
 def test_wake_ups_are_spaced_but_a_car_awake_costs_nothing() -> None:
-    state = done(CarState(), WAKE, NOON)
+    state = done(CommandHistory(), WAKE, NOON)
     assert refusal(state, WAKE, NOON + minutes(2)) is None
     assert state.at(NOON + minutes(2), POLICY).costs(WAKE, NOON + minutes(2)) is False
     spaced = refusal(state, WAKE, NOON + minutes(4))
-    assert spaced == Refusal(RefusalReason.WAKE_UP_SPACING, NOON + minutes(5))
+    assert spaced == PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, NOON + minutes(5))
     assert refusal(state, DOOR, NOON + minutes(4)) is None
     assert refusal(state, WAKE, NOON + minutes(5)) is None
 
 
 def test_messages_that_find_a_car_asleep_are_counted_by_month() -> None:
     policy = RemotePolicy(wake_ups_per_month=2)
-    state = done(done(CarState(), DOOR, NOON), HORN, NOON + minutes(1))
+    state = done(done(CommandHistory(), DOOR, NOON), HORN, NOON + minutes(1))
     assert (state.wake_ups, state.month) == (1, "2026-01")
     state = done(state, DOOR, NOON + minutes(10))
     assert state.wake_ups == 2
     first_of_next = datetime(2026, 2, 1, tzinfo=UTC)
-    assert refusal(state, HORN, NOON + minutes(20), policy) == Refusal(RefusalReason.WAKE_UP_BUDGET, first_of_next)
+    assert refusal(state, HORN, NOON + minutes(20), policy) == PolicyRefusal(
+        PolicyRefusalReason.WAKE_UP_BUDGET, first_of_next
+    )
     assert refusal(state, HORN, NOON + minutes(12), policy) is None
     assert refusal(state, ActionKind.NAVIGATION, NOON + minutes(20), policy) is None
     assert refusal(state, HORN, first_of_next, policy) is None
-    begun = done(CarState(), DOOR, NOON).at(NOON + minutes(9), policy).begun(DOOR, "x", NOON + minutes(9))
+    begun = done(CommandHistory(), DOOR, NOON).at(NOON + minutes(9), policy).begun(DOOR, "x", NOON + minutes(9))
     assert refusal(begun, HORN, NOON + minutes(9), policy) is not None
 
 
 def test_no_wake_up_follows_the_vendors_refusal_that_month() -> None:
-    begun = CarState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
+    begun = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
     state = begun.finished(WAKE, "a", NOON, cause="TooManyWakeUpsOverMonth")
     late = NOON + minutes(60)
-    assert refusal(state, DOOR, late) == Refusal(RefusalReason.WAKE_UPS_OVER, datetime(2026, 2, 1, tzinfo=UTC))
+    assert refusal(state, DOOR, late) == PolicyRefusal(
+        PolicyRefusalReason.WAKE_UPS_OVER, datetime(2026, 2, 1, tzinfo=UTC)
+    )
     assert state.at(late, POLICY).refusal(POLICY, DOOR, late, force=True) is None
     assert refusal(state, DOOR, datetime(2026, 2, 1, tzinfo=UTC)) is None
 
 
 def test_the_month_of_december_ends_with_the_year() -> None:
     december = datetime(2026, 12, 31, 23, tzinfo=UTC)
-    state = CarState().finished(WAKE, "a", december, cause="TooManyWakeUpsOverMonth")
-    assert refusal(state, DOOR, december) == Refusal(RefusalReason.WAKE_UPS_OVER, datetime(2027, 1, 1, tzinfo=UTC))
+    state = CommandHistory().finished(WAKE, "a", december, cause="TooManyWakeUpsOverMonth")
+    assert refusal(state, DOOR, december) == PolicyRefusal(
+        PolicyRefusalReason.WAKE_UPS_OVER, datetime(2027, 1, 1, tzinfo=UTC)
+    )
 
 
 def test_a_command_that_was_not_sent_costs_nothing() -> None:
-    state = CarState().at(NOON, POLICY).begun(WAKE, "a", NOON)
+    state = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON)
     assert state.withdrawn(WAKE, "other") == state
-    assert state.withdrawn(WAKE, "a") == CarState().at(NOON, POLICY)
+    assert state.withdrawn(WAKE, "a") == CommandHistory().at(NOON, POLICY)
 
 
 def test_a_command_found_later_is_counted_once() -> None:
-    unknown = CarState().at(NOON, POLICY).begun(DOOR, "a", NOON).sent(DOOR, "a", NOON, None)
+    unknown = CommandHistory().at(NOON, POLICY).begun(DOOR, "a", NOON).sent(DOOR, "a", NOON, None)
     found = unknown.sent(DOOR, "a", NOON + minutes(1), "https://api.test/1")
     assert (found.wake_ups, found.under_way["door"].url) == (1, "https://api.test/1")
     assert found.sent(DOOR, "a", NOON, None).under_way["door"].url == "https://api.test/1"
-    forgotten = CarState().at(NOON, POLICY).sent(DOOR, "a", NOON, "https://api.test/1")
+    forgotten = CommandHistory().at(NOON, POLICY).sent(DOOR, "a", NOON, "https://api.test/1")
     assert forgotten.under_way["door"].is_sent
 
 
 def test_a_car_that_was_not_reached_is_not_awake() -> None:
-    begun = CarState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
+    begun = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
     assert begun.is_awake(NOON)
     assert not begun.finished(WAKE, "a", NOON, "VehicleConnectionTimeout").is_awake(NOON)
     assert begun.finished(WAKE, "a", NOON, "DoorsOpen").is_awake(NOON)
 
 
 def test_a_route_does_not_keep_a_car_awake() -> None:
-    assert done(CarState(), ActionKind.NAVIGATION, NOON).messaged_at is None
+    assert done(CommandHistory(), ActionKind.NAVIGATION, NOON).messaged_at is None
 
 
 @given(st.sampled_from(list(ActionKind)), st.integers(1, 60 * 24 * 90))
 def test_a_clock_that_was_ahead_holds_up_no_longer_than_it_may(kind: ActionKind, ahead: int) -> None:
-    state = done(CarState(), WAKE, NOON + minutes(ahead))
+    state = done(CommandHistory(), WAKE, NOON + minutes(ahead))
     state = state.begun(kind, "b", NOON + minutes(ahead))
     now = state.at(NOON, RemotePolicy(wake_ups_per_month=5))
     assert all(each.since <= NOON for each in now.under_way.values())
@@ -133,13 +141,13 @@ instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st
 
 @given(st.lists(st.tuples(st.sampled_from(list(ActionKind)), instants, st.booleans()), max_size=6))
 def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, datetime, bool]]) -> None:
-    state = CarState()
+    state = CommandHistory()
     for kind, now, ends in commands:
         state = state.at(now, POLICY).begun(kind, "é", now).sent(kind, "é", now, None)
         if ends:
             state = state.finished(kind, "é", now, cause="VehicleConnectionTimeout" if kind is WAKE else None)
-    assert CarState.load(state.dump()) == attrs.evolve(state, under_way=dict(state.under_way))
-    assert CarState.load(None) == CarState()
+    assert CommandHistory.load(state.dump()) == attrs.evolve(state, under_way=dict(state.under_way))
+    assert CommandHistory.load(None) == CommandHistory()
 
 
 @given(
@@ -147,13 +155,13 @@ def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, date
 )
 def test_damaged_states_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        CarState.load(content)
+        CommandHistory.load(content)
 
 
 def test_naive_instants_of_a_state_are_refused() -> None:
-    content = done(CarState(), DOOR, NOON).dump().replace(b"+00:00", b"")
+    content = done(CommandHistory(), DOOR, NOON).dump().replace(b"+00:00", b"")
     with pytest.raises(ValueError, match="cannot be read"):
-        CarState.load(content)
+        CommandHistory.load(content)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import anyio.abc
 import pytest
 
 from stellantis_hal.errors import NetworkError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.session import Session

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import ClosedClientError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from stellantis_hal.errors import ConfigurationError, NetworkError, UntrustedOriginError
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
 from stellantis_hal.transport.backends.default import make_backend

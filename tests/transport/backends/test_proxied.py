@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from stellantis_hal.errors import ApiError, ConfigurationError, NetworkError
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.hooks import Hooks, RetryRecord
 from stellantis_hal.transport.retry import RetryPolicy

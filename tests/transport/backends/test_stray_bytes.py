@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from stellantis_hal.errors import ApiError, NetworkError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, GuardedProtocol
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend, has_trailing_data, has_unread_bytes

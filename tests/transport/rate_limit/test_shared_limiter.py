@@ -16,8 +16,8 @@ from stellantis_hal.errors import (
     BudgetExhaustedError,
     ClosedClientError,
     ConfigurationError,
+    LimiterSlotExpiredError,
     NetworkError,
-    StaleSlotError,
 )
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
@@ -65,7 +65,7 @@ class Server:
         while True:
             try:
                 await self.send(limiter)
-            except StaleSlotError:
+            except LimiterSlotExpiredError:
                 continue
 
 
@@ -311,12 +311,12 @@ async def test_stale_slot_is_refused() -> None:
         async with limiter.slot() as slot:
             ledger.is_away = True
             await anyio.sleep(4.0)
-            with pytest.raises(StaleSlotError):
+            with pytest.raises(LimiterSlotExpiredError):
                 slot.sent()
             ledger.is_away = False
         async with limiter.slot() as slot:
             await anyio.sleep(61.0)
-            with pytest.raises(StaleSlotError):
+            with pytest.raises(LimiterSlotExpiredError):
                 slot.sent()
 
 

@@ -4,7 +4,7 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.errors import BudgetExhaustedError, StaleSlotError
+from stellantis_hal.errors import BudgetExhaustedError, LimiterSlotExpiredError
 from tests.support.limiters import SpacingLimiter
 from tests.transport.doubles import Badge, get, session
 
@@ -51,7 +51,7 @@ async def test_ten_stale_slots_in_a_row_are_an_error(stale: int, sent: int) -> N
         if sent:
             await get(opened.pipeline())
         else:
-            with pytest.raises(StaleSlotError, match="take a new one") as caught:
+            with pytest.raises(LimiterSlotExpiredError, match="take a new one") as caught:
                 await get(opened.pipeline())
             assert caught.value.retry_after == 0.0
     assert (len(transport.requests), limiter.stale) == (sent, 0)

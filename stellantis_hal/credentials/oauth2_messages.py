@@ -29,7 +29,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import MAX_VALUES, count_values
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import parse_error_body
 from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
 from stellantis_hal.validation import require_type

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stellantis_hal.hal.deprecation import deprecation_notice
+from stellantis_hal.hal.deprecation_headers import deprecation_notice
 
 
 @pytest.mark.parametrize(

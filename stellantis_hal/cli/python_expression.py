@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Trail"]
+__all__ = ["PythonExpression"]
 
 
 @attrs.frozen
-class Trail:
+class PythonExpression:
     """An expression whose value is a resource: ``await hal.follow("orders").follow("item", index=2)``.
 
     Attributes:
@@ -27,7 +27,7 @@ class Trail:
     start: str = ""
 
     @classmethod
-    def at(cls, client: str) -> Trail:
+    def at(cls, client: str) -> PythonExpression:
         """Return the expression of a client's entry resource."""
         return cls(f"{client}.root()", start=client)
 
@@ -35,24 +35,24 @@ class Trail:
         """Return the whole expression."""
         return f"await {self.code}" if self.is_awaited else self.code
 
-    def follow(self, rel: str, **options: Any) -> Trail:
+    def follow(self, rel: str, **options: Any) -> PythonExpression:
         """Return the expression of a link's target."""
         code = self.start or (self.code if self.is_chain else self._value)
-        return Trail(f"{code}.follow({_arguments([rel], options)})", is_chain=True)
+        return PythonExpression(f"{code}.follow({_arguments([rel], options)})", is_chain=True)
 
-    def embedded(self, rel: str, index: int) -> Trail:
+    def embedded(self, rel: str, index: int) -> PythonExpression:
         """Return the expression of an embedded copy."""
-        return Trail(f"{self._value}.embedded({rel!r})[{index}]", is_awaited=False)
+        return PythonExpression(f"{self._value}.embedded({rel!r})[{index}]", is_awaited=False)
 
-    def at_index(self, index: int) -> Trail:
+    def at_index(self, index: int) -> PythonExpression:
         """Return the expression of an object in an array."""
-        return Trail(f"{self._value}.at({index})", is_awaited=False)
+        return PythonExpression(f"{self._value}.at({index})", is_awaited=False)
 
-    def submit(self, key: str, values: Mapping[str, Any]) -> Trail:
+    def submit(self, key: str, values: Mapping[str, Any]) -> PythonExpression:
         """Return the expression of the response to a form."""
         names = {name: value for name, value in values.items() if name.isidentifier()}
         others = {name: value for name, value in values.items() if name not in names}
-        return Trail(f"{self._value}.forms[{key!r}].submit({_arguments([others] if others else [], names)})")
+        return PythonExpression(f"{self._value}.forms[{key!r}].submit({_arguments([others] if others else [], names)})")
 
     @property
     def _value(self) -> str:

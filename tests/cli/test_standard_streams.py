@@ -20,9 +20,9 @@ from rich.console import Console
 from stellantis_hal import NotFoundError
 from stellantis_hal.cli import main
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.demo_screen import DemoScreen
 from stellantis_hal.cli.failures import Failure, run_command
-from stellantis_hal.cli.output import Commands, json_text, prepare_process
-from stellantis_hal.cli.screen import Screen
+from stellantis_hal.cli.standard_streams import OneLineErrorGroup, json_text, prepare_process
 from tests.cli.test_demo import make_result
 
 RUN = [sys.executable, "-W", "error", "-c", "from stellantis_hal.cli import main; main()"]
@@ -100,7 +100,7 @@ def test_a_demo_is_ended_by_sigterm() -> None:
 
 
 def failing(*errors: BaseException, written: str = "") -> click.Command:
-    @click.group(cls=Commands)
+    @click.group(cls=OneLineErrorGroup)
     def group() -> None: ...
 
     @group.command()
@@ -168,7 +168,7 @@ def test_ctrl_c_at_a_question_ends_as_shells_have_it(monkeypatch: pytest.MonkeyP
     def interrupted(_: str) -> str:
         raise KeyboardInterrupt
 
-    @click.command(cls=Commands, invoke_without_command=True)
+    @click.command(cls=OneLineErrorGroup, invoke_without_command=True)
     def ask() -> None:
         click.prompt("Car")
 
@@ -291,7 +291,7 @@ def test_ctrl_c_while_starting_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 def test_no_width_drops_a_cell(width: int) -> None:
     page = io.StringIO()
-    Screen(Console(file=page, width=width)).show(make_result())
+    DemoScreen(Console(file=page, width=width)).show(make_result())
     for cell in (
         "VF3A",
         "VF3B",
@@ -315,7 +315,7 @@ def test_a_pipe_closed_while_a_table_is_printed_is_raised(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sys, "stdout", Pipe())
     with pytest.raises(BrokenPipeError):
-        Screen().show(make_result())
+        DemoScreen().show(make_result())
 
 
 def test_the_group_has_every_command() -> None:

@@ -18,8 +18,8 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
-from stellantis_hal.resources.control.control_services import ControlServices
-from stellantis_hal.resources.queries import UrlCollection, is_absent
+from stellantis_hal.resources.collection_requests import UrlPageSource, is_absent
+from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
@@ -159,7 +159,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, own_session)
         fetch = own_session.fetch(credentials=partner.credentials(), priority=priority, max_wait=max_wait)
-        services = ControlServices.of(policy, state, receiver)
+        services = ControlContext.of(policy, state, receiver)
         context = ResourceContext(fetch, clock, self._converter, headers=default_headers(headers), services=services)
         EntryPoint.__init__(self, self._fleets_url, context)
 
@@ -178,7 +178,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         from stellantis_hal.resources.fleet import Fleet
 
         walk = Paginator.over(
-            UrlCollection(self.get, self._fleets_url, {"pageSize": filters.page_size(page_size)}),
+            UrlPageSource(self.get, self._fleets_url, {"pageSize": filters.page_size(page_size)}),
             "fleets",
             absent=is_absent,
             on_invalid=partial(self._converter.report_invalid_items, kind=Fleet),

@@ -13,8 +13,8 @@ from stellantis_hal.cli.connection import connected
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS
-from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.settings_folder import config_path
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.hal.redaction import MASK, mask_text
 
 __all__ = ["completion", "config"]

@@ -11,16 +11,16 @@ from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.uri import resolve, split, to_ascii
 from stellantis_hal.hal.uri_templates import expand
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.link_selection import self_url
 from stellantis_hal.navigation.origins import origin_of
 
-__all__ = ["Identity", "header_url", "identify", "stated_self"]
+__all__ = ["ResponseSubject", "header_url", "identify", "stated_self"]
 
 _WRITES_OF_TARGET = frozenset({"PUT", "PATCH"})
 
 
-class Identity(NamedTuple):
+class ResponseSubject(NamedTuple):
     """Which resource an answer is about.
 
     Attributes:
@@ -34,7 +34,7 @@ class Identity(NamedTuple):
 
 def identify(
     method: str, target: str, response: Response, own_url: str | None, posted_to: Sequence[str] = ()
-) -> Identity:
+) -> ResponseSubject:
     """Return which resource the answer of a write is about.
 
     That is what Content-Location (on the same origin) says, or the Location of a 201, or the ``self`` of the body; a
@@ -50,9 +50,9 @@ def identify(
         posted_to: targets of the POSTs before, whose answers were written to.
     """
     if method == "HEAD":
-        return Identity(target, True)
+        return ResponseSubject(target, True)
     if method == "DELETE":
-        return Identity(None, False)
+        return ResponseSubject(None, False)
     for source, url in _candidates(method, target, response, own_url):
         is_location = source == "location"
         if not _is_around(url, target, method, is_location=is_location) and not any(
@@ -60,8 +60,8 @@ def identify(
         ):
             is_shown = response.url != target or method in _WRITES_OF_TARGET
             is_described = source == "content-location" or response.status == 201
-            return Identity(url, is_described or (is_shown and url == response.url))
-    return Identity(None, False)
+            return ResponseSubject(url, is_described or (is_shown and url == response.url))
+    return ResponseSubject(None, False)
 
 
 def _candidates(method: str, target: str, response: Response, own_url: str | None) -> Iterator[tuple[str, str]]:

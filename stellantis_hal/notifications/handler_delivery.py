@@ -8,18 +8,18 @@ from datetime import datetime
 
 import anyio
 
-from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import MEMORY, EventOwner, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox import MEMORY, EventVehicle, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox_format import read_entry
 
-__all__ = ["DirectDelivery"]
+__all__ = ["HandlerDelivery"]
 
 _MAX_REMEMBERED = 100_000
 
 _Key = tuple[str, bool]
 
 
-class DirectDelivery:
+class HandlerDelivery:
     """Calls a function with each event once; repetitions are known for four days, or 100,000 events.
 
     Verified events are counted apart from others, so that a flood of the latter does not make them forgotten.
@@ -31,9 +31,9 @@ class DirectDelivery:
         self._verified: OrderedDict[str, datetime] = OrderedDict()
         self._unverified: OrderedDict[str, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
-        self._owners: dict[str, EventOwner] = {}
+        self._owners: dict[str, EventVehicle] = {}
 
-    def register(self, source_id: str, owner: EventOwner) -> None:
+    def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
         self._owners[source_id] = owner
 

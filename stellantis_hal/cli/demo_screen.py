@@ -14,21 +14,21 @@ from rich.table import Table
 
 from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
 
-__all__ = ["PipeConsole", "Screen", "to_json"]
+__all__ = ["BrokenPipeConsole", "DemoScreen", "to_json"]
 
 
 _UNLIMITED = 10_000
 _COLUMNS = ("VIN", "Brand", "Trips", "km", "Last position", "Energy")
 
 
-class PipeConsole(Console):
+class BrokenPipeConsole(Console):
     """A console that raises where its pipe is closed, instead of ending the process inside a task."""
 
     def on_broken_pipe(self) -> None:
         raise  # noqa: PLE0704 - called where the error is handled
 
 
-class Screen:
+class DemoScreen:
     """Prints progress and result of the demo.
 
     Args:
@@ -37,7 +37,7 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = PipeConsole() if console is None else console
+        self._console = BrokenPipeConsole() if console is None else console
         self._silent = silent
         self._progress: Progress | None = None
         self._task = TaskID(0)

@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
-from stellantis_hal.cli.browser import Browser, ConfirmScreen, FormScreen, Page, entries_of
-from stellantis_hal.cli.trail import Trail
+from stellantis_hal.cli.hal_browser import Browser, ConfirmScreen, FormScreen, Page, entries_of
+from stellantis_hal.cli.python_expression import PythonExpression
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
 from tests.support.form_server import FormServer
@@ -389,7 +389,7 @@ async def test_the_simulated_api() -> None:
     simulator = Simulator(small_world())
     async with simulated_client(simulator) as client:
         account = simulated_account(client, simulator)
-        start = Page(await account.root(), Trail.at("account"))
+        start = Page(await account.root(), PythonExpression.at("account"))
         browser = Browser(account, name="account", page=start)
         async with browser.run_test(size=(100, 40)) as pilot:
             driven = Driven(browser, pilot)

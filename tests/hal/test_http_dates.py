@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stellantis_hal.hal.dates import parse_java_date
+from stellantis_hal.hal.http_dates import parse_java_date
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ from stellantis_hal.structuring.schema import names
 from stellantis_hal.validation import require_type
 
 __all__ = [
-    "AttributePart",
+    "AttributePlacement",
     "EventAttribute",
-    "PushNotification",
+    "PushDevices",
     "Target",
     "TargetKind",
-    "UnsafeWebhookWarning",
     "WebSocket",
     "Webhook",
+    "WebhookSecretWarning",
     "attributes_body",
     "check_attributes",
     "complete_attributes",
@@ -45,11 +45,11 @@ TargetKind: TypeAlias = Literal["webhook", "pushnotif", "websocket"]
 """The kinds of targets, by the vendor's names."""
 
 
-class UnsafeWebhookWarning(UserWarning):
+class WebhookSecretWarning(UserWarning):
     """A secret of a webhook stands where a batch of events does not have it."""
 
 
-class AttributePart(OpenEnum):
+class AttributePlacement(OpenEnum):
     """Where an attribute travels: in a header, in the query, or in the body of each event."""
 
     HEADER = "Header"
@@ -83,7 +83,7 @@ class EventAttribute(Model):
         value: a text, or a variable such as ``$vin``.
     """
 
-    part: AttributePart | None = attrs.field(default=None, metadata=names("type"))
+    part: AttributePlacement | None = attrs.field(default=None, metadata=names("type"))
     key: str | None = None
     value: str | None = attrs.field(default=None, repr=_show_value)
 
@@ -142,20 +142,20 @@ class Webhook(Model):
         require_type("token", token, str, None)
         found = _as_attributes(attributes)
         if token is not None:
-            found = (*found, EventAttribute(part=AttributePart.BODY, key=_TOKEN_KEY, value=token))
+            found = (*found, EventAttribute(part=AttributePlacement.BODY, key=_TOKEN_KEY, value=token))
         _initialize(self, url=url, name=name, attributes=found, problems=problems, extra=extra)
 
     @property
     def token(self) -> str | None:
         """The secret in the body of each event; None where there is none."""
         return next(
-            (each.value for each in self.attributes if each.part == AttributePart.BODY and each.key == _TOKEN_KEY),
+            (each.value for each in self.attributes if each.part == AttributePlacement.BODY and each.key == _TOKEN_KEY),
             None,
         )
 
 
 @attrs.frozen(init=False, weakref_slot=False)
-class PushNotification(Model):
+class PushDevices(Model):
     """Devices that events are pushed to (FCM). The vendor deletes the callback with its last device.
 
     Attributes:
@@ -202,7 +202,7 @@ class WebSocket(Model):
     attributes: tuple[EventAttribute, ...] = ()
 
 
-Target: TypeAlias = Webhook | PushNotification | WebSocket
+Target: TypeAlias = Webhook | PushDevices | WebSocket
 """Where events are delivered."""
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -262,7 +262,7 @@ def complete_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttr
     Raises:
         ValueError: an attribute has no part, key or value.
     """
-    vin = EventAttribute(part=AttributePart.BODY, key=_VIN_KEY, value=VIN_VARIABLE)
+    vin = EventAttribute(part=AttributePlacement.BODY, key=_VIN_KEY, value=VIN_VARIABLE)
     return check_attributes((vin, *attributes))
 
 
@@ -284,16 +284,16 @@ def check_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribu
 def warn_of_lost_secrets(attributes: Iterable[EventAttribute]) -> None:
     """Warn where a secret stands in headers or in the query only: a batch of events has neither."""
     found = tuple(attributes)
-    kept = {each.value for each in found if each.part == AttributePart.BODY}
+    kept = {each.value for each in found if each.part == AttributePlacement.BODY}
     for each in found:
         value = each.value or ""
-        if each.part == AttributePart.BODY or value.startswith("$") or value in kept:
+        if each.part == AttributePlacement.BODY or value.startswith("$") or value in kept:
             continue
         if _SECRET_KEY.search(each.key or "") or _SECRET_VALUE.match(value):
             warnings.warn(
                 f"the secret of the {each.part} attribute {each.key!r} is missing from every batch, and the vendor "
                 'sends batches after each outage: pass it as Webhook(…, token="…") too, which is in the body',
-                UnsafeWebhookWarning,
+                WebhookSecretWarning,
                 stacklevel=4,
             )
             return
@@ -311,14 +311,14 @@ def target_body(target: Target, label: str, *, allow_http_loopback: bool = False
         ValueError: the address has no TLS, there is no device, or an attribute is incomplete.
         TypeError: it is no target that can be sent.
     """
-    require_type("target", target, Webhook, PushNotification, instead='Webhook("https://…", token="…")')
+    require_type("target", target, Webhook, PushDevices, instead='Webhook("https://…", token="…")')
     attributes = complete_attributes(target.attributes)
     if isinstance(target, Webhook):
         url = require_webhook(target, allow_http_loopback=allow_http_loopback)
         warn_of_lost_secrets(attributes)
         webhook = {"name": target.name or label, "target": url, "attributes": attributes_body(attributes)}
         return {"webhook": webhook}
-    assert isinstance(target, PushNotification)  # noqa: S101 - checked above, for the type checkers
+    assert isinstance(target, PushDevices)  # noqa: S101 - checked above, for the type checkers
     if not target.devices:
         raise ValueError("a push target needs at least one device")
     return {"pushnotif": {"devices": list(target.devices), "attributes": attributes_body(attributes)}}

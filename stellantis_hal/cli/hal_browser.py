@@ -18,13 +18,13 @@ from textual.widgets import Button, Footer, Input, Label, OptionList, Select, St
 from textual.widgets.option_list import Option
 
 from stellantis_hal import Choice, Form, FormError, FormField, HalResource, Link, StellantisError, TemplateError
-from stellantis_hal.cli.output import json_text
-from stellantis_hal.cli.trail import Trail
+from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import is_secret, mask_secrets, visible
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.hal.uri_templates import variables
 
-__all__ = ["Browser", "EntryResource", "Page"]
+__all__ = ["Browser", "HasEntryResource", "Page"]
 
 _MAX_ENTRIES = 1_000
 _MAX_HISTORY = 200
@@ -32,7 +32,7 @@ _MAX_DOCUMENT = 200_000
 _READS = frozenset(("GET", "HEAD"))
 
 
-class EntryResource(Protocol):
+class HasEntryResource(Protocol):
     """A client with an entry resource."""
 
     async def root(self) -> HalResource:
@@ -50,7 +50,7 @@ class Page:
     """
 
     resource: HalResource
-    trail: Trail
+    trail: PythonExpression
 
 
 @attrs.frozen
@@ -374,11 +374,11 @@ class Browser(App[None]):
     ]
 
     def __init__(
-        self, client: EntryResource, *, name: str = "hal", page: Page | None = None, masked: bool = False
+        self, client: HasEntryResource, *, name: str = "hal", page: Page | None = None, masked: bool = False
     ) -> None:
         super().__init__()
         self._client = client
-        self._trail = Trail.at(name)
+        self._trail = PythonExpression.at(name)
         self._pages: list[Page] = [] if page is None else [page]
         self._position = 0
         self._masked = masked
@@ -423,7 +423,7 @@ class Browser(App[None]):
         except (StellantisError, TypeError, ValueError, OSError) as error:
             answer: HalResource | None = getattr(error, "resource", None)
             if answer is not None:  # it may have links, or a form to log in
-                self._add(Page(answer, Trail("error.resource", is_awaited=False)))
+                self._add(Page(answer, PythonExpression("error.resource", is_awaited=False)))
             self._note(str(error))
             return
         self._note("" if isinstance(page, Page) else page)

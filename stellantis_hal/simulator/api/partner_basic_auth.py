@@ -9,11 +9,11 @@ import attrs
 
 from stellantis_hal.simulator.api.messages import Request
 
-__all__ = ["PartnerLogin"]
+__all__ = ["PartnerBasicAuth"]
 
 
 @attrs.frozen
-class PartnerLogin:
+class PartnerBasicAuth:
     """The login of a partner and its password."""
 
     login: str

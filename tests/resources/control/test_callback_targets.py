@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal import AttributePart, EventAttribute, PushNotification, UnsafeWebhookWarning, Webhook, WebSocket
+from stellantis_hal import AttributePlacement, EventAttribute, PushDevices, Webhook, WebhookSecretWarning, WebSocket
 from stellantis_hal.resources.control.callback import callback_body, callback_types
-from stellantis_hal.resources.control.targets import complete_attributes, require_webhook, target_body
+from stellantis_hal.resources.control.callback_targets import complete_attributes, require_webhook, target_body
 from stellantis_hal.structuring.converter import read
 
 URL = "https://hooks.example.org/st/k3Jx0v"
 
 
 def attribute(part: str, key: str | None, value: str | None) -> EventAttribute:
-    return EventAttribute(part=AttributePart(part), key=key, value=value)
+    return EventAttribute(part=AttributePlacement(part), key=key, value=value)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_vin_and_the_token_are_always_in_the_body() -> None:
             ],
         }
     }
-    assert target_body(PushNotification(["d1"]), "garage") == {
+    assert target_body(PushDevices(["d1"]), "garage") == {
         "pushnotif": {"devices": ["d1"], "attributes": [{"type": "Body", "key": "vin", "value": "$vin"}]}
     }
 
@@ -91,10 +91,10 @@ def test_an_incomplete_attribute_is_refused(incomplete: EventAttribute) -> None:
 def test_what_is_no_target_is_refused() -> None:
     for wrong in (URL, WebSocket(url="wss://hooks.example.org"), None):
         value: Any = wrong
-        with pytest.raises(TypeError, match="target must be Webhook or PushNotification"):
+        with pytest.raises(TypeError, match="target must be Webhook or PushDevices"):
             target_body(value, "garage")
     with pytest.raises(ValueError, match="at least one device"):
-        target_body(PushNotification(), "garage")
+        target_body(PushDevices(), "garage")
     not_attributes: Any = [("Body", "k", "v")]
     with pytest.raises(TypeError, match="an attribute must be EventAttribute"):
         Webhook(URL, attributes=not_attributes)
@@ -104,7 +104,7 @@ def test_what_is_no_target_is_refused() -> None:
     "lost", [("Header", "Authorization", "x"), ("Query", "api_key", "x"), ("Header", "x-from", "Bearer x")]
 )
 def test_a_secret_outside_the_body_is_warned_of(lost: tuple[str, str, str]) -> None:
-    with pytest.warns(UnsafeWebhookWarning, match="missing from every batch"):
+    with pytest.warns(WebhookSecretWarning, match="missing from every batch"):
         target_body(Webhook(URL, attributes=[attribute(*lost)]), "garage")
 
 
@@ -124,7 +124,7 @@ def test_other_attributes_are_not_warned_of(webhook: Webhook) -> None:
 
 def test_no_secret_is_shown() -> None:
     webhook = Webhook("https://user:s3cr3t@hooks.example.org:8443/st/s3cr3t?t=s3cr3t", token="s3cr3t")
-    for shown in (repr(webhook), repr(WebSocket(url=webhook.url)), repr(PushNotification(["s3cr3t"]))):
+    for shown in (repr(webhook), repr(WebSocket(url=webhook.url)), repr(PushDevices(["s3cr3t"]))):
         assert "s3cr3t" not in shown
     assert "https://hooks.example.org:8443/***" in repr(webhook)
     for odd in ("https://[s3cr3t/", "s3cr3t", 5):

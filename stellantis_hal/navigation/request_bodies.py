@@ -14,7 +14,7 @@ from typing import IO, Protocol, TypeAlias, cast
 import anyio
 from anyio import AsyncFile, to_thread
 
-__all__ = ["BodyReader", "BodySource", "Content", "StreamBody", "StreamSource", "to_source", "to_stream"]
+__all__ = ["BodySource", "Content", "RequestBodyReader", "StreamBody", "StreamSource", "to_source", "to_stream"]
 
 BodySource: TypeAlias = bytes | os.PathLike[str] | IO[bytes] | AsyncFile[bytes] | AsyncIterable[bytes]
 """What a body may be read from: bytes, a path, a file opened in binary mode, or an asynchronous iterable of bytes."""
@@ -80,16 +80,16 @@ class StreamBody:
         """Whether it was read once and cannot be read again: the request can be neither retried nor redirected."""
         return any(not isinstance(part, bytes) and part.is_spent for part in self._parts)
 
-    def open(self) -> BodyReader:
+    def open(self) -> RequestBodyReader:
         """Start to read it from its beginning."""
-        return BodyReader(self._parts, self.length)
+        return RequestBodyReader(self._parts, self.length)
 
 
 Content: TypeAlias = bytes | StreamBody
 """A request's body."""
 
 
-class BodyReader:
+class RequestBodyReader:
     """An asynchronous iterator over the bytes of a body, which checks their number.
 
     Attributes:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import InvalidLinkError, StellantisError
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
-__all__ = ["ControlServices"]
+__all__ = ["ControlContext"]
 
 
-class ControlServices:
+class ControlContext:
     """What a client hands to everything that controls vehicles, as ``services`` of its resources' context.
 
     Args:
@@ -31,7 +31,7 @@ class ControlServices:
         self.feed = feed
 
     @classmethod
-    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlServices:
+    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlContext:
         """Return the services of a client's options.
 
         Raises:

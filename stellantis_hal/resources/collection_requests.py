@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OptionalEndpoint",
-    "UrlCollection",
+    "UrlPageSource",
     "choose_rel",
     "fetch_by_id",
     "find_collection",
@@ -47,7 +47,7 @@ def choose_rel(resource: HalResource, *rels: str) -> str:
 
 
 @attrs.frozen(eq=False)
-class UrlCollection:
+class UrlPageSource:
     """A page source: the collection at a URL that is known without a link.
 
     Attributes:
@@ -80,7 +80,7 @@ def find_collection(resource: HalResource, *rels: str, params: Params, segment: 
     """
     rel = choose_rel(resource, *rels)
     if segment is not None and not resource.can(rel):
-        return UrlCollection(resource.fetch_url, join_segment(resource.url, segment), params)
+        return UrlPageSource(resource.fetch_url, join_segment(resource.url, segment), params)
     return resource.follow(rel, params=params, embedded="never")
 
 

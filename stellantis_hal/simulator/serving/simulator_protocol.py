@@ -6,10 +6,10 @@ from stellantis_hal.simulator.api.gateway import Gateway
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import Fault
 
-__all__ = ["Served"]
+__all__ = ["ServableSimulator"]
 
 
-class Served(Protocol):
+class ServableSimulator(Protocol):
     """What the transport and the ASGI application need of a simulator."""
 
     @property

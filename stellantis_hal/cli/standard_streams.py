@@ -19,7 +19,7 @@ from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failu
 from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["Commands", "TerminalText", "escape_json", "json_text", "prepare_process"]
+__all__ = ["OneLineErrorGroup", "TerminalText", "escape_json", "json_text", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
 _COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
@@ -33,7 +33,7 @@ def _epilog(command: click.Command) -> str:
     return f"{_CAR}\n\n{_COMMON}" if names_car else _COMMON
 
 
-class Commands(click.Group):
+class OneLineErrorGroup(click.Group):
     """A group whose commands end with one line where their output cannot be written, quietly where it is not read."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -12,11 +12,11 @@ import attrs
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
-from stellantis_hal.navigation.bodies import Content
+from stellantis_hal.navigation.request_bodies import Content
 
 __all__ = [
-    "ConfigurableFetch",
     "Fetch",
+    "PrioritizedFetch",
     "Request",
     "Response",
     "StreamedResponse",
@@ -164,7 +164,7 @@ class StreamingFetch(Protocol):
 
 
 @runtime_checkable
-class ConfigurableFetch(Protocol):
+class PrioritizedFetch(Protocol):
     """A fetch whose requests have a priority and a bound on their wait."""
 
     def with_options(self, *, priority: Any = None, max_wait: float | None = None) -> Fetch:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from stellantis_hal.navigation.fetch import ConfigurableFetch
+from stellantis_hal.navigation.fetch_protocol import PrioritizedFetch
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.validation import require_request_options
 
@@ -30,7 +30,7 @@ def with_request_options(value: R, priority: Priority | None, max_wait: float | 
     require_request_options(priority, max_wait)
     resource = value.require_resource()
     context = resource.require_context()
-    if not isinstance(context.fetch, ConfigurableFetch):
+    if not isinstance(context.fetch, PrioritizedFetch):
         return value
     context = attrs.evolve(context, fetch=context.fetch.with_options(priority=priority, max_wait=max_wait))
     return attrs.evolve(value, resource=resource.rebind(context))

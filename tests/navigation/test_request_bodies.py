@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal.navigation.bodies import BodyReader, StreamBody, to_source, to_stream
+from stellantis_hal.navigation.request_bodies import RequestBodyReader, StreamBody, to_source, to_stream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
@@ -190,7 +190,7 @@ class _SlowSource:
 
 async def test_a_source_opened_after_the_close_is_closed() -> None:
     source = _SlowSource()
-    reader = BodyReader([source], None)
+    reader = RequestBodyReader([source], None)
 
     async def read() -> None:
         with pytest.raises(anyio.ClosedResourceError):
@@ -212,7 +212,7 @@ async def test_a_reader_closed_in_its_last_read_stays_closed() -> None:
 
     source = Source()
     source.may_open.set()
-    reader = BodyReader([source], None)
+    reader = RequestBodyReader([source], None)
     with pytest.raises(anyio.ClosedResourceError):
         await anext(reader)
     assert source.closed

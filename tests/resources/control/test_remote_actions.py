@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from stellantis_hal import ChargingProgram, Program
 from stellantis_hal.resources.blocks.energy import ChargeProgram, Day, Occurrence
-from stellantis_hal.resources.control import actions
-from stellantis_hal.resources.control.actions import ActionKind
+from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.days import parse_days
+from stellantis_hal.resources.control.remote_actions import ActionKind
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=10, microseconds=5)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import Application, AuthorizationRequest, Scope, Token
-from stellantis_hal.credentials.oauth2 import (
+from stellantis_hal.credentials.oauth2_messages import (
     OAuth2Client,
     exchange_request,
     read_refusal,

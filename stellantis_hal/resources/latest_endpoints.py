@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stellantis_hal.resources.collection_requests import OptionalEndpoint
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import OptionalEndpoint
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.status_history import find_latest
 

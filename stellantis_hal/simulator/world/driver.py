@@ -16,7 +16,7 @@ from stellantis_hal.simulator.world.places import places_of, road_km
 from stellantis_hal.simulator.world.seeded import draws, fraction
 from stellantis_hal.simulator.world.weather import temperature
 
-__all__ = ["Leg", "Owner", "Stand", "day_of", "usual_wh"]
+__all__ = ["Driver", "Leg", "Stand", "day_of", "usual_wh"]
 
 _DAY = timedelta(days=1)
 _FIRST_DAY = datetime(2000, 1, 1, 3, tzinfo=UTC)  # 04:00 local time, when every vehicle stands; a Saturday
@@ -84,7 +84,7 @@ class Leg(NamedTuple):
     after: Stand
 
 
-class Owner:
+class Driver:
     """Drives and charges a vehicle by habits; everything follows from the seed, the day and the stand before."""
 
     def __init__(self, seed: int, vehicle: Vehicle, trip_id: Callable[[int], str]) -> None:
