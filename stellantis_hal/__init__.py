@@ -350,7 +350,6 @@ if TYPE_CHECKING:
     from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
-    from stellantis_hal.transport.exchange import Timeouts
     from stellantis_hal.transport.hooks import (
         BaseCallRecord,
         EndRecord,
@@ -372,9 +371,10 @@ if TYPE_CHECKING:
         RateLimits,
         Slot,
     )
-    from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders, Window
+    from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames, Window
     from stellantis_hal.transport.rate_limit.redis import RedisLimiter
     from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
+    from stellantis_hal.transport.request_sender import Timeouts
     from stellantis_hal.transport.retry import RetryPolicy
     from stellantis_hal.transport.tls import Tls
     from stellantis_hal.vendor.brands import Brand
@@ -652,7 +652,7 @@ __all__ = [
     "PushDevices",
     "Quota",
     "QuotaError",
-    "QuotaHeaders",
+    "QuotaHeaderNames",
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
@@ -969,14 +969,14 @@ _MODULES = {
     "structuring.units": "convert_unit unit_of units_of",
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
-    "transport.exchange": "Timeouts",
+    "transport.request_sender": "Timeouts",
     "transport.hooks": (
         "BaseCallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
     ),
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
-    "transport.rate_limit.quota": "Quota QuotaHeaders Window",
+    "transport.rate_limit.quota_headers": "Quota QuotaHeaderNames Window",
     "transport.rate_limit.redis": "RedisLimiter",
     "transport.rate_limit.sqlite": "SQLiteLimiter",
     "transport.retry": "RetryPolicy",

@@ -17,9 +17,9 @@ from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import ClientAccess, ConnectableCredentials, Credentials
-from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS
 from stellantis_hal.transport.tls import Tls

@@ -107,7 +107,7 @@ def test_a_client_compiles_no_class_before_it_is_read() -> None:
 from stellantis_hal.structuring import compiler
 def refused(*arguments, **options):
     raise AssertionError(arguments)
-compiler.ModelHook.compile = refused
+compiler.CompiledReader.compile = refused
 {_ACCOUNT}
 """
     assert "stellantis_hal.structuring.compiler" in modules_loaded(code)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import Vehicle
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-    from stellantis_hal.transport.rate_limit.quota import Quota
+    from stellantis_hal.transport.rate_limit.quota_headers import Quota
     from stellantis_hal.transport.session import Session
 
 

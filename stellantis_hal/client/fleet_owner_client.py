@@ -23,10 +23,10 @@ from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
-from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.validation import require_request_options, require_type

@@ -19,10 +19,10 @@ from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
-from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.transport.tls import Tls, with_certificate

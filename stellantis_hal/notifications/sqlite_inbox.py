@@ -31,7 +31,7 @@ from stellantis_hal.notifications.inbox import (
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
-from stellantis_hal.transport.loop_handle import LoopHandle
+from stellantis_hal.transport.event_loop import LoopHandle
 
 __all__ = ["SQLiteInbox"]
 

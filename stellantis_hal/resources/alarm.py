@@ -8,9 +8,9 @@ import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.position import Position
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Alarm", "AlarmActivation", "AlarmState", "AlarmStatus", "AlarmTrigger", "AlarmTriggerType"]

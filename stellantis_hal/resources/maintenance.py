@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Maintenance"]

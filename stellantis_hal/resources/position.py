@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Final
 import attrs
 
 from stellantis_hal.resources.rows import POSITION_COLUMNS, Cell, to_row
+from stellantis_hal.structuring.field_mapping import Path, names
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import RawProblem, record_problem
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec
-from stellantis_hal.structuring.schema import Path, names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["FixStatus", "Position", "PositionType"]

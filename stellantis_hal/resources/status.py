@@ -37,9 +37,9 @@ from stellantis_hal.resources.rows import STATUS_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.tri_state import any_true
+from stellantis_hal.structuring.field_mapping import Path, names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import Path, names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [

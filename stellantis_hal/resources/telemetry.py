@@ -30,8 +30,8 @@ from stellantis_hal.resources.blocks.powertrain import (
 )
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]

@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.resources.collection_requests import paginate
 from stellantis_hal.resources.position import Position
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:

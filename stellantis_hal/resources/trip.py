@@ -19,11 +19,11 @@ from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import Check
+from stellantis_hal.structuring.problems import CrossCheck
 from stellantis_hal.structuring.scalars import Seconds
-from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.units import convert_unit
 
@@ -135,7 +135,7 @@ class Trip(TypedResource):
         faults: missing parts of its record.
     """
 
-    __check__: ClassVar[Check] = Check(check_trip)
+    __check__: ClassVar[CrossCheck] = CrossCheck(check_trip)
 
     id: str | None = None
     vin: str | None = attrs.field(default=None, repr=False)

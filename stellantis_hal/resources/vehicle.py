@@ -17,8 +17,8 @@ from stellantis_hal.resources.collection_requests import OptionalEndpoint, choos
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.validation import require_type
 

@@ -8,7 +8,7 @@ import attrs
 
 from stellantis_hal.resources.blocks.capabilities import Capabilities, VehicleExtension
 from stellantis_hal.resources.vehicle import Motorization
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["VehicleCapabilities"]

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, is_unread
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     ProblemList,
@@ -32,7 +33,6 @@ from stellantis_hal.structuring.scalars import (
     attempt_of,
     real_type,
 )
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
 

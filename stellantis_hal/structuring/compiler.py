@@ -13,11 +13,13 @@ from cattrs.errors import StructureHandlerNotFoundError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, ModelReader, generate
+from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, schema_of
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.msgspec_reader import MsgspecReader, msgspec_reader
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,
-    Horizon,
+    FutureLimit,
     ProblemList,
     RawProblem,
     nest_problems,
@@ -27,26 +29,24 @@ from stellantis_hal.structuring.problems import (
 )
 from stellantis_hal.structuring.reporting import report_problems
 from stellantis_hal.structuring.scalars import (
-    CodecHook,
     ReadAttempt,
     ScalarCodec,
+    ScalarStructureHook,
     attempt_of,
     base_type,
     is_open_enum,
     parent_of,
     unchanged,
 )
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
-from stellantis_hal.structuring.wire_reader import WireReader, wire_reader
 
-__all__ = ["ModelHook", "find_hook", "user_hook"]
+__all__ = ["CompiledReader", "find_hook", "user_hook"]
 
 _LINKS: Final = frozenset({"_links"})
 _PRISTINE: Final = cattrs.Converter()
 # How cattrs reads str, int, float and bool where no hook was registered for them.
 _PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
 # Of bodies that are read without a client.
-_horizon: Final = Horizon(utc_now)
+_horizon: Final = FutureLimit(utc_now)
 
 
 class LazyReader:
@@ -126,7 +126,7 @@ class _ClassCode:
 
 
 @attrs.frozen(eq=False)
-class ModelHook:
+class CompiledReader:
     """The cattrs structure hook of a model class; its functions are compiled when they are first called.
 
     Attributes:
@@ -143,10 +143,10 @@ class ModelHook:
     read: ModelReader
     read_part: ModelReader
     is_own: bool
-    wire: WireReader | None = None
+    wire: MsgspecReader | None = None
 
     @classmethod
-    def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> ModelHook:
+    def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> CompiledReader:
         """Make the hook of a class, with the converter's hooks for its scalars and nested classes.
 
         Raises:
@@ -162,7 +162,7 @@ class ModelHook:
             LazyReader(functools.partial(code.compile, schema.known)),
             LazyReader(functools.partial(code.compile, schema.known - _LINKS)),
             is_own,
-            wire_reader(kind, code.generated) if is_own else None,
+            msgspec_reader(kind, code.generated) if is_own else None,
         )
 
     def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:
@@ -186,11 +186,11 @@ def _reader_of(field: FieldSchema, schema: ClassSchema, converter: cattrs.Conver
     """Choose how a field is read: by our own code, or by a hook that the user registered."""
     if field.model is not None:
         hook = find_hook(field.model, converter)
-        return hook.read_part if isinstance(hook, ModelHook) else _codec_of_hook(hook, field)
+        return hook.read_part if isinstance(hook, CompiledReader) else _codec_of_hook(hook, field)
     base = base_type(field.type)
     if base is not field.type:
         hook = find_hook(field.type, converter)
-        if not isinstance(hook, CodecHook):
+        if not isinstance(hook, ScalarStructureHook):
             return _codec_of_hook(hook, field)
     hook = user_hook(base, converter, has_codec=field.codec is not None)
     if hook is not None:
@@ -209,7 +209,7 @@ def _is_own(reader: FieldReader, field: FieldSchema, converter: cattrs.Converter
     if field.model is None:
         return reader is field.codec
     hook = find_hook(field.model, converter)
-    return isinstance(hook, ModelHook) and hook.kind is field.model and hook.is_own
+    return isinstance(hook, CompiledReader) and hook.kind is field.model and hook.is_own
 
 
 def find_hook(kind: Any, converter: cattrs.Converter) -> Any:
@@ -223,7 +223,7 @@ def find_hook(kind: Any, converter: cattrs.Converter) -> Any:
 def user_hook(kind: Any, converter: cattrs.Converter, *, has_codec: bool) -> Any:
     """Return the structure hook that the user registered for the type of a single value; None where there is none."""
     hook = find_hook(kind, converter)
-    if isinstance(hook, CodecHook) or hook is _PLAIN_HOOK:
+    if isinstance(hook, ScalarStructureHook) or hook is _PLAIN_HOOK:
         return None
     parent = parent_of(kind)
     if parent is not None and hook is find_hook(parent, converter):

@@ -15,13 +15,13 @@ from stellantis_hal.errors import StructureError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.structuring.compiler import ModelHook
+from stellantis_hal.structuring.compiler import CompiledReader
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured
 from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Horizon, Problem, ProblemList, json_type, to_problems
+from stellantis_hal.structuring.problems import FutureLimit, Problem, ProblemList, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
-from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
+from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read(body: Mapping[str, Any], kind: type[M], *, path: str = "$", strict: boo
     >>> [(problem.path, problem.reason) for problem in trip.problems]
     [('$.startedAt', 'not an instant')]
     """
-    hook = cast("ModelHook", default_converter().get_structure_hook(kind))
+    hook = cast("CompiledReader", default_converter().get_structure_hook(kind))
     return cast("M", hook(body, path=path, strict=strict))
 
 
@@ -101,8 +101,8 @@ class TypedConverter:
     strict: bool = attrs.field(default=False, kw_only=True)
     keep_document: bool = attrs.field(default=True, kw_only=True)
     clock: Callable[[], datetime] = attrs.field(default=utc_now, kw_only=True)
-    _horizon: Horizon = attrs.field(
-        default=attrs.Factory(lambda self: Horizon(self.clock), takes_self=True), init=False, eq=False, repr=False
+    _horizon: FutureLimit = attrs.field(
+        default=attrs.Factory(lambda self: FutureLimit(self.clock), takes_self=True), init=False, eq=False, repr=False
     )
     _reported: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
     _contexts: WeakKeyDictionary[ResourceContext, ResourceContext] = attrs.field(
@@ -123,10 +123,10 @@ class TypedConverter:
                 f"the client's converter cannot make a {kind.__name__}: register a hook for {error.type_} on a "
                 "converter of make_converter() and pass it as converter="
             ) from error
-        if not isinstance(hook, ModelHook):
+        if not isinstance(hook, CompiledReader):
             return self._structure_by_hook(hook, resource, resource.value, kind)
         own = self._clock_of(resource.context)
-        clock = None if own is utc_now else PartClock(own)
+        clock = None if own is utc_now else ClientClock(own)
         wire = hook.wire
         encoded = None if wire is None else resource.document.encoded
         if wire is None or encoded is None:
@@ -143,7 +143,7 @@ class TypedConverter:
             _set(value, "_resource", self._kept(resource))
         return cast("T", value)
 
-    def _read_tolerantly(self, hook: ModelHook, resource: HalResource, clock: PartClock | None) -> Any:
+    def _read_tolerantly(self, hook: CompiledReader, resource: HalResource, clock: ClientClock | None) -> Any:
         """Read a body as a model, and report what cannot be read."""
         body = resource.require_object()
         problems = ProblemList(self._horizon, clock)
@@ -154,7 +154,7 @@ class TypedConverter:
             set_clock(value, clock)  # of what hooks of the user made, too
         return value
 
-    def _record(self, hook: ModelHook, resource: HalResource, value: Any, problems: ProblemList) -> None:
+    def _record(self, hook: CompiledReader, resource: HalResource, value: Any, problems: ProblemList) -> None:
         """Store the problems of a body in its model, and report them."""
         records = to_problems("$", problems)
         _set(value, "problems", records)

@@ -9,10 +9,17 @@ from typing import Any
 
 import cattrs
 
-from stellantis_hal.structuring.compiler import ModelHook, find_hook
+from stellantis_hal.structuring.compiler import CompiledReader, find_hook
 from stellantis_hal.structuring.model import Model, unstructure_hook
 from stellantis_hal.structuring.pydantic_models import is_pydantic, read_pydantic
-from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum, real_type
+from stellantis_hal.structuring.scalars import (
+    ScalarCodec,
+    ScalarStructureHook,
+    base_type,
+    codec_of,
+    is_open_enum,
+    real_type,
+)
 from stellantis_hal.structuring.standard_types import configure_standard_types
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
@@ -53,7 +60,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
     for kind in (real_type(datetime), timedelta):
         codec = codec_of(kind)
         if codec is not None and find_hook(kind, converter) is None:
-            converter.register_structure_hook_func(functools.partial(_is, kind), CodecHook(codec))
+            converter.register_structure_hook_func(functools.partial(_is, kind), ScalarStructureHook(codec))
     converter.register_structure_hook_factory(_has_codec, _codec_hook)
     converter.register_structure_hook_func(is_pydantic, read_pydantic)
     converter.register_structure_hook_factory(_is_model, functools.partial(_model_hook, strict=strict))
@@ -63,7 +70,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
 
 def is_configured(converter: cattrs.Converter) -> bool:
     """Return whether a converter has this library's hooks."""
-    return isinstance(find_hook(Model, converter), ModelHook)
+    return isinstance(find_hook(Model, converter), CompiledReader)
 
 
 @functools.cache
@@ -87,8 +94,8 @@ def _has_codec(kind: Any) -> bool:
 def _codec_hook(kind: Any) -> Callable[[Any, Any], Any]:
     codec = codec_of(kind)
     assert isinstance(codec, ScalarCodec)  # noqa: S101 - _has_codec said so
-    return CodecHook(codec)
+    return ScalarStructureHook(codec)
 
 
 def _model_hook(kind: Any, converter: cattrs.Converter, *, strict: bool) -> Callable[[Any, Any], Any]:
-    return ModelHook.compile(kind, converter, strict=strict)
+    return CompiledReader.compile(kind, converter, strict=strict)

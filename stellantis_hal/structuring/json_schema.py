@@ -7,8 +7,8 @@ import typing
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
+from stellantis_hal.structuring.field_mapping import FieldSchema, schema_of
 from stellantis_hal.structuring.scalars import SECONDS, base_type, is_open_enum, real_type
-from stellantis_hal.structuring.schema import FieldSchema, schema_of
 
 __all__ = ["json_schema"]
 

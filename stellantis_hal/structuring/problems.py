@@ -14,10 +14,10 @@ from stellantis_hal.hal.redaction import redacted_repr, shortlist
 __all__ = [
     "AHEAD",
     "NO_EXTRA",
-    "Check",
+    "CrossCheck",
     "Disagreement",
     "Extra",
-    "Horizon",
+    "FutureLimit",
     "Problem",
     "ProblemKind",
     "ProblemList",
@@ -106,7 +106,7 @@ Disagreement = tuple[str, object, str]
 
 
 @attrs.frozen
-class Check:
+class CrossCheck:
     """A comparison of the views of one fact in a model, run once it was read; ``__check__`` of its class.
 
     Attributes:
@@ -125,7 +125,7 @@ AHEAD: Final = timedelta(minutes=5)
 _MOST_REMEMBERED: Final = 512
 
 
-class Horizon:
+class FutureLimit:
     """The latest instant that can have been measured already, by a clock that is read only when it matters.
 
     Attributes:
@@ -163,10 +163,10 @@ class ProblemList(list[RawProblem]):
     """
 
     __slots__ = ("clock", "horizon")
-    horizon: Horizon
+    horizon: FutureLimit
     clock: object
 
-    def __init__(self, horizon: Horizon, clock: object = None) -> None:
+    def __init__(self, horizon: FutureLimit, clock: object = None) -> None:
         super().__init__()
         self.horizon = horizon
         self.clock = clock

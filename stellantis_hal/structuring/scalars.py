@@ -28,9 +28,9 @@ __all__ = [
     "NUMBER",
     "SECONDS",
     "STRING",
-    "CodecHook",
     "ReadAttempt",
     "ScalarCodec",
+    "ScalarStructureHook",
     "Seconds",
     "attempt_of",
     "base_type",
@@ -113,7 +113,7 @@ def attempt_of(codec: ScalarCodec) -> ReadAttempt:
 
 
 @attrs.frozen(eq=False)
-class CodecHook:
+class ScalarStructureHook:
     """The cattrs structure hook of a scalar type: where a converter has it, compiled code reads the type inline."""
 
     codec: ScalarCodec

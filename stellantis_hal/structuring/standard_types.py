@@ -12,7 +12,7 @@ import cattrs
 from cattrs.strategies import configure_union_passthrough
 
 from stellantis_hal.structuring.compiler import find_hook
-from stellantis_hal.structuring.scalars import NUMBER, STRING, CodecHook, ScalarCodec, real_type, unchanged
+from stellantis_hal.structuring.scalars import NUMBER, STRING, ScalarCodec, ScalarStructureHook, real_type, unchanged
 
 __all__ = ["configure_standard_types"]
 
@@ -63,7 +63,7 @@ def configure_standard_types(converter: cattrs.Converter) -> None:
     configure_union_passthrough(str | bool | int | float | None, converter)
     for kind, codec in _CODECS:
         if find_hook(kind, converter) is None:
-            converter.register_structure_hook_func(_is_kind(kind), CodecHook(codec))
+            converter.register_structure_hook_func(_is_kind(kind), ScalarStructureHook(codec))
 
 
 def _is_kind(expected: type) -> Callable[[Any], bool]:

@@ -11,9 +11,9 @@ import attrs
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.links_only import LinksOnlyResource
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import schema_of
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.typed_rel import Rel
 
-__all__ = ["PartClock", "TypedResource", "set_clock"]
+__all__ = ["ClientClock", "TypedResource", "set_clock"]
 
 T = TypeVar("T")
 
 
-class PartClock:
+class ClientClock:
     """The client's clock, as parts of a value keep it. It is no part of a pickled value."""
 
     __slots__ = ("now",)
@@ -34,7 +34,7 @@ class PartClock:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now: Callable[[], datetime] = now
 
-    def __deepcopy__(self, _: object) -> PartClock:
+    def __deepcopy__(self, _: object) -> ClientClock:
         return self
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
@@ -53,7 +53,7 @@ class TypedResource(Model):
     __linked__: ClassVar[frozenset[str]] = frozenset({"_links"})
 
     _resource: HalResource | None = attrs.field(default=None, eq=False, repr=False)
-    _clock: PartClock | None = attrs.field(default=None, eq=False, repr=False)
+    _clock: ClientClock | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def resource(self) -> HalResource | None:
@@ -130,7 +130,7 @@ class TypedResource(Model):
         return self.url is not None and self.url == other.url
 
 
-def set_clock(model: Model, clock: PartClock) -> None:
+def set_clock(model: Model, clock: ClientClock) -> None:
     """Set the clock of a value and its parts at any depth, before it is handed out."""
     if isinstance(model, TypedResource):
         object.__setattr__(model, "_clock", clock)

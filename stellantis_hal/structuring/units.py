@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, overload
 
+from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import schema_of
 
 __all__ = ["convert_unit", "unit_of", "units_of"]
 

@@ -31,7 +31,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.transport.conventions import ApiConventions
-from stellantis_hal.transport.rate_limit.quota import retry_after
+from stellantis_hal.transport.rate_limit.quota_headers import retry_after
 
 __all__ = ["ErrorBody", "ErrorFactory", "make_error", "parse_error_body"]
 

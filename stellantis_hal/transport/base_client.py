@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Self
 
 from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-    from stellantis_hal.transport.rate_limit.quota import Quota
+    from stellantis_hal.transport.rate_limit.quota_headers import Quota
     from stellantis_hal.transport.session import Session
 
 __all__ = ["BaseClient", "identity_fetch", "to_origins", "to_timeouts"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
+from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
 
 __all__ = ["TRANSIENT_ERRORS", "ApiConventions"]
 
@@ -43,7 +43,7 @@ class ApiConventions:
         scopes: returns the scopes documented for a URL, for the message of a 403; None where none are documented.
     """
 
-    quota_headers: QuotaHeaders = attrs.field(factory=QuotaHeaders)
+    quota_headers: QuotaHeaderNames = attrs.field(factory=QuotaHeaderNames)
     transaction_id_header: str = "x-request-id"
     misconfiguration_phrases: tuple[str, ...] = ()
     misconfiguration_advice: str = "Check the application's credentials and registration; retrying cannot help."

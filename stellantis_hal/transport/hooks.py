@@ -13,11 +13,11 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_url, redacted_repr
 from stellantis_hal.hal.uri import split
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 
 __all__ = [
     "BaseCallRecord",
-    "CallObserver",
+    "CallReporter",
     "EndRecord",
     "FailureRecord",
     "Hooks",
@@ -230,7 +230,7 @@ def takes_responses(hooks: Hooks) -> bool:
     return hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
 
 
-class CallObserver:
+class CallReporter:
     """Logs one call and calls its hooks.
 
     Args:

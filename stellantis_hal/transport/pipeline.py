@@ -32,10 +32,10 @@ from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
 from stellantis_hal.transport.downloads import BodyReceiver
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
-from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
-from stellantis_hal.transport.hooks import CallObserver, Hooks, takes_responses
+from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
-from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import UNREADABLE, Quota
+from stellantis_hal.transport.request_sender import OutgoingRequest, RequestSender
 from stellantis_hal.transport.retry import RetryPolicy, is_retryable, repeat_failed
 from stellantis_hal.transport.semaphore import TimedSemaphore
 
@@ -73,7 +73,7 @@ class PipelineContext:
         queue: where its requests wait for a connection; None for that of the API.
     """
 
-    exchange: Exchange
+    exchange: RequestSender
     headers: Mapping[str, str]
     max_redirects: int
     hooks: Hooks
@@ -220,9 +220,9 @@ class _Call:
         self._wait_left = options.max_wait
 
     @property
-    def _observer(self) -> CallObserver:
+    def _observer(self) -> CallReporter:
         options = self._options
-        return CallObserver(
+        return CallReporter(
             self._context.hooks, self._request_id, self._request.method, options.account, options.priority
         )
 
@@ -436,7 +436,7 @@ class _Call:
         )
 
     async def _send_by_flow(self, url: str, auth: httpx.Auth) -> Response:
-        from stellantis_hal.transport.httpx_auth import send_with_auth
+        from stellantis_hal.transport.httpx_auth_flow import send_with_auth
 
         request = self._request
         unsigned = OutgoingRequest(request.method, url, self._headers({}), request.content, url)

@@ -18,7 +18,7 @@ from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.validation import require_type
 
-__all__ = ["AUTHENTICATION_REQUIRED", "DIRECT", "NoProxy", "Proxy", "ProxySettings", "parse_proxy"]
+__all__ = ["AUTHENTICATION_REQUIRED", "DIRECT", "NoProxyHosts", "Proxy", "ProxySettings", "parse_proxy"]
 
 _logger = logging.getLogger("stellantis_hal")
 
@@ -113,7 +113,7 @@ _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
 
 
-class NoProxy:
+class NoProxyHosts:
     """The hosts that are requested without a proxy, by the rules of ``NO_PROXY``.
 
     Entries are separated by commas or white space: a host (``example.com``) and with it all of its subdomains, the same
@@ -180,7 +180,7 @@ class NoProxy:
         return any((suffix, only) in self._names for suffix in suffixes for only in (None, port))
 
     def __repr__(self) -> str:
-        return f"NoProxy(<{int(self._everything) + len(self._names) + len(self._networks)} rules>)"
+        return f"NoProxyHosts(<{int(self._everything) + len(self._names) + len(self._networks)} rules>)"
 
 
 def _address(text: str) -> _Address | None:
@@ -219,9 +219,11 @@ class ProxySettings:
 
     __slots__ = ("_by_origin", "_by_scheme", "_no_proxy")
 
-    def __init__(self, by_scheme: Mapping[str, tuple[str, str]] | None = None, no_proxy: NoProxy | None = None) -> None:
+    def __init__(
+        self, by_scheme: Mapping[str, tuple[str, str]] | None = None, no_proxy: NoProxyHosts | None = None
+    ) -> None:
         self._by_scheme = dict(by_scheme or {})
-        self._no_proxy = NoProxy() if no_proxy is None else no_proxy
+        self._no_proxy = NoProxyHosts() if no_proxy is None else no_proxy
         self._by_origin: dict[tuple[str | None, str | None], Proxy | None] = {}
 
     @classmethod
@@ -260,7 +262,7 @@ class ProxySettings:
         if not by_scheme:
             return DIRECT
         source = _variable("no_proxy", environment)
-        no_proxy = NoProxy("" if source is None else environment[source])
+        no_proxy = NoProxyHosts("" if source is None else environment[source])
         if no_proxy.unreadable:
             _logger.warning("%s: entries that match no host: %s", source, shortlist(no_proxy.unreadable))
         return cls(by_scheme, no_proxy)

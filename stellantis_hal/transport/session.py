@@ -27,13 +27,13 @@ from stellantis_hal.transport.backends.host_session import HostSession, connecti
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials, is_httpx_auth
 from stellantis_hal.transport.decoding import ACCEPTED
-from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.pipeline import PipelineContext, PipelineOptions, RequestPipeline
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.request_sender import RequestSender, Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
@@ -152,7 +152,7 @@ class Session:
         self._retry = RetryPolicy() if retry is None else retry
         self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
         self._quota = Quota()
-        self._exchange = Exchange(
+        self._exchange = RequestSender(
             transport,
             ssl_context=(Tls() if tls is None else tls).make_context,
             connections=_connections_for(self._limiter, host_session) if connections is None else connections,

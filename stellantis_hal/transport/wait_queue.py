@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.transport.loop_handle import LoopHandle, ParkedTask
+from stellantis_hal.transport.event_loop import LoopHandle, WakeableTask
 
 __all__ = ["WaitQueueTimer", "Waiter"]
 
@@ -25,7 +25,7 @@ class Waiter:
     __slots__ = ("_parked", "done")
 
     def __init__(self) -> None:
-        self._parked: ParkedTask | None = None
+        self._parked: WakeableTask | None = None
         self.done: bool = False
 
     def wait(self, loop: LoopHandle) -> Awaitable[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.transport.conventions import ApiConventions
-from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
+from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
 from stellantis_hal.vendor.scopes import required_scopes
 
 __all__ = ["CLIENT_ID_PARAMETER", "FLEET_GATEWAY", "GATEWAY", "REALM_HEADER"]
@@ -17,7 +17,7 @@ REALM_HEADER = "x-introspect-realm"
 """The request header that names the realm in which the gateway checks the bearer token."""
 
 GATEWAY = ApiConventions(
-    quota_headers=QuotaHeaders(
+    quota_headers=QuotaHeaderNames(
         day_limit="x-ratelimit-limit-1",
         day_remaining="x-ratelimit-remaining-1",
         burst_limit="x-ratelimit-limit-2",

@@ -12,7 +12,7 @@ from stellantis_hal import HalClient
 from stellantis_hal.fleet import BudgetWarning, Update, watch
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from tests.fleet.fleets import a_fleet, updates_of
 from tests.support.limiters import SpacingLimiter
 from tests.support.transports import ScriptedTransport

@@ -86,7 +86,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, server
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.timestamps import read_duration, read_instant
-from stellantis_hal.transport.rate_limit.quota import parse_retry_after
+from stellantis_hal.transport.rate_limit.quota_headers import parse_retry_after
 from stellantis_hal.transport.session import Session
 from tests.client.hostile import ENTRY, Stream, account_of, document, hal_client, raw, vendor_client
 from tests.support.profiles import deep

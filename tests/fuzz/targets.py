@@ -49,7 +49,7 @@ from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.problems import RawProblem
 from stellantis_hal.testing.replay import ReplayTransport
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, QuotaHeaders, retry_after
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota, QuotaHeaderNames, retry_after
 from stellantis_hal.transport.rate_limit.redis import parse_reply
 from tests.resources.lossless import audit
 from tests.resources.test_bad_input import FULL, paths_of, replaced
@@ -59,7 +59,7 @@ __all__ = ["TARGETS", "Target"]
 Target = Callable[[bytes], None]
 
 _NOW: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
-_QUOTA: Final = QuotaHeaders(day_limit="l1", day_remaining="r1", burst_limit="l2", burst_remaining="r2")
+_QUOTA: Final = QuotaHeaderNames(day_limit="l1", day_remaining="r1", burst_limit="l2", burst_remaining="r2")
 _REDIRECT: Final = "mymap://oauth2redirect/fr"
 _STATE: Final = "s1t2a3t4e5"
 _KINDS: Final = [(kind, body, paths_of(body)) for kind, body in FULL]

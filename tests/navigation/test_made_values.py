@@ -10,7 +10,7 @@ from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.fetch_protocol import make_get, make_response
 from stellantis_hal.navigation.snapshot import Snapshot
-from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
+from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
 
 URL = "https://api.example.com/things"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_a_snapshot_has_each_field() -> None:
 
 
 def test_a_quota_is_that_of_its_class() -> None:
-    names = QuotaHeaders(day_limit="limit", day_remaining="left")
+    names = QuotaHeaderNames(day_limit="limit", day_remaining="left")
     made = Quota.from_headers({"limit": "10", "left": "3"}, names)
     assert made == Quota(day=Window(10, 3))
     assert made is not None

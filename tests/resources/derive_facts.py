@@ -28,7 +28,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
-from stellantis_hal.structuring.schema import ClassSchema, schema_of
+from stellantis_hal.structuring.field_mapping import ClassSchema, schema_of
 
 ROOTS = {
     "User": User,

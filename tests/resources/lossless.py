@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.field_mapping import Path, schema_of
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import Path, schema_of
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 Place = tuple[str | int, ...]

@@ -14,9 +14,9 @@ from stellantis_hal import errors
 from stellantis_hal.navigation.pagination.paginator import Page, Paginator
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.position import Position
+from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import schema_of
 
 
 def read_table(name: str) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ import pytest
 from stellantis_hal.resources.blocks.consumption import EnergyConsumption
 from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.structuring.field_mapping import FieldSchema, schema_of
 from stellantis_hal.structuring.scalars import SECONDS, base_type
-from stellantis_hal.structuring.schema import FieldSchema, schema_of
 from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
 from tests.resources.test_facts import FACTS, KINDS
 

@@ -21,9 +21,9 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring import compiler
 from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, generate
 from stellantis_hal.structuring.converter import TypedConverter, read
+from stellantis_hal.structuring.field_mapping import ClassSchema
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, make_converter
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import ClassSchema
 from tests.resources import bodies
 from tests.resources.served import Served
 

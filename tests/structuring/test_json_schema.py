@@ -8,8 +8,8 @@ import pytest
 
 from stellantis_hal import Alarm, Alert, Collision, Maintenance, Model, Position, Status, Telemetry, Trip, User, Vehicle
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.json_schema import json_schema
-from stellantis_hal.structuring.schema import names
 from tests.resources import bodies
 
 KINDS = [Alarm, Alert, Collision, Maintenance, Position, Status, Telemetry, Trip, User, Vehicle]

@@ -32,11 +32,11 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.field_mapping import names, schema_of
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.scalars import BOOLEAN, INTEGER, NUMBER, STRING
-from stellantis_hal.structuring.schema import names, schema_of
 from tests.resources import bodies
 
 AT = datetime(2023, 9, 12, 9, 41, 10, 911000, UTC)

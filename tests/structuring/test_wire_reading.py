@@ -21,11 +21,11 @@ from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody, Snapshot
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.msgspec_structs import forget_unknown_keys
 from stellantis_hal.structuring.problems import Extra
-from stellantis_hal.structuring.schema import schema_of
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.structuring.wire_structs import forget_unknown_keys
 from tests.structuring.wire_bodies import keys_of, model_classes, mutate, sample
 
 pytest.importorskip("msgspec")

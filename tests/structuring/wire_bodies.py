@@ -20,9 +20,9 @@ from stellantis_hal.resources.blocks.energy import BatteryLoad, ElectricExtensio
 from stellantis_hal.resources.position import COORDINATES
 from stellantis_hal.resources.sentinels import TIME_OF_DAY
 from stellantis_hal.resources.trip import Trip, TripKinetic
+from stellantis_hal.structuring.field_mapping import FieldSchema, Path, schema_of
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.scalars import BOOLEAN, DURATION, INSTANT, INTEGER, NUMBER, SECONDS, STRING
-from stellantis_hal.structuring.schema import FieldSchema, Path, schema_of
 
 Pairs = list[tuple[str, Any]]
 

@@ -10,7 +10,7 @@ import anyio
 
 from stellantis_hal.errors import BudgetExhaustedError, LimiterSlotExpiredError
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 
 __all__ = ["SpacingLimiter"]
 
@@ -63,12 +63,12 @@ class SpacingLimiter:
         self.priorities.add(priority)
         async with self.semaphore:
             now = anyio.current_time()
-            turn = max(now, self.next_at)
-            if turn - now > max_wait:
+            exchange = max(now, self.next_at)
+            if exchange - now > max_wait:
                 self.refused += 1
-                raise BudgetExhaustedError("not in time", retry_after=turn - now)
-            self.next_at = turn + self.interval
-            await anyio.sleep(turn - now)
+                raise BudgetExhaustedError("not in time", retry_after=exchange - now)
+            self.next_at = exchange + self.interval
+            await anyio.sleep(exchange - now)
             yield SpacingSlot(self)
 
     def pause(self, seconds: float, reason: str = "") -> None:

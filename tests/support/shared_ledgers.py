@@ -8,7 +8,7 @@ from typing import Self
 import anyio
 
 from stellantis_hal.storage.sqlite import StorageError
-from stellantis_hal.transport.rate_limit.turns import SharedLedger, Turn, TurnReply
+from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest, SharedLedger
 
 __all__ = ["MemoryLedger"]
 
@@ -22,7 +22,7 @@ class MemoryLedger:
         silence: seconds that a failing call takes.
         delay: seconds that a call takes.
         is_deaf: whether calls go on when they are cancelled.
-        turns: taken so far.
+        exchanges: taken so far.
     """
 
     place = "the ledger of the test"
@@ -34,7 +34,7 @@ class MemoryLedger:
         self.silence = 0.0
         self.delay = 0.001
         self.is_deaf = False
-        self.turns: list[Turn] = []
+        self.exchanges: list[LedgerRequest] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,10 +44,10 @@ class MemoryLedger:
     ) -> None:
         pass
 
-    async def take(self, turn: Turn) -> TurnReply:
+    async def take(self, exchange: LedgerRequest) -> LedgerReply:
         await self.check()
-        reply = self.ledger.take(turn, round(anyio.current_time() * 1_000_000))
-        self.turns.append(turn)
+        reply = self.ledger.take(exchange, round(anyio.current_time() * 1_000_000))
+        self.exchanges.append(exchange)
         if self.cuts:
             self.cuts -= 1
             raise StorageError("the connection was cut")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
-from stellantis_hal.transport.rate_limit.turn_book import TokenGrant, TurnBook
-from stellantis_hal.transport.rate_limit.turns import Turn, TurnReply
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
 
 __all__ = ["Player", "Scene", "StrictWindow"]
 
@@ -41,7 +41,7 @@ class Player:
     """One process: its book, what it wants, and what of it is under way."""
 
     name: str
-    book: TurnBook
+    book: ProcessGrants
     wants: int = 0
     background: int = 0
     next_turn: float = 0.0
@@ -53,7 +53,7 @@ class Scene:
     """A simulation in steps of a millisecond; each request takes some milliseconds to the server and back.
 
     Args:
-        take: a turn at the ledger; gets the turn and the instant in microseconds. None: the ledger is away.
+        take: an exchange at the ledger; gets the exchange and the instant in microseconds. None: the ledger is away.
         seed: of what happens.
         processes: their number.
         limits: of each of them.
@@ -62,7 +62,7 @@ class Scene:
 
     def __init__(
         self,
-        take: Callable[[Turn, int], TurnReply | None],
+        take: Callable[[LedgerRequest, int], LedgerReply | None],
         *,
         seed: int = 0,
         processes: int = 4,
@@ -82,7 +82,7 @@ class Scene:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
 
     def player(self, name: str, limits: RateLimits) -> Player:
-        return Player(name, TurnBook(name, limits, 0.1, self.expected))
+        return Player(name, ProcessGrants(name, limits, 0.1, self.expected))
 
     def clock(self) -> int:
         return round(self.now * 1_000_000)
@@ -105,7 +105,7 @@ class Scene:
             yield self.now
 
     def play(self, player: Player) -> None:
-        """Let a process send what it may, and take its turn when one is due."""
+        """Let a process send what it may, and make its exchange when one is due."""
         for grant in [each for each in player.grants if each.at <= self.now]:
             player.grants.remove(grant)
             if player.book.is_stale(grant, self.now):
@@ -114,17 +114,19 @@ class Scene:
             else:
                 self.send(player, grant)
         if self.now >= min(player.next_turn, player.book.due_at()):
-            self.turn(player)
+            self.exchange(player)
 
-    def turn(self, player: Player, *, pause: float = 0.0, leaving: bool = False) -> TurnReply | None:
-        """Take a turn of a process."""
+    def exchange(self, player: Player, *, pause: float = 0.0, leaving: bool = False) -> LedgerReply | None:
+        """Make an exchange of a process."""
         wants = 0 if leaving else player.wants, 0 if leaving else player.background
-        turn = player.book.turn(self.now, interactive=wants[0], background=wants[1], pause=pause, leaving=leaving)
-        reply = self.take(turn, self.clock())
+        exchange = player.book.exchange(
+            self.now, interactive=wants[0], background=wants[1], pause=pause, leaving=leaving
+        )
+        reply = self.take(exchange, self.clock())
         if reply is None:
             player.next_turn = self.now + 0.05
             return None
-        grants = player.book.apply(turn, reply, taken_at=self.now, now=self.now)
+        grants = player.book.apply(exchange, reply, taken_at=self.now, now=self.now)
         if reply.status != "ok":
             player.next_turn = self.now
             return reply

@@ -12,7 +12,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.pipeline import RequestPipeline
-from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
+from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
 from stellantis_hal.transport.session import Session
 from tests.support.transports import Act, ScriptedTransport
 
@@ -32,7 +32,7 @@ __all__ = [
 
 API = "https://api.test"
 CONVENTIONS = ApiConventions(
-    quota_headers=QuotaHeaders(
+    quota_headers=QuotaHeaderNames(
         day_limit="X-RateLimit-Limit-1",
         day_remaining="X-RateLimit-Remaining-1",
         burst_limit="X-RateLimit-Limit-2",

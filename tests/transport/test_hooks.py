@@ -11,7 +11,7 @@ from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerErr
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.request_bodies import StreamBody, to_source
 from stellantis_hal.transport.hooks import (
-    CallObserver,
+    CallReporter,
     EndRecord,
     FailureRecord,
     Hooks,
@@ -22,7 +22,7 @@ from stellantis_hal.transport.hooks import (
 )
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, Badge, get, response_with, session, wall
 
@@ -277,7 +277,7 @@ async def test_an_interruption_in_a_hook_holds_no_place(interruption: type[BaseE
 
 def test_a_hook_takes_responses_where_the_log_takes_none(caplog: pytest.LogCaptureFixture) -> None:
     records: list[ResponseRecord] = []
-    observer = CallObserver(Hooks(on_response=records.append), 7, "GET")
+    observer = CallReporter(Hooks(on_response=records.append), 7, "GET")
     caplog.set_level(logging.WARNING, "stellantis_hal")
     observer.on_response("https://api.test/user", 200, 0.5, attempt=1, size=3, quota=None)
     assert [(record.request_id, record.status) for record in records] == [(7, 200)]

@@ -15,7 +15,7 @@ from stellantis_hal import Application, HalClient, StellantisClient
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport import proxies
-from stellantis_hal.transport.proxies import DIRECT, NoProxy, Proxy, ProxySettings, parse_proxy
+from stellantis_hal.transport.proxies import DIRECT, NoProxyHosts, Proxy, ProxySettings, parse_proxy
 from stellantis_hal.transport.session import Session
 from tests.support.profiles import few_examples
 from tests.support.transports import ScriptedTransport
@@ -206,7 +206,7 @@ def test_a_source_is_named() -> None:
     ],
 )
 def test_no_proxy_lists_hosts(rules: str, url: str, expected: bool) -> None:
-    no_proxy = NoProxy(rules)
+    no_proxy = NoProxyHosts(rules)
     assert no_proxy.matches(url) == expected
     assert no_proxy.unreadable == ()
 
@@ -239,7 +239,7 @@ def test_an_unreadable_entry_is_logged(entry: str, caplog: pytest.LogCaptureFixt
 
 @given(name=NAME, sub=LABEL, port=PORT, dot=st.sampled_from(["", ".", "*."]))
 def test_a_name_matches_itself_and_its_subdomains(name: str, sub: str, port: int, dot: str) -> None:
-    rule, only = NoProxy(dot + name), NoProxy(f"{dot}{name}:{port}")
+    rule, only = NoProxyHosts(dot + name), NoProxyHosts(f"{dot}{name}:{port}")
     for host in (name, f"{sub}.{name}", f"{name}."):
         assert rule.matches(f"http://{host}:{port}/a")
         assert only.matches(f"http://{host}:{port}/a")
@@ -252,7 +252,7 @@ def test_a_name_matches_itself_and_its_subdomains(name: str, sub: str, port: int
 @given(network=NETWORK, address=st.ip_addresses(), inside=st.integers(min_value=0), port=PORT)
 def test_a_network_matches_its_addresses(network: Any, address: Any, inside: int, port: int) -> None:
     expected = ipaddress.ip_network(f"{network[0]}/{network[1]}", strict=False)
-    rule = NoProxy(f"{network[0]}/{network[1]}")
+    rule = NoProxyHosts(f"{network[0]}/{network[1]}")
     for each in (address, expected[inside % expected.num_addresses]):
         if getattr(each, "ipv4_mapped", None) or getattr(network[0], "ipv4_mapped", None):
             continue  # compared as IPv4
@@ -262,9 +262,9 @@ def test_a_network_matches_its_addresses(network: Any, address: Any, inside: int
 
 @given(st.text())
 def test_any_text_is_read_as_rules(text: str) -> None:
-    rules = NoProxy(text)
+    rules = NoProxyHosts(text)
     rules.matches(HTTP)
-    assert repr(rules).startswith("NoProxy(<")
+    assert repr(rules).startswith("NoProxyHosts(<")
 
 
 @given(st.text())
@@ -282,7 +282,7 @@ def test_remembered_answers_are_the_same(urls: list[tuple[str, str, int]]) -> No
     settings = ProxySettings.of(None, {"ALL_PROXY": "p:1", "NO_PROXY": "a,b,*:80"})
     for scheme, host, port in [*urls, *urls]:
         url = f"{scheme}://{host}:{port}/a"
-        assert (settings.for_url(url) is None) == NoProxy("a,b,*:80").matches(url)
+        assert (settings.for_url(url) is None) == NoProxyHosts("a,b,*:80").matches(url)
 
 
 def test_the_memory_of_origins_is_bounded() -> None:

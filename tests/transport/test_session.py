@@ -15,7 +15,7 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.support.transports import ScriptedTransport

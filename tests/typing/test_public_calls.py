@@ -190,7 +190,7 @@ from stellantis_hal import (
     PushDevices,
     Quota,
     QuotaError,
-    QuotaHeaders,
+    QuotaHeaderNames,
     RateLimitedError,
     RateLimiter,
     RateLimits,
@@ -655,7 +655,7 @@ async def test_a_hal_client() -> None:
         auth=Identified(simulator),
         limiter=None,
         transport=simulator.transport(),
-        conventions=ApiConventions(quota_headers=QuotaHeaders(day_remaining="x-remaining")),
+        conventions=ApiConventions(quota_headers=QuotaHeaderNames(day_remaining="x-remaining")),
         clock=simulator.now,
     ) as hal:
         root = assert_type(await hal.root(), HalResource)

@@ -27,7 +27,7 @@ from stellantis_hal.resources.latest_endpoints import LAST_POSITION, MAINTENANCE
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
+from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
 
 __all__ = ["KINDS", "Poller"]
 
@@ -109,7 +109,7 @@ class Poller:
         Raises:
             StellantisError: the checkpoint cannot be read.
         """
-        set_clock(status, PartClock(self._clock.time))
+        set_clock(status, ClientClock(self._clock.time))
         await self._process_snapshot(watched_vehicle, "status", status, source="event")
 
     def _with_clock(self, value: R) -> R:
@@ -119,7 +119,7 @@ class Poller:
         resource = value.require_resource()
         context = attrs.evolve(resource.require_context(), clock=self._clock.time)
         timed = attrs.evolve(value, resource=resource.rebind(context))
-        set_clock(timed, PartClock(self._clock.time))
+        set_clock(timed, ClientClock(self._clock.time))
         return timed
 
     def _count_request(self, watched_vehicle: WatchedVehicle) -> None:

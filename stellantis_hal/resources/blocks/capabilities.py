@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import names
 
 __all__ = [
     "Branding",

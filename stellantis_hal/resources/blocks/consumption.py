@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 
 from stellantis_hal.resources.blocks.energy import EnergySubType, EnergyType
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.units import convert_unit
 
 __all__ = ["EnergyConsumption", "TripConsumption"]

@@ -9,9 +9,9 @@ import attrs
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.sentinels import Temperature
 from stellantis_hal.resources.tri_state import any_true
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names
 
 __all__ = [
     "Air",

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import attrs
 
+from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.schema import names
 
 __all__ = ["MeasuredBlock"]
 

@@ -21,8 +21,8 @@ from stellantis_hal.resources.control.callback_targets import (
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.validation import require_type
 

@@ -24,8 +24,8 @@ from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.triggers import Trigger
 from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.validation import require_type
 

@@ -16,8 +16,8 @@ import aiohttp
 from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
-from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, StrayBytesError
-from stellantis_hal.transport.loop_handle import running_loop
+from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesConnector, StrayBytesError
+from stellantis_hal.transport.event_loop import running_loop
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class AiohttpBackend:
         trace.on_request_headers_sent.append(_record_sent)
         self._client = aiohttp.ClientSession(
             # Not limited: the caller bounds the requests under way, so that `connect` measures no wait for the pool.
-            connector=GuardedConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
+            connector=StrayBytesConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_OWN_HEADERS,
             trace_configs=[trace] if proxies.is_used else None,

@@ -7,7 +7,7 @@ import math
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, CongestionControl
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, RateLimits
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
 from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
 

@@ -10,13 +10,13 @@ from typing import Self
 
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.transport.event_loop import LoopHandle
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.loop_handle import LoopHandle
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
-from stellantis_hal.transport.rate_limit.queue import Sending, TokenQueue
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -160,7 +160,7 @@ class _LimiterSlot:
         self._max_wait = max_wait
         self._saving = saving
         self._minute = -1
-        self._sending: Sending | None = None
+        self._sending: SentRequest | None = None
 
     async def __aenter__(self) -> Self:
         if self._saving is not None and not self._saving[0].is_open:

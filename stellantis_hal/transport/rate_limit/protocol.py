@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 
 import attrs
 
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 
 __all__ = ["REFUSAL", "Capacity", "LimiterStatistics", "Priority", "RateLimiter", "RateLimits", "Slot"]
 

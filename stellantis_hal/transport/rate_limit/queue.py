@@ -13,13 +13,13 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError
-from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
+from stellantis_hal.transport.event_loop import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
-__all__ = ["Sending", "TokenQueue"]
+__all__ = ["SentRequest", "TokenQueue"]
 
 _RESOLUTION = 0.001
 _LONG = 600.0
@@ -81,7 +81,7 @@ class _Line:
         self._again.pop(waiter, None)
 
 
-Sending = tuple[int, float, int]
+SentRequest = tuple[int, float, int]
 """A request that was sent: its number in the ledger, the instant by the backend's clock, and how many tokens of the
 burst window had returned by then."""
 
@@ -234,7 +234,7 @@ class TokenQueue:
         self._seconds_waited += loop.now() - now
         return waiter.minute
 
-    def sent(self, now: float) -> Sending:
+    def sent(self, now: float) -> SentRequest:
         """Book a request as sent."""
         burst = self._ledger.burst
         sending = burst.sent(now), now, burst.returned
@@ -250,7 +250,7 @@ class TokenQueue:
         self._ledger.give_back(minute, sending)
         self._wake(now)
 
-    def answered(self, now: float, minute: int, sending: Sending, quota: Quota | None) -> None:
+    def answered(self, now: float, minute: int, sending: SentRequest, quota: Quota | None) -> None:
         """Book a request as answered."""
         number, sent_at, returned = sending
         ledger = self._ledger

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
 from stellantis_hal.storage.sqlite import StorageError
-from stellantis_hal.transport.rate_limit import turns
+from stellantis_hal.transport.rate_limit import shared_ledger
+from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
-from stellantis_hal.transport.rate_limit.turn_taking import OnOutage
-from stellantis_hal.transport.rate_limit.turns import Turn, TurnReply
 
-__all__ = ["RedisLedger", "RedisLimiter", "arguments_of", "parse_reply", "turn_script"]
+__all__ = ["RedisLedger", "RedisLimiter", "arguments_of", "ledger_script", "parse_reply"]
 
 _logger = logging.getLogger("stellantis_hal")
 _KEYS = ("tokens", "day", "state", "processes")
@@ -100,7 +100,7 @@ class RedisLedger:
         self._redis = RedisConnection(server, timeout=timeout)
         prefix = key_prefix("limiter", client_id)
         self.keys: list[str] = [f"{prefix}:{name}" for name in _KEYS]
-        self._script = turn_script()
+        self._script = ledger_script()
 
     @property
     def place(self) -> str:
@@ -130,66 +130,66 @@ class RedisLedger:
                 policy,
             )
 
-    async def take(self, turn: Turn) -> TurnReply:
-        """Take a turn."""
-        return parse_reply(await self._redis.run(self._script, self.keys, arguments_of(turn)))
+    async def take(self, exchange: LedgerRequest) -> LedgerReply:
+        """Make an exchange."""
+        return parse_reply(await self._redis.run(self._script, self.keys, arguments_of(exchange)))
 
     async def check(self) -> None:
         """Return where the server answers."""
         await self._redis.call("PING")
 
 
-def turn_script() -> RedisScript:
-    """Return the script of a turn, after its constants."""
-    constants = ", ".join(_CONSTANTS), ", ".join(str(getattr(turns, name)) for name in _CONSTANTS)
-    text = files("stellantis_hal.transport.rate_limit").joinpath("turn.lua").read_text("utf-8")
+def ledger_script() -> RedisScript:
+    """Return the script of an exchange, after its constants."""
+    constants = ", ".join(_CONSTANTS), ", ".join(str(getattr(shared_ledger, name)) for name in _CONSTANTS)
+    text = files("stellantis_hal.transport.rate_limit").joinpath("shared_ledger.lua").read_text("utf-8")
     return RedisScript(f"local {constants[0]} = {constants[1]}\n{text}")
 
 
-def arguments_of(turn: Turn, clock: int = 0) -> list[str | int]:
-    """Return a turn as the script's arguments.
+def arguments_of(exchange: LedgerRequest, clock: int = 0) -> list[str | int]:
+    """Return an exchange as the script's arguments.
 
     Args:
-        turn: of a process.
+        exchange: of a process.
         clock: microseconds instead of those of the server's clock.
     """
     return [
-        turn.process,
-        turn.number,
-        turn.witnessed,
-        turn.known,
-        turn.epoch,
-        turn.former,
-        turn.interactive,
-        turn.background,
-        turn.per_second,
-        turn.per_day,
-        turn.share,
-        turn.round_trip,
-        turn.pause,
-        turn.burst_limit,
-        turn.burst_remaining,
-        turn.burst_returned,
-        turn.day_limit,
-        turn.day_remaining,
-        turn.outage,
-        int(turn.leaving),
+        exchange.process,
+        exchange.number,
+        exchange.witnessed,
+        exchange.known,
+        exchange.epoch,
+        exchange.former,
+        exchange.interactive,
+        exchange.background,
+        exchange.per_second,
+        exchange.per_day,
+        exchange.share,
+        exchange.round_trip,
+        exchange.pause,
+        exchange.burst_limit,
+        exchange.burst_remaining,
+        exchange.burst_returned,
+        exchange.day_limit,
+        exchange.day_remaining,
+        exchange.outage,
+        int(exchange.leaving),
         clock,
-        turn.processes,
-        len(turn.answered),
-        *(value for each in turn.answered for value in (each.number, each.minute, each.returns_in)),
-        len(turn.given_back),
-        *(value for pair in turn.given_back for value in pair),
-        len(turn.held),
-        *turn.held,
-        len(turn.minutes),
-        *(value for pair in turn.minutes for value in pair),
-        len(turn.used),
-        *(value for pair in turn.used for value in pair),
+        exchange.processes,
+        len(exchange.answered),
+        *(value for each in exchange.answered for value in (each.number, each.minute, each.returns_in)),
+        len(exchange.given_back),
+        *(value for pair in exchange.given_back for value in pair),
+        len(exchange.held),
+        *exchange.held,
+        len(exchange.minutes),
+        *(value for pair in exchange.minutes for value in pair),
+        len(exchange.used),
+        *(value for pair in exchange.used for value in pair),
     ]
 
 
-def parse_reply(reply: Any) -> TurnReply:
+def parse_reply(reply: Any) -> LedgerReply:
     """Return a reply of the script as a value.
 
     Raises:
@@ -198,10 +198,10 @@ def parse_reply(reply: Any) -> TurnReply:
     try:
         status, epoch = reply[0].decode(), reply[1].decode()
         if status != "ok":
-            return TurnReply(status=status, epoch=epoch)
+            return LedgerReply(status=status, epoch=epoch)
         numbers = reply[5:24]
         minutes = reply[24]
-        return TurnReply(
+        return LedgerReply(
             epoch=epoch,
             interactive=reply[2],
             background=reply[3],

@@ -1,4 +1,4 @@
-"""Limiter of several processes, by turns at a ledger that they share."""
+"""Limiter of several processes, by exchanges at a ledger that they share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from stellantis_hal.errors import NetworkError
+from stellantis_hal.transport.rate_limit.ledger_client import LedgerClient, LedgerConnection, OnOutage
+from stellantis_hal.transport.rate_limit.process_grants import TokenGrant
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
-from stellantis_hal.transport.rate_limit.quota import Quota
-from stellantis_hal.transport.rate_limit.turn_book import TokenGrant
-from stellantis_hal.transport.rate_limit.turn_taking import LedgerAccess, OnOutage, TurnTaking
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 
 __all__ = ["SharedLimiter"]
 
@@ -28,14 +28,14 @@ class SharedLimiter:
 
     def __init__(
         self,
-        ledger: LedgerAccess,
+        ledger: LedgerConnection,
         limits: RateLimits | None = None,
         *,
         processes: int,
         on_outage: OnOutage = "share",
         interactive_share: float = 0.1,
     ) -> None:
-        self._turns = TurnTaking(
+        self._client = LedgerClient(
             ledger, limits, processes=processes, on_outage=on_outage, interactive_share=interactive_share
         )
 
@@ -48,14 +48,14 @@ class SharedLimiter:
             RuntimeError: it is entered already.
             ConfigurationError: what the store needs is not installed.
         """
-        await self._turns.__aenter__()
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Refuse tasks that wait, and leave the other processes what is free."""
-        await self._turns.__aexit__(kind, error, traceback)
+        await self._client.__aexit__(kind, error, traceback)
 
     def slot(
         self, *, priority: Priority = "interactive", max_wait: float = 60.0
@@ -72,17 +72,17 @@ class SharedLimiter:
             ConfigurationError: the limiter is not entered.
             WrongLoopError: it was entered in another event loop, thread or process.
         """
-        self._turns.check_loop()
-        return _SharedSlot(self._turns, priority == "background", max_wait)
+        self._client.check_loop()
+        return _SharedSlot(self._client, priority == "background", max_wait)
 
     def pause(self, seconds: float, reason: str = "") -> None:
         """Send nothing in any process for this many seconds; see :class:`RateLimiter`."""
-        self._turns.pause(seconds, reason)
+        self._client.pause(seconds, reason)
 
     @property
     def limits(self) -> RateLimits:
         """The limits known now: the smallest that a process was given, as lowered by the server's headers."""
-        return self._turns.limits
+        return self._client.limits
 
     def capacity(self, priority: Priority) -> Capacity:
         """Return what requests of a priority may use in this process.
@@ -90,44 +90,44 @@ class SharedLimiter:
         The day is divided among the processes that use background requests, so that each can plan its part. The burst
         window is not: it is shared as needed.
         """
-        return self._turns.capacity(priority)
+        return self._client.capacity(priority)
 
     @property
     def statistics(self) -> LimiterStatistics:
-        """Counters and state; free tokens and the pause as the latest turn has found them."""
-        return self._turns.statistics
+        """Counters and state; free tokens and the pause as the latest exchange has found them."""
+        return self._client.statistics
 
     @property
     def is_away(self) -> bool:
         """Whether the store cannot be reached now, so that what ``on_outage`` says applies."""
-        return self._turns.is_away
+        return self._client.is_away
 
 
 class _SharedSlot:
     """A slot of :class:`SharedLimiter`."""
 
-    __slots__ = ("_background", "_grant", "_max_wait", "_turns")
+    __slots__ = ("_background", "_client", "_grant", "_max_wait")
 
-    def __init__(self, turns: TurnTaking, background: bool, max_wait: float) -> None:
-        self._turns = turns
+    def __init__(self, exchanges: LedgerClient, background: bool, max_wait: float) -> None:
+        self._client = exchanges
         self._background = background
         self._max_wait = max_wait
         self._grant: TokenGrant | None = None
 
     async def __aenter__(self) -> Self:
-        self._grant = await self._turns.acquire(self._background, self._max_wait)
+        self._grant = await self._client.acquire(self._background, self._max_wait)
         return self
 
     def sent(self) -> None:
         grant = self._grant
         if grant is not None and grant.sent_at is None:
-            self._turns.check(grant)
-            self._turns.sent(grant)
+            self._client.check(grant)
+            self._client.sent(grant)
 
     def answered(self, quota: Quota | None = None) -> None:
         if self._grant is not None:
             grant, self._grant = self._grant, None
-            self._turns.answered(grant, quota)
+            self._client.answered(grant, quota)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -135,6 +135,6 @@ class _SharedSlot:
         if self._grant is not None:
             grant, self._grant = self._grant, None
             if grant.sent_at is None or (isinstance(error, NetworkError) and not error.sent):
-                self._turns.give_back(grant)
+                self._client.give_back(grant)
             else:
-                self._turns.give_up(grant)
+                self._client.give_up(grant)

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
 from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
+from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest, SharedLedger
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
-from stellantis_hal.transport.rate_limit.turn_taking import OnOutage
-from stellantis_hal.transport.rate_limit.turns import SECOND, SharedLedger, Turn, TurnReply
 
 __all__ = ["SQLiteLedger", "SQLiteLimiter"]
 
@@ -123,14 +123,14 @@ class SQLiteLedger:
     ) -> None:
         await self._database.__aexit__(kind, error, traceback)
 
-    async def take(self, turn: Turn) -> TurnReply:
-        """Take a turn, as one transaction."""
+    async def take(self, exchange: LedgerRequest) -> LedgerReply:
+        """Make an exchange, as one transaction."""
         try:
-            return await self._database.write(partial(self._take, turn))
+            return await self._database.write(partial(self._take, exchange))
         except (TypeError, ValueError, LookupError, OverflowError) as error:
             raise _damaged(self._database.path, "not the state of a limiter") from error
 
-    def _take(self, turn: Turn, connection: sqlite3.Connection) -> TurnReply:
+    def _take(self, exchange: LedgerRequest, connection: sqlite3.Connection) -> LedgerReply:
         minutes = _StoredMinutes(connection, self._name)
         row = connection.execute("SELECT state FROM limiter WHERE name = ?", (self._name,)).fetchone()
         state = None if row is None else _parse(row[0], self._database.path)
@@ -138,7 +138,7 @@ class SQLiteLedger:
         clock, wall, boot = self._clock(), self._wall(), self._boot()
         if state is not None and (state["boot"] != boot or clock < state["clock"]):
             ledger.change_clock(clock, elapsed=max(0, round((wall - state["wall"]) * SECOND)))
-        reply = ledger.take(turn, clock)
+        reply = ledger.take(exchange, clock)
         state = {"format": _FORMAT, "boot": boot, "clock": clock, "wall": wall, **ledger.dump()}
         connection.execute(
             "INSERT OR REPLACE INTO limiter VALUES (?, ?)",

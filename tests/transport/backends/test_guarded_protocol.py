@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.backends.guarded_connector import GuardedProtocol, body_length
+from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol, body_length
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
 RESPONSES = {

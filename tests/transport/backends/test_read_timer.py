@@ -10,7 +10,7 @@ import pytest
 from aiohttp import SocketTimeoutError
 
 from stellantis_hal.testing import JumpingEventLoop
-from stellantis_hal.transport.backends.guarded_connector import GuardedProtocol
+from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol
 from tests.transport.backends.test_guarded_protocol import SIZED, Wire
 
 

@@ -16,8 +16,8 @@ import trustme
 from stellantis_hal.errors import ApiError, NetworkError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, GuardedProtocol
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend, has_trailing_data, has_unread_bytes
+from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol, StrayBytesConnector
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
@@ -351,7 +351,7 @@ def test_a_connection_is_closed_where_its_wait_is_cancelled(monkeypatch: pytest.
         return Handed()
 
     async def main() -> None:
-        async with GuardedConnector() as connector:
+        async with StrayBytesConnector() as connector:
             arguments: Any = (None, [], None)
             with anyio.CancelScope() as scope:
                 scope.cancel()
@@ -386,7 +386,7 @@ def test_an_unclean_connection_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
         return Handed(protocol)
 
     async def main() -> None:
-        async with GuardedConnector() as connector:
+        async with StrayBytesConnector() as connector:
             arguments: Any = (None, [], None)
             connection = await connector.connect(*arguments)
             assert connection is handed_out[1]

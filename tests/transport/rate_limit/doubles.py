@@ -9,7 +9,7 @@ import anyio.lowlevel
 
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from tests.transport.doubles import wall
 
 __all__ = ["DAY", "assert_in_turn", "fail", "make_limiter", "spend", "started", "unset", "wait_and_leave"]
@@ -45,7 +45,7 @@ async def fail(limiter: RateLimiter, error: Exception) -> None:
 
 
 def assert_in_turn(times: dict[int, float]) -> None:
-    """Assert that tasks were served in order of arrival, except within one turn, which trio shuffles."""
+    """Assert that tasks were served in order of arrival, except within one exchange, which trio shuffles."""
     latest = 0.0
     for _, time in sorted(times.items()):
         assert time > latest - 0.5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import BudgetExhaustedError, RateLimitedError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE, StatedLimit
 from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
 from tests.transport.doubles import OK, get, response_with, session, wall

@@ -14,7 +14,7 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, CongestionControl
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from tests.support.limiting_servers import HaproxyRequestRate, LimitingServer, NginxLimitReq, SlidingWindow
 from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall

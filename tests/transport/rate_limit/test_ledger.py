@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 
 UNREADABLE = [
     b"",

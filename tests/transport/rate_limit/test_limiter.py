@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from tests.support.clocks import BACKENDS, jumping
 from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import DAY, assert_in_turn, fail, make_limiter, spend, started, unset

@@ -7,7 +7,7 @@ import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
 from stellantis_hal.transport.rate_limit.protocol import Priority
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio

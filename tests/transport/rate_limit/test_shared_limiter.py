@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
     NetworkError,
 )
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.clocks import jumping
 from tests.support.shared_ledgers import MemoryLedger
@@ -283,7 +283,7 @@ async def test_grant_of_a_task_that_left_returns() -> None:
     ledger.delay = 0.5
     limiter = limiter_of(ledger, 10, 100)
     async with entered(limiter):
-        for phase in range(10):  # of the turns that the limiter takes anyway
+        for phase in range(10):  # of the exchanges that the limiter takes anyway
             await anyio.sleep(2.0 + phase / 10)
             with anyio.move_on_after(0.45):
                 await spend(limiter)
@@ -293,11 +293,11 @@ async def test_grant_of_a_task_that_left_returns() -> None:
 
 
 async def test_outdated_turn_is_taken_anew() -> None:
-    """As after a turn that the ledger takes long after its connection was given up."""
+    """As after an exchange that the ledger takes long after its connection was given up."""
     ledger = MemoryLedger()
     limiter = limiter_of(ledger)
     async with entered(limiter):
-        late = attrs.evolve(ledger.turns[-1], number=ledger.turns[-1].number + 1)
+        late = attrs.evolve(ledger.exchanges[-1], number=ledger.exchanges[-1].number + 1)
         assert ledger.ledger.take(late, round(anyio.current_time() * 1_000_000)).status == "ok"
         await spend(limiter)
         assert limiter.statistics.granted == 1
@@ -375,7 +375,7 @@ async def test_cancelled_block_takes_its_leave() -> None:
     with anyio.move_on_after(2.0):
         async with limiter_of(ledger):
             await anyio.sleep_forever()
-    assert ledger.turns[-1].leaving
+    assert ledger.exchanges[-1].leaving
 
 
 @pytest.mark.parametrize("anyio_backend", [jumping("asyncio")], ids=["asyncio"])
@@ -392,7 +392,7 @@ async def test_natively_cancelled_block_takes_its_leave() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ledger.turns[-1].leaving
+    assert ledger.exchanges[-1].leaving
 
 
 async def test_failed_enter_of_the_ledger_leaves_the_limiter_usable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,7 +416,7 @@ async def test_limiter_takes_its_leave_once() -> None:
     async with entered(limiter):
         pass
     await limiter.__aexit__(None, None, None)
-    assert [turn.leaving for turn in ledger.turns].count(True) == 1
+    assert [exchange.leaving for exchange in ledger.exchanges].count(True) == 1
 
 
 # ------------------------------------------------------------------------------------------------- outages
@@ -516,7 +516,7 @@ async def test_day_is_divided_in_an_outage() -> None:
 
 
 async def test_lost_state_restores_the_day(caplog: pytest.LogCaptureFixture) -> None:
-    from stellantis_hal.transport.rate_limit.turns import SharedLedger
+    from stellantis_hal.transport.rate_limit.shared_ledger import SharedLedger
 
     ledger = MemoryLedger()
     limiters = [limiter_of(ledger, 10, 100) for _ in range(2)]
@@ -585,7 +585,7 @@ async def test_wait_waits_in_an_outage() -> None:
 
 
 async def test_ledger_that_is_away_again_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A turn that fails when the ledger was reached again leaves the share in force."""
+    """An exchange that fails when the ledger was reached again leaves the share in force."""
     caplog.set_level(logging.CRITICAL, logger="stellantis_hal")
     ledger = MemoryLedger()
     for on_outage in ("share", "wait"):
@@ -611,7 +611,7 @@ async def test_ledger_that_is_away_at_the_start() -> None:
         await spend(limiter)
         assert limiter.is_away
         assert limiter.limits == RateLimits(10, 100)
-    assert ledger.turns == []
+    assert ledger.exchanges == []
 
 
 def test_statistics_need_no_event_loop() -> None:

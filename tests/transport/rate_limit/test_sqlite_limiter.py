@@ -13,8 +13,8 @@ from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.transport.rate_limit import boot_clock
 from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.shared_ledger import DAY, MINUTE, SECOND, LedgerRequest
 from stellantis_hal.transport.rate_limit.sqlite import SQLiteLedger, SQLiteLimiter
-from stellantis_hal.transport.rate_limit.turns import DAY, MINUTE, SECOND, Turn
 from tests.transport.rate_limit.doubles import spend
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -37,8 +37,8 @@ class Machine:
         self.wall += seconds
 
 
-def turn_of(process: str, number: int, **values: Any) -> Turn:
-    return Turn(process=process, number=number, per_second=10, per_day=20, share=0, **values)
+def turn_of(process: str, number: int, **values: Any) -> LedgerRequest:
+    return LedgerRequest(process=process, number=number, per_second=10, per_day=20, share=0, **values)
 
 
 async def spend_all(limiter: SQLiteLimiter) -> None:

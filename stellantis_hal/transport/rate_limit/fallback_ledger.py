@@ -7,9 +7,16 @@ from collections.abc import Iterator
 import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.turns import MINUTE, SECOND, UNLIMITED, SharedLedger, Turn, TurnReply
+from stellantis_hal.transport.rate_limit.shared_ledger import (
+    MINUTE,
+    SECOND,
+    UNLIMITED,
+    LedgerReply,
+    LedgerRequest,
+    SharedLedger,
+)
 
-__all__ = ["OutageShare", "share_of"]
+__all__ = ["FallbackLedger", "share_of"]
 
 
 @attrs.frozen
@@ -42,8 +49,8 @@ def share_of(limits: RateLimits, processes: int, *, day_free: int, rank: int) ->
     return Share(per_second, None if limits.per_day is None else max(0, day_free) // processes)
 
 
-class OutageShare:
-    """A ledger of one process alone, which takes its turns at once.
+class FallbackLedger:
+    """A ledger of one process alone, which makes its exchanges at once.
 
     It starts with an empty window: what the shared ledger granted leaves the server's window first.
 
@@ -58,11 +65,11 @@ class OutageShare:
         self._minutes: dict[int, int] = {}
         self._ledger = SharedLedger(minutes=self._minutes)
 
-    def take(self, turn: Turn, now: float) -> TurnReply:
-        """Take a turn; ``now`` is in seconds."""
+    def take(self, exchange: LedgerRequest, now: float) -> LedgerReply:
+        """Make an exchange; ``now`` is in seconds."""
         per_second, per_day = self._share.per_second, self._share.per_day
         mine = attrs.evolve(
-            turn,
+            exchange,
             per_second=UNLIMITED if per_second is None else per_second,
             per_day=UNLIMITED if per_day is None else per_day,
             minutes=(),

@@ -13,7 +13,7 @@ import attrs
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 
-__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaders", "Window", "parse_retry_after", "retry_after"]
+__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaderNames", "Window", "parse_retry_after", "retry_after"]
 
 LONGEST_PAUSE = 86_400.0
 """Seconds: the length of the longest window, and so of the longest pause."""
@@ -49,7 +49,7 @@ def _lower(name: str) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class QuotaHeaders:
+class QuotaHeaderNames:
     """Names of the headers that state a quota; empty where an API has no such header.
 
     Attributes:
@@ -82,7 +82,7 @@ class Quota:
     refused: bool = attrs.field(default=False, eq=False)
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaders) -> Quota | None:
+    def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaderNames) -> Quota | None:
         """Return the quota that a response states; None where it states none that can be parsed.
 
         Names are looked up in lower case, as :class:`~stellantis_hal.hal.headers.Headers` keeps them.

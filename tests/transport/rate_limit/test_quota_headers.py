@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import (
+from stellantis_hal.transport.rate_limit.quota_headers import (
     LONGEST_PAUSE,
     Quota,
-    QuotaHeaders,
+    QuotaHeaderNames,
     Window,
     parse_retry_after,
     retry_after,
@@ -49,7 +49,7 @@ def test_a_response_without_quota_headers_has_none() -> None:
 
 
 def test_without_header_names_there_is_no_quota() -> None:
-    assert Quota.from_headers(Headers({"": "7", "X-RateLimit-Limit-1": "7"}), QuotaHeaders()) is None
+    assert Quota.from_headers(Headers({"": "7", "X-RateLimit-Limit-1": "7"}), QuotaHeaderNames()) is None
 
 
 def test_an_unknown_quota_has_no_numbers() -> None:

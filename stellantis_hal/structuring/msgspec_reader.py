@@ -1,4 +1,4 @@
-"""Typed reading of bytes: msgspec decodes them into wire structs, of which models are made; extra ``speed``.
+"""Typed reading of bytes: msgspec decodes them into msgspec structs, of which models are made; extra ``speed``.
 
 It stands before the tolerant reader, and leaves to it what it refuses: anything that is not as it should be. Fields
 that often are not are read by lines of the tolerant reader here.
@@ -15,18 +15,18 @@ from weakref import WeakKeyDictionary
 
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.codegen import GeneratedCode
-from stellantis_hal.structuring.problems import Horizon, Problem, ProblemList
-from stellantis_hal.structuring.typed_resource import PartClock
-from stellantis_hal.structuring.wire_codegen import WireModelReader, generate_wire_reader
-from stellantis_hal.structuring.wire_structs import (
-    UnfitClassError,
-    WireStruct,
+from stellantis_hal.structuring.msgspec_codegen import MsgspecModelReader, generate_msgspec_reader
+from stellantis_hal.structuring.msgspec_structs import (
+    MsgspecStruct,
+    NoMsgspecStructError,
     doubtful_fields,
     learn_unknown_keys,
-    wire_struct,
+    msgspec_struct,
 )
+from stellantis_hal.structuring.problems import FutureLimit, Problem, ProblemList
+from stellantis_hal.structuring.typed_resource import ClientClock
 
-__all__ = ["WireReader", "wire_reader"]
+__all__ = ["MsgspecReader", "msgspec_reader"]
 
 _WARM: Final = 32
 """Bodies of a class that are read before structs are made of it: that costs as much as it saves in some hundred."""
@@ -48,10 +48,10 @@ _KEY: Final = re.compile(r"\$\.([^.\[]+)")  # the first of a path
 _HAS_MSGSPEC: Final = find_spec("msgspec") is not None
 
 # The functions of the structs that are in use, by struct.
-_model_readers: Final[WeakKeyDictionary[Any, WireModelReader]] = WeakKeyDictionary()
+_model_readers: Final[WeakKeyDictionary[Any, MsgspecModelReader]] = WeakKeyDictionary()
 
 
-class WireReader:
+class MsgspecReader:
     """Reads the bytes of bodies as one class, as far as they are as they should be.
 
     After bodies that it refused one after the other, it lets others pass unread: at most 64 for each that it tries.
@@ -69,8 +69,8 @@ class WireReader:
         self._left = _WARM  # bodies that pass unread
         self._refused = 0
         self._decode: Any = None
-        self._struct: WireStruct | None = None
-        self._read: WireModelReader | None = None
+        self._struct: MsgspecStruct | None = None
+        self._read: MsgspecModelReader | None = None
         self._refusals: tuple[type[Exception], ...] = ()
         self._is_unfit = False
         self._makings = 0
@@ -97,7 +97,7 @@ class WireReader:
         """Let no body pass unread because of those before it."""
         self._left = 0
 
-    def read(self, content: Any, horizon: Horizon, clock: PartClock | None) -> tuple[Any, ProblemList | None]:
+    def read(self, content: Any, horizon: FutureLimit, clock: ClientClock | None) -> tuple[Any, ProblemList | None]:
         """Return the model of a body, and the problems of fields that were doubted; None where there are none.
 
         The model is None where the tolerant reader has to read the body.
@@ -138,7 +138,7 @@ class WireReader:
             learn_unknown_keys(model)
         if model.problems:
             self._note(model.problems)
-        if self._makings < _MOST_MAKINGS and wire_struct(self._kind, doubted=self.doubted) is not self._struct:
+        if self._makings < _MOST_MAKINGS and msgspec_struct(self._kind, doubted=self.doubted) is not self._struct:
             self._read = None
             self._refused = self._left = 0
 
@@ -176,8 +176,8 @@ class WireReader:
             return False
         msgspec = import_module("msgspec")
         try:
-            self._struct = wire_struct(self._kind, doubted=self.doubted)
-        except UnfitClassError:
+            self._struct = msgspec_struct(self._kind, doubted=self.doubted)
+        except NoMsgspecStructError:
             self._is_unfit = True
             return False
         self._decode = msgspec.json.Decoder(self._struct.type).decode
@@ -188,10 +188,10 @@ class WireReader:
         return True
 
 
-_wire_readers: Final[dict[type, WireReader]] = {}
+_msgspec_readers: Final[dict[type, MsgspecReader]] = {}
 
 
-def wire_reader(kind: type, tolerant: Callable[[], GeneratedCode]) -> WireReader | None:
+def msgspec_reader(kind: type, tolerant: Callable[[], GeneratedCode]) -> MsgspecReader | None:
     """Return the reader of a class, which all converters share; None without msgspec.
 
     Args:
@@ -200,13 +200,13 @@ def wire_reader(kind: type, tolerant: Callable[[], GeneratedCode]) -> WireReader
     """
     if not _HAS_MSGSPEC:
         return None
-    reader = _wire_readers.get(kind)
-    return _wire_readers.setdefault(kind, WireReader(kind, tolerant)) if reader is None else reader
+    reader = _msgspec_readers.get(kind)
+    return _msgspec_readers.setdefault(kind, MsgspecReader(kind, tolerant)) if reader is None else reader
 
 
-def _model_reader(kind: type, struct: WireStruct, tolerant: GeneratedCode | None = None) -> WireModelReader:
+def _model_reader(kind: type, struct: MsgspecStruct, tolerant: GeneratedCode | None = None) -> MsgspecModelReader:
     read = _model_readers.get(struct.type)
     if read is None:
         parts = {name: _model_reader(kinds, part) for name, (kinds, part) in struct.parts.items()}
-        read = _model_readers[struct.type] = generate_wire_reader(kind, struct, parts, mutable_twin(kind), tolerant)
+        read = _model_readers[struct.type] = generate_msgspec_reader(kind, struct, parts, mutable_twin(kind), tolerant)
     return read

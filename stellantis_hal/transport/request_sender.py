@@ -27,17 +27,17 @@ from stellantis_hal.transport.backends.default import backend_loader, make_backe
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
+from stellantis_hal.transport.event_loop import loop_time
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
-from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames
 from stellantis_hal.transport.semaphore import TimedSemaphore
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Exchange", "OutgoingRequest", "Timeouts"]
+__all__ = ["OutgoingRequest", "RequestSender", "Timeouts"]
 
 _logger = logging.getLogger("stellantis_hal")
 _positive = validators.gt(0.0)
@@ -84,7 +84,7 @@ class OutgoingRequest(NamedTuple):
     shown_url: str
 
 
-class Exchange:
+class RequestSender:
     """A backend, owned or borrowed, behind semaphores.
 
     A task that queues inside a pool costs milliseconds, and one cancelled there can spoil the pool: the queue is here.
@@ -110,7 +110,7 @@ class Exchange:
         connections: int,
         timeouts: Timeouts,
         max_body: int,
-        quota_headers: QuotaHeaders,
+        quota_headers: QuotaHeaderNames,
         clock: Callable[[], datetime],
         proxies: ProxySettings = DIRECT,
         host_session: HostSession | None = None,

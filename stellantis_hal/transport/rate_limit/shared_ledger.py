@@ -1,8 +1,8 @@
-"""Turns of processes at a ledger that they share: one value in, one value out.
+"""Exchanges of processes at a ledger that they share: one value in, one value out.
 
-A process gathers what its tasks want and have done, and hands it in as one :class:`Turn`; :meth:`SharedLedger.take`
-returns what it grants. The ledger is the state of a subscription, wherever it is kept: ``turn.lua`` does the same on
-keys of Redis, step by step, and a test compares the two.
+A process gathers what its tasks want and have done, and hands it in as one :class:`LedgerRequest`;
+:meth:`SharedLedger.take` returns what it grants. The ledger is the state of a subscription, wherever it is kept:
+``shared_ledger.lua`` does the same on keys of Redis, step by step, and a test compares the two.
 
 A token returns one window after its request was ANSWERED, as in the limiter of one process: the server has counted the
 request by then. The smallest round trip is subtracted, but the smallest of ALL processes, and nothing while one of them
@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-__all__ = ["SECOND", "UNLIMITED", "Answered", "Minutes", "SharedLedger", "Turn", "TurnReply"]
+__all__ = ["SECOND", "UNLIMITED", "Answered", "LedgerReply", "LedgerRequest", "Minutes", "SharedLedger"]
 
 SECOND = 1_000_000
 UNLIMITED = 10**9
@@ -33,9 +33,9 @@ SPAN = SECOND
 HOLD = 61 * SECOND
 """How long a granted token stays away without a word of its process, which lives."""
 ALIVE = 3 * SECOND
-"""How long a process lives without a turn."""
+"""How long a process lives without an exchange."""
 STALE = 3 * SECOND // 2
-"""How long no process may have taken a turn until the ledger counts as having been away."""
+"""How long no process may have taken an exchange until the ledger counts as having been away."""
 LOOK_AHEAD = SECOND // 10
 WAITING = 3 * SECOND // 10
 """How long a process that got less than it wanted is known to wait."""
@@ -59,7 +59,7 @@ class Answered:
     Attributes:
         number: of its grant.
         minute: under which it was booked; -1 if nowhere.
-        returns_in: when its token returns, from the turn on; negative for the past.
+        returns_in: when its token returns, from the exchange on; negative for the past.
     """
 
     number: int
@@ -68,13 +68,13 @@ class Answered:
 
 
 @attrs.frozen(kw_only=True)
-class Turn:
+class LedgerRequest:
     """What a process hands in.
 
     Attributes:
         process: its id, without a colon.
-        number: of the turn, higher than that of each turn before: an older one that arrives late changes nothing.
-        witnessed: turns of the ledger so far, as the latest reply had it: a ledger with fewer was set back.
+        number: of the exchange, higher than those before: an older one that arrives late changes nothing.
+        witnessed: exchanges of the ledger so far, as the latest reply had it: a ledger with fewer was set back.
         known: number of the latest grant that arrived; later ones were lost with their reply, and return.
         epoch: of the state, as the latest reply had it; empty to introduce the process.
         former: on introduction, the epoch that it knew before; empty for none.
@@ -98,7 +98,7 @@ class Turn:
         used: likewise, what this process has spent without the ledger.
         outage: number of the outage in which it did; handed in once.
         processes: how many processes there are at most.
-        leaving: whether this is its last turn.
+        leaving: whether this is its last exchange.
     """
 
     process: str
@@ -130,17 +130,17 @@ class Turn:
 
 
 @attrs.frozen(kw_only=True)
-class TurnReply:
+class LedgerReply:
     """What the ledger returns.
 
     Attributes:
-        status: "introduce": nothing was done, the ledger does not know the process, or lost its state: take the turn
-            again with an empty epoch and all that is out. "outdated": nothing was done, a later turn was taken.
+        status: "introduce": nothing was done, the ledger does not know the process, or lost its state: hand in again
+            with an empty epoch and all that is out. "outdated": nothing was done, a later exchange was taken.
         epoch: of the state.
         interactive: requests granted.
         background: likewise.
         delays: when each of them may be sent, from now on, interactive ones first.
-        again_in: when to take the next turn for those that were not granted; -1 where all were.
+        again_in: when to make the next exchange for those that were not granted; -1 where all were.
         blocked_for: how long nothing is granted, by a pause or the day; 0 where the burst window alone decides.
         is_day: whether the day is what blocks.
         ahead: requests that wait in other processes.
@@ -157,7 +157,7 @@ class TurnReply:
         per_day: likewise.
         agreed_per_second: the smallest limit that a process was given.
         agreed_per_day: likewise.
-        count: turns of the ledger so far.
+        count: exchanges of the ledger so far.
         minute: the present one, under which grants are booked.
         minutes: age and count of each minute; on introduction.
     """
@@ -224,7 +224,7 @@ class _Process:
 
 @attrs.define
 class _Offer:
-    """What can be granted in one turn.
+    """What can be granted in one exchange.
 
     Attributes:
         free: tokens of the burst window, negative where too many are out.
@@ -381,33 +381,33 @@ class SharedLedger:
             "processes": {name: list(attrs.astuple(process)) for name, process in self._processes.items()},
         }
 
-    def take(self, turn: Turn, clock: int) -> TurnReply:
-        """Take a turn.
+    def take(self, exchange: LedgerRequest, clock: int) -> LedgerReply:
+        """Make an exchange.
 
         Args:
-            turn: of one process.
+            exchange: of one process.
             clock: the instant, by a clock that all processes share; where it is set back, time goes on from there.
         """
         now = self._advance_clock(clock)
-        known = self._processes.get(turn.process)
-        self._find_loss(turn, now)
-        if known is not None and turn.number <= known.number:
-            return TurnReply(status="outdated", epoch=self._epoch)
-        if turn.epoch and (turn.epoch != self._epoch or known is None):
-            return TurnReply(status="introduce", epoch=self._epoch)
+        known = self._processes.get(exchange.process)
+        self._find_loss(exchange, now)
+        if known is not None and exchange.number <= known.number:
+            return LedgerReply(status="outdated", epoch=self._epoch)
+        if exchange.epoch and (exchange.epoch != self._epoch or known is None):
+            return LedgerReply(status="introduce", epoch=self._epoch)
         self._count += 1
         self._move_day(now)
-        self._return_answered(turn, now)
-        self._return_lost_and_unused(turn, known)
-        if not turn.epoch:
-            self._introduce(turn, known, now)
-        own = self._register(turn, known, now)
+        self._return_answered(exchange, now)
+        self._return_lost_and_unused(exchange, known)
+        if not exchange.epoch:
+            self._introduce(exchange, known, now)
+        own = self._register(exchange, known, now)
         self._bury_dead(now)
         self._return_due(now)
-        if turn.pause > 0:
-            self._pause(now + turn.pause)
-        self._correct(turn, now)
-        return self._grant(turn, own, now)
+        if exchange.pause > 0:
+            self._pause(now + exchange.pause)
+        self._correct(exchange, now)
+        return self._grant(exchange, own, now)
 
     # ---------------------------------------------------------------------------------------- before the grants
 
@@ -418,12 +418,12 @@ class SharedLedger:
             now = self._seen
         return now
 
-    def _find_loss(self, turn: Turn, now: int) -> None:
+    def _find_loss(self, exchange: LedgerRequest, now: int) -> None:
         """Grant nothing for one window where it is not known what was sent a moment ago.
 
-        So it is where the state is gone, or an older one is back, or no process has taken a turn although some live.
+        So it is where the state is gone, or an older one is back, or no process made an exchange although some live.
         """
-        if not self._epoch or turn.witnessed > self._count:
+        if not self._epoch or exchange.witnessed > self._count:
             self._epoch = str(now)
             self._spent = sum(count for _, count in self._minutes.items())
             self._paused_until, self._since = max(self._paused_until, now + SPAN), now
@@ -453,59 +453,59 @@ class SharedLedger:
         self._spent -= 1
         return True
 
-    def _return_answered(self, turn: Turn, now: int) -> None:
+    def _return_answered(self, exchange: LedgerRequest, now: int) -> None:
         """Let tokens return, known or not: those of a lost state count again by this."""
-        for each in turn.answered:
-            self._tokens[turn.process, each.number] = now + each.returns_in
+        for each in exchange.answered:
+            self._tokens[exchange.process, each.number] = now + each.returns_in
             if 0 <= each.minute < self._minute and self._unbook(each.minute):
                 self._book(self._minute, 1)  # the server may have counted it only now
 
-    def _return_lost_and_unused(self, turn: Turn, known: _Process | None) -> None:
+    def _return_lost_and_unused(self, exchange: LedgerRequest, known: _Process | None) -> None:
         """Return tokens at once whose requests were not sent."""
         if known is not None:
-            number = turn.known + 1
-            while self._tokens.pop((turn.process, number), None) is not None:
+            number = exchange.known + 1
+            while self._tokens.pop((exchange.process, number), None) is not None:
                 self._taken -= 1
                 self._unbook(known.minute)
                 number += 1
-        for number, minute in turn.given_back:
-            if self._tokens.pop((turn.process, number), None) is not None:
+        for number, minute in exchange.given_back:
+            if self._tokens.pop((exchange.process, number), None) is not None:
                 self._taken -= 1
                 self._unbook(minute)
 
-    def _introduce(self, turn: Turn, known: _Process | None, now: int) -> None:
+    def _introduce(self, exchange: LedgerRequest, known: _Process | None, now: int) -> None:
         """Take over what a process says: what it has out, what was spent before a loss, what it spent in an outage."""
-        out = {*turn.held, *(each.number for each in turn.answered)}
+        out = {*exchange.held, *(each.number for each in exchange.answered)}
         for key, at in self._tokens.items():
-            if key[0] == turn.process and key[1] not in out:
+            if key[0] == exchange.process and key[1] not in out:
                 self._tokens[key] = min(at, now + SPAN)
-        for number in turn.held:
-            self._tokens[turn.process, number] = now + HOLD
-        if turn.former != self._epoch:
-            for age, count in turn.minutes:
+        for number in exchange.held:
+            self._tokens[exchange.process, number] = now + HOLD
+        if exchange.former != self._epoch:
+            for age, count in exchange.minutes:
                 more = count - (self._minutes.get(self._minute - age) or 0)
                 if more > 0 and age < DAY:
                     self._book(self._minute - age, more)
-        if known is None or turn.outage > known.outage:
-            for age, count in turn.used:
+        if known is None or exchange.outage > known.outage:
+            for age, count in exchange.used:
                 if age < DAY:
                     self._book(self._minute - age, count)
 
-    def _register(self, turn: Turn, known: _Process | None, now: int) -> _Process:
+    def _register(self, exchange: LedgerRequest, known: _Process | None, now: int) -> _Process:
         own = _Process(
-            until=now if turn.leaving else now + ALIVE,
-            number=turn.number,
+            until=now if exchange.leaving else now + ALIVE,
+            number=exchange.number,
             minute=self._minute,
-            round_trip=turn.round_trip,
+            round_trip=exchange.round_trip,
             waits_until=0,
             interactive=0,
             background=0,
-            per_second=turn.per_second,
-            per_day=turn.per_day,
-            shares_until=now + SHARING if turn.background else 0 if known is None else known.shares_until,
-            outage=max(turn.outage, 0 if known is None else known.outage),
+            per_second=exchange.per_second,
+            per_day=exchange.per_day,
+            shares_until=now + SHARING if exchange.background else 0 if known is None else known.shares_until,
+            outage=max(exchange.outage, 0 if known is None else known.outage),
         )
-        self._processes[turn.process] = own
+        self._processes[exchange.process] = own
         return own
 
     def _bury_dead(self, now: int) -> None:
@@ -548,37 +548,37 @@ class SharedLedger:
             min((process.per_day for process in self._processes.values()), default=UNLIMITED),
         )
 
-    def _correct(self, turn: Turn, now: int) -> None:
+    def _correct(self, exchange: LedgerRequest, now: int) -> None:
         """Apply the server's headers: its limits, and requests that no process of ours has sent."""
-        if turn.burst_limit > 0:
-            self._burst_limit, self._burst_limit_until = turn.burst_limit, now + LAPSE
-        if turn.day_limit > 0 and turn.day_limit >= self._spent - len(self._tokens):
-            self._day_limit, self._day_limit_until = turn.day_limit, now + LAPSE
+        if exchange.burst_limit > 0:
+            self._burst_limit, self._burst_limit_until = exchange.burst_limit, now + LAPSE
+        if exchange.day_limit > 0 and exchange.day_limit >= self._spent - len(self._tokens):
+            self._day_limit, self._day_limit_until = exchange.day_limit, now + LAPSE
         per_second, per_day = self._limits()
-        if turn.burst_limit > 0 and turn.burst_remaining >= 0:
-            ours = self._taken - turn.burst_returned
-            self._foreign, self._foreign_until = max(0, per_second - turn.burst_remaining - ours), now + SPAN
-        if turn.day_limit > 0 and turn.day_remaining >= 0 and self._day_limit == turn.day_limit:
-            self._day_foreign = max(0, per_day - turn.day_remaining - self._spent)
+        if exchange.burst_limit > 0 and exchange.burst_remaining >= 0:
+            ours = self._taken - exchange.burst_returned
+            self._foreign, self._foreign_until = max(0, per_second - exchange.burst_remaining - ours), now + SPAN
+        if exchange.day_limit > 0 and exchange.day_remaining >= 0 and self._day_limit == exchange.day_limit:
+            self._day_foreign = max(0, per_day - exchange.day_remaining - self._spent)
             self._day_foreign_until = now + LAPSE
 
     # -------------------------------------------------------------------------------------------------- grants
 
-    def _grant(self, turn: Turn, own: _Process, now: int) -> TurnReply:
+    def _grant(self, exchange: LedgerRequest, own: _Process, now: int) -> LedgerReply:
         per_second, per_day = self._limits()
-        others = [each for name, each in self._processes.items() if name != turn.process and each.waits_until > now]
-        offer = self._offer(turn, per_second, per_day, now, is_shared=bool(others))
-        reserve, day_reserve = per_second * turn.share // MILLION, per_day * turn.share // MILLION
-        interactive = offer.grant(turn.interactive, 0, 0)
+        others = [each for name, each in self._processes.items() if name != exchange.process and each.waits_until > now]
+        offer = self._offer(exchange, per_second, per_day, now, is_shared=bool(others))
+        reserve, day_reserve = per_second * exchange.share // MILLION, per_day * exchange.share // MILLION
+        interactive = offer.grant(exchange.interactive, 0, 0)
         background = 0
-        if interactive == turn.interactive and not any(each.interactive for each in others):
-            background = offer.grant(turn.background, reserve, day_reserve)
+        if interactive == exchange.interactive and not any(each.interactive for each in others):
+            background = offer.grant(exchange.background, reserve, day_reserve)
         for index, delay in enumerate(offer.delays, start=1):
-            self._tokens[turn.process, turn.known + index] = now + delay + HOLD
+            self._tokens[exchange.process, exchange.known + index] = now + delay + HOLD
         if offer.delays:
             self._book(self._minute, len(offer.delays))
             self._taken += len(offer.delays)
-        lacking_interactive, lacking_background = turn.interactive - interactive, turn.background - background
+        lacking_interactive, lacking_background = exchange.interactive - interactive, exchange.background - background
         again_in, blocked_for, is_day = -1, 0, False
         if lacking_interactive or lacking_background:
             own.waits_until = now + WAITING
@@ -590,8 +590,8 @@ class SharedLedger:
                 blocked_for = max(blocked_for, self._day_returns_in(now))
                 again_in = min(blocked_for, 5 * SECOND)
         agreed_per_second, agreed_per_day = self._agreed()
-        elsewhere = [each for name, each in self._processes.items() if name != turn.process]
-        return TurnReply(
+        elsewhere = [each for name, each in self._processes.items() if name != exchange.process]
+        return LedgerReply(
             epoch=self._epoch,
             interactive=interactive,
             background=background,
@@ -603,7 +603,7 @@ class SharedLedger:
             waiting=len(others) + 1,
             sharers=1 + sum(each.shares_until > now for each in elsewhere),
             processes=len(elsewhere) + 1,
-            rank=sum(name < turn.process for name in self._processes),
+            rank=sum(name < exchange.process for name in self._processes),
             returned=self._returned,
             taken=self._taken,
             free=max(0, offer.free),
@@ -615,18 +615,18 @@ class SharedLedger:
             agreed_per_day=agreed_per_day,
             count=self._count,
             minute=self._minute,
-            minutes=() if turn.epoch else tuple((self._minute - at, count) for at, count in self._minutes.items()),
+            minutes=() if exchange.epoch else tuple((self._minute - at, count) for at, count in self._minutes.items()),
         )
 
-    def _offer(self, turn: Turn, per_second: int, per_day: int, now: int, *, is_shared: bool) -> _Offer:
-        early = self._smallest_round_trip(turn)
+    def _offer(self, exchange: LedgerRequest, per_second: int, per_day: int, now: int, *, is_shared: bool) -> _Offer:
+        early = self._smallest_round_trip(exchange)
         horizon = max(LOOK_AHEAD, SPAN // per_second)
         returns = sorted(at for at in self._tokens.values() if at > now + early)
         nexts = [at - now - early for at in returns[:1]] + ([self._foreign_until - now] if self._foreign else [])
         return _Offer(
-            free=per_second - len(returns) - self._foreign - self._kept_for_missing(turn, per_second, now),
+            free=per_second - len(returns) - self._foreign - self._kept_for_missing(exchange, per_second, now),
             day_free=per_day - self._spent - self._day_foreign,
-            most=self._fair_share(turn, per_second, now + early, is_shared=is_shared),
+            most=self._fair_share(exchange, per_second, now + early, is_shared=is_shared),
             paused_for=max(0, self._paused_until - now),
             soon=[at - now - early for at in returns if at <= now + early + horizon],
             foreign=self._foreign,
@@ -635,33 +635,33 @@ class SharedLedger:
             horizon=horizon,
         )
 
-    def _kept_for_missing(self, turn: Turn, per_second: int, now: int) -> int:
+    def _kept_for_missing(self, exchange: LedgerRequest, per_second: int, now: int) -> int:
         """Return the share of processes that may not have noticed yet that the ledger is back, and use it."""
         if now >= self._since + ALIVE:
             return 0
-        expected = max(turn.processes, len(self._processes))
+        expected = max(exchange.processes, len(self._processes))
         present = sum(process.until - ALIVE >= self._since for process in self._processes.values())
         return max(0, expected - present) * max(1, per_second // expected)
 
-    def _smallest_round_trip(self, turn: Turn) -> int:
+    def _smallest_round_trip(self, exchange: LedgerRequest) -> int:
         """Return what may be subtracted; 0 while one process does not know its smallest round trip."""
-        if turn.pause > 0 or turn.leaving:
+        if exchange.pause > 0 or exchange.leaving:
             return 0
         return min(process.round_trip for process in self._processes.values())
 
-    def _fair_share(self, turn: Turn, per_second: int, at: int, *, is_shared: bool) -> int:
+    def _fair_share(self, exchange: LedgerRequest, per_second: int, at: int, *, is_shared: bool) -> int:
         """Return how many tokens a process may take, so that those who wait share alike what others leave."""
         if not is_shared:
             return per_second
         own, left, waiting = 0, per_second, 1
         others: set[str] = set()
         for name, process in self._processes.items():
-            if name != turn.process and process.waits_until > self._seen:
+            if name != exchange.process and process.waits_until > self._seen:
                 others.add(name)
                 waiting += 1
         for (name, _), returns in self._tokens.items():
             if returns > at:
-                if name == turn.process:
+                if name == exchange.process:
                     own += 1
                 elif name not in others:
                     left -= 1
@@ -675,7 +675,7 @@ class SharedLedger:
         return (oldest + DAY) * MINUTE - now
 
     def change_clock(self, clock: int, *, elapsed: int) -> None:
-        """Go on by another clock, which shows ``clock`` now; so much time has passed since the latest turn."""
+        """Go on by another clock, which shows ``clock`` now; so much time has passed since the latest exchange."""
         self._shift = self._seen + elapsed - clock
 
     def returning(self, clock: int) -> list[tuple[int, int]]:

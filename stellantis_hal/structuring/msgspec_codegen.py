@@ -1,4 +1,4 @@
-"""Python source made from schemas: straight-line code that makes models of wire structs.
+"""Python source made from schemas: straight-line code that makes models of msgspec structs.
 
 It reads what is as it should be, and refuses everything else: values with problems are left to the tolerant reader.
 Fields that are doubted are read by lines of the tolerant reader.
@@ -15,7 +15,9 @@ import attrs
 
 from stellantis_hal.hal.json import decode
 from stellantis_hal.structuring.codegen import GeneratedCode
+from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, is_unread, schema_of
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.msgspec_structs import MsgspecStruct
 from stellantis_hal.structuring.problems import NO_EXTRA, Extra
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
@@ -31,29 +33,27 @@ from stellantis_hal.structuring.scalars import (
     is_open_enum,
     real_type,
 )
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread, schema_of
-from stellantis_hal.structuring.wire_structs import WireStruct
 
-__all__ = ["RefusedBodyError", "WireModelReader", "generate_wire_reader"]
+__all__ = ["MsgspecMismatchError", "MsgspecModelReader", "generate_msgspec_reader"]
 
-WireModelReader = Callable[..., Any]
+MsgspecModelReader = Callable[..., Any]
 """Takes a struct, the horizon and the clock; where fields are doubted, the recorder of their problems, too."""
 
 _DIRECT: Final = (STRING, BOOLEAN, INTEGER, NUMBER)
 
 
-class RefusedBodyError(ValueError):
+class MsgspecMismatchError(ValueError):
     """A body is left to the tolerant reader."""
 
 
-def generate_wire_reader(
+def generate_msgspec_reader(
     kind: type,
-    struct: WireStruct,
-    parts: Mapping[str, WireModelReader],
+    struct: MsgspecStruct,
+    parts: Mapping[str, MsgspecModelReader],
     mutable_kind: type,
     tolerant: GeneratedCode | None = None,
-) -> WireModelReader:
-    """Generate the function that makes a model of a wire struct, or raises a ValueError.
+) -> MsgspecModelReader:
+    """Generate the function that makes a model of a msgspec struct, or raises a ValueError.
 
     Args:
         kind: the class of the model.
@@ -62,7 +62,7 @@ def generate_wire_reader(
         mutable_kind: a class of the same layout whose attributes may be set.
         tolerant: the code of the tolerant reader, which reads fields that the struct doubts; None where it doubts none.
     """
-    return _WireCodeGenerator(schema_of(kind), struct, parts, mutable_kind, tolerant).compile()
+    return _MsgspecCodeGenerator(schema_of(kind), struct, parts, mutable_kind, tolerant).compile()
 
 
 def _decoded(raw: Any) -> Any:
@@ -73,12 +73,12 @@ def _indent(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-class _WireCodeGenerator:
+class _MsgspecCodeGenerator:
     def __init__(
         self,
         schema: ClassSchema,
-        struct: WireStruct,
-        parts: Mapping[str, WireModelReader],
+        struct: MsgspecStruct,
+        parts: Mapping[str, MsgspecModelReader],
         mutable_kind: type,
         tolerant: GeneratedCode | None,
     ) -> None:
@@ -94,7 +94,7 @@ class _WireCodeGenerator:
             "UNSET": import_module("msgspec").UNSET,
             "UTC": UTC,
             "Extra": Extra,
-            "Refused": RefusedBodyError,
+            "Refused": MsgspecMismatchError,
             "allocate": object.__new__,
             "check_merged": check_merged,
             "decoded": _decoded,
@@ -106,11 +106,11 @@ class _WireCodeGenerator:
             "timedelta": timedelta,
             **{f"read_{name}": read for name, read in parts.items()},
         }
-        self._places: dict[Path, tuple[str, WireStruct]] = {(): ("wire", struct)}
+        self._places: dict[Path, tuple[str, MsgspecStruct]] = {(): ("wire", struct)}
         self._opening: list[str] = []
         self._open((), struct)
 
-    def compile(self) -> WireModelReader:
+    def compile(self) -> MsgspecModelReader:
         kind, check = self._schema.kind, self._schema.check
         body = ["new = allocate(mutable_kind)"]
         if any(field.codec is INSTANT for field in self._schema.fields):
@@ -140,13 +140,13 @@ class _WireCodeGenerator:
             body += ["if refused:", "    raise Refused"]
         arguments = f"wire, horizon, clock{', problems' if self._doubted else ''}"
         source = "\n".join([f"def read({arguments}):", *_indent([*body, "return new"]), ""])
-        exec(compile(source, f"<wire reader of {kind.__name__}>", "exec"), self._names)  # noqa: S102 - of a schema
-        read: WireModelReader = self._names["read"]
+        exec(compile(source, f"<msgspec reader of {kind.__name__}>", "exec"), self._names)  # noqa: S102 - of a schema
+        read: MsgspecModelReader = self._names["read"]
         return read
 
     # --------------------------------------------------------------------------------------------- places
 
-    def _open(self, path: Path, struct: WireStruct) -> None:
+    def _open(self, path: Path, struct: MsgspecStruct) -> None:
         """Look into the objects that only hold others; an empty one stands for one that is missing."""
         for key, holder in struct.holders.items():
             name = f"held{len(self._places)}"

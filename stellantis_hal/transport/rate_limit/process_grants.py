@@ -1,4 +1,4 @@
-"""What one process has out of a shared ledger, and hands in with its next turn."""
+"""What one process has out of a shared ledger, and hands in with its next exchange."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from stellantis_hal.transport.rate_limit.round_trips import RoundTrips
-from stellantis_hal.transport.rate_limit.turns import (
+from stellantis_hal.transport.rate_limit.shared_ledger import (
     ALIVE,
     DAY,
     HOLD,
@@ -20,18 +20,18 @@ from stellantis_hal.transport.rate_limit.turns import (
     SPAN,
     UNLIMITED,
     Answered,
-    Turn,
-    TurnReply,
+    LedgerReply,
+    LedgerRequest,
 )
 
-__all__ = ["TokenGrant", "TurnBook"]
+__all__ = ["ProcessGrants", "TokenGrant"]
 
 _SPAN = SPAN / SECOND
 _GUARD = 0.002
 _LATE = 0.105
 """Seconds: how late the server counts a request that is under way for longer than the window, at most."""
 _ANSWERS_WAIT = 0.2
-"""Seconds that an answer may wait for the next turn: its token returns a window later."""
+"""Seconds that an answer may wait for the next exchange: its token returns a window later."""
 _HELD = HOLD / SECOND - 1.0
 
 
@@ -58,7 +58,7 @@ class TokenGrant:
     is_overdue: bool = False
 
 
-class TurnBook:
+class ProcessGrants:
     """Grants that are out, answers and unused grants that the ledger does not know yet.
 
     Args:
@@ -102,7 +102,7 @@ class TurnBook:
         self.share: float = share
         self.processes: int = processes
         self.round_trips: RoundTrips = RoundTrips()
-        self.latest: TurnReply | None = None
+        self.latest: LedgerReply | None = None
         self._number = self._known = self._witnessed = 0
         self._epoch = self._former = ""
         self._is_shared = True
@@ -164,16 +164,16 @@ class TurnBook:
         return math.inf if grant is None or grant.sent_at is None else grant.sent_at + _SPAN + _LATE
 
     def due_at(self) -> float:
-        """Return when the next turn has to be taken for what is to be handed in; ``inf`` where nothing is."""
+        """Return when the next exchange has to be made for what is to be handed in; ``inf`` where nothing is."""
         if self._given_back:
             return -math.inf
         answers = self._answered[0][2] - _SPAN + _ANSWERS_WAIT if self._answered else math.inf
         return min(answers, self._overdue_at())
 
-    # --------------------------------------------------------------------------------------------------- turns
+    # --------------------------------------------------------------------------------------------------- exchanges
 
     def change_ledger(self, *, is_shared: bool) -> None:
-        """Introduce this process to another ledger by the next turn, or anew to the same."""
+        """Introduce this process to another ledger by the next exchange, or anew to the same."""
         if self._is_shared and self._epoch:
             self._former = self._epoch
         self._epoch = ""
@@ -183,7 +183,7 @@ class TurnBook:
         self._answered = [(number, -1, at) for number, _, at in self._answered]
         self._given_back = [(number, -1) for number, _ in self._given_back]
 
-    def turn(
+    def exchange(
         self,
         now: float,
         *,
@@ -194,8 +194,8 @@ class TurnBook:
         returning: Iterable[tuple[int, float]] = (),
         outage: int = 0,
         leaving: bool = False,
-    ) -> Turn:
-        """Return the next turn. Until :meth:`apply` takes its reply, what it hands in is handed in again by the next.
+    ) -> LedgerRequest:
+        """Return the next exchange. Until :meth:`apply` takes its reply, the one after it hands in the same again.
 
         Args:
             now: the instant.
@@ -205,7 +205,7 @@ class TurnBook:
             used: age in minutes and count of what was sent in an outage.
             returning: numbers, and instants of return, of tokens that another ledger had.
             outage: number of the outage.
-            leaving: whether it is the last turn.
+            leaving: whether it is the last exchange.
         """
         self._return_overdue(now)
         self._number += 1
@@ -217,7 +217,7 @@ class TurnBook:
             burst, day = quota.burst, quota.day
         self._handed_in = len(self._answered), len(self._given_back), self._quota
         minute = self._mirrored[0] + max(0, int((now - self._mirrored[1]) // 60))
-        return Turn(
+        return LedgerRequest(
             process=self.process,
             number=self._number,
             witnessed=self._witnessed if self._is_shared else 0,
@@ -251,13 +251,13 @@ class TurnBook:
             leaving=leaving,
         )
 
-    def apply(self, turn: Turn, reply: TurnReply, *, taken_at: float, now: float) -> list[TokenGrant]:
+    def apply(self, exchange: LedgerRequest, reply: LedgerReply, *, taken_at: float, now: float) -> list[TokenGrant]:
         """Apply a reply; return the grants, interactive ones first.
 
         Args:
-            turn: what was handed in.
+            exchange: what was handed in.
             reply: to it.
-            taken_at: when the turn was handed in.
+            taken_at: when the exchange was handed in.
             now: when the reply arrived.
         """
         if reply.status != "ok":
@@ -270,7 +270,7 @@ class TurnBook:
         if self._quota is quota:
             self._quota = None
         self._mirror_day(reply, now)
-        if turn.pause > 0:
+        if exchange.pause > 0:
             self.round_trips.forget()
         self._epoch = reply.epoch
         self._alive_until = taken_at + ALIVE / SECOND
@@ -283,7 +283,7 @@ class TurnBook:
             grants.append(grant)
         return grants
 
-    def _mirror_day(self, reply: TurnReply, now: float) -> None:
+    def _mirror_day(self, reply: LedgerReply, now: float) -> None:
         """Keep what the subscription has spent by minute, for a ledger that loses its state."""
         if not self._is_shared:
             return

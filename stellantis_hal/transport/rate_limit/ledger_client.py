@@ -1,4 +1,4 @@
-"""Turns that one process takes at a ledger shared by several: when, for whom, and what to do while it is away."""
+"""Exchanges that one process makes at a ledger shared by several: when, for whom, and what to do while it is away."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from stellantis_hal.errors import (
     LimiterSlotExpiredError,
 )
 from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.transport.event_loop import loop_time
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.loop_handle import loop_time
-from stellantis_hal.transport.rate_limit.outage_share import OutageShare, share_of
+from stellantis_hal.transport.rate_limit.fallback_ledger import FallbackLedger, share_of
+from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
+from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
 from stellantis_hal.transport.rate_limit.protocol import (
     REFUSAL,
     Capacity,
@@ -33,13 +35,11 @@ from stellantis_hal.transport.rate_limit.protocol import (
     Priority,
     RateLimits,
 )
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
-from stellantis_hal.transport.rate_limit.shared_queue import GrantQueue, Waiter
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.shared_ledger import ALIVE, SECOND, UNLIMITED, LedgerReply, LedgerRequest
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
-from stellantis_hal.transport.rate_limit.turn_book import TokenGrant, TurnBook
-from stellantis_hal.transport.rate_limit.turns import ALIVE, SECOND, UNLIMITED, Turn, TurnReply
 
-__all__ = ["LedgerAccess", "OnOutage", "TurnTaking"]
+__all__ = ["LedgerClient", "LedgerConnection", "OnOutage"]
 
 OnOutage: TypeAlias = Literal["share", "refuse", "wait"]
 """What a process does while the ledger is away: use a fixed share, refuse requests at once, or let them wait."""
@@ -57,7 +57,7 @@ _CUT_WITHIN = 0.5
 _LONG = 600.0
 
 
-class LedgerAccess(Protocol):
+class LedgerConnection(Protocol):
     """How a process reaches the ledger."""
 
     @property
@@ -71,11 +71,11 @@ class LedgerAccess(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    async def take(self, turn: Turn) -> TurnReply:
-        """Take a turn, within a bounded time.
+    async def take(self, exchange: LedgerRequest) -> LedgerReply:
+        """Make an exchange, within a bounded time.
 
         Raises:
-            StorageError: the ledger is away; the turn may have been taken all the same.
+            StorageError: the ledger is away; the exchange may have been made all the same.
         """
         ...
 
@@ -88,8 +88,8 @@ class LedgerAccess(Protocol):
         ...
 
 
-class TurnTaking:
-    """Hands tasks what the turns of this process are granted.
+class LedgerClient:
+    """Hands tasks what the exchanges of this process are granted.
 
     One task takes them, each for everything that has gathered; it runs between entering and leaving.
 
@@ -103,7 +103,7 @@ class TurnTaking:
 
     def __init__(
         self,
-        ledger: LedgerAccess,
+        ledger: LedgerConnection,
         limits: RateLimits | None = None,
         *,
         processes: int,
@@ -121,7 +121,7 @@ class TurnTaking:
             raise ValueError(
                 f"interactive_share must be at least 0 and less than 1, for example 0.1, not {interactive_share}"
             )
-        self._ledger: LedgerAccess = ledger
+        self._ledger: LedgerConnection = ledger
         self._limits: RateLimits = RateLimits() if limits is None else limits
         self._processes: int = processes
         self._on_outage: OnOutage = on_outage
@@ -139,23 +139,23 @@ class TurnTaking:
     def _reset(self) -> None:
         """Forget instants: another event loop has another clock."""
         name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        self._book = TurnBook(name, self._limits, self._interactive_share, self._processes)
+        self._book = ProcessGrants(name, self._limits, self._interactive_share, self._processes)
         self._wake = anyio.Event()
         self._is_fresh = True
         self._asks_again_at = math.inf
-        self._last_turn = -math.inf
+        self._last_exchange = -math.inf
         self._pause_until = self._handed_pause = self._paused_until = -math.inf
         self._pause_reason = ""
         self._day_blocked_until = [-math.inf, -math.inf]
         self._away_since: float | None = None
         self._away_because = ""
         self._is_reachable = False
-        self._private: OutageShare | None = None
+        self._private: FallbackLedger | None = None
 
     # -------------------------------------------------------------------------------------------- life cycle
 
     async def __aenter__(self) -> Self:
-        """Begin to take turns; an idle limiter may be entered again, in another event loop too.
+        """Begin to make exchanges; an idle limiter may be entered again, in another event loop too.
 
         A ledger that is away is no error: what ``on_outage`` says applies.
 
@@ -186,7 +186,7 @@ class TurnTaking:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Refuse tasks that wait, take a last turn, and leave the ledger; nothing where it is not entered."""
+        """Refuse tasks that wait, make a last exchange, and leave the ledger; nothing where it is not entered."""
         group, self._group = self._group, None
         if group is None:
             return
@@ -203,15 +203,15 @@ class TurnTaking:
                 await self._ledger.__aexit__(None, None, None)
 
     async def _take_leave(self) -> None:
-        """Take a last turn; without it the ledger finds out after some seconds that this process is gone.
+        """Make a last exchange; without it the ledger finds out after some seconds that this process is gone.
 
         In an outage it is tried all the same, so that what was sent in it counts.
         """
         with anyio.CancelScope(shield=True), suppress(StorageError):  # bounded by the ledger
             if self._away_since is None:
-                await self._take(lambda now: self._book.turn(now, leaving=True))
+                await self._take(lambda now: self._book.exchange(now, leaving=True))
             else:
-                await self._take(lambda now: self._turn_of_return(now, leaving=True))
+                await self._take(lambda now: self._exchange_of_return(now, leaving=True))
 
     # ---------------------------------------------------------------------------------------------- protocol
 
@@ -267,7 +267,7 @@ class TurnTaking:
 
     @property
     def statistics(self) -> LimiterStatistics:
-        """Counters and state; free tokens and the pause as the latest turn has found them."""
+        """Counters and state; free tokens and the pause as the latest exchange has found them."""
         latest = self._book.latest
         smallest = self._book.round_trips.smallest
         return LimiterStatistics(
@@ -294,7 +294,7 @@ class TurnTaking:
         return 0.0 if self._away_since is None else now - self._away_since
 
     def _now(self) -> float:
-        """Return the time of the event loop; in other threads, and where none runs, that of the latest turn."""
+        """Return the time of the event loop; in other threads, and where none runs, that of the latest exchange."""
         if not self._binding.is_elsewhere:
             with suppress(RuntimeError):  # no event loop runs
                 self._seen_at = loop_time()
@@ -427,22 +427,22 @@ class TurnTaking:
         self._book.unused(grant)
         self._wake_pump()
 
-    # ---------------------------------------------------------------------------------------------- the turns
+    # ---------------------------------------------------------------------------------------------- the exchanges
 
     def _wake_pump(self) -> None:
         self._wake.set()
 
     def _due_at(self) -> float:
-        """Return when the next turn is to be taken."""
+        """Return when the next exchange is to be made."""
         if self._away_since is not None and (self._is_reachable or self._private is None):
             return -math.inf if self._is_reachable else math.inf
         if (self._queue and self._is_fresh) or self._pause_until > self._handed_pause:
             return -math.inf
-        due = min(self._last_turn + _HEARTBEAT, self._book.due_at())
+        due = min(self._last_exchange + _HEARTBEAT, self._book.due_at())
         return min(due, self._asks_again_at) if self._queue else due
 
     async def _pump(self) -> None:
-        """Take turns until cancelled."""
+        """Make exchanges until cancelled."""
         while True:
             while True:
                 self._wake = anyio.Event()
@@ -463,8 +463,8 @@ class TurnTaking:
         self._handed_pause = self._pause_until
         return max(0.0, self._pause_until - now)
 
-    async def _take(self, make: Callable[[float], Turn]) -> tuple[Turn, TurnReply, float]:
-        """Take a turn, again at once where its connection was cut; return it, its reply, and when it was taken.
+    async def _take(self, make: Callable[[float], LedgerRequest]) -> tuple[LedgerRequest, LedgerReply, float]:
+        """Make an exchange, again at once where its connection was cut; return it, its reply, and when it was taken.
 
         Raises:
             StorageError: the ledger is away.
@@ -473,9 +473,9 @@ class TurnTaking:
         while True:
             attempt += 1
             now = loop_time()
-            turn = make(now)
+            exchange = make(now)
             try:
-                return turn, await self._ledger.take(turn), now
+                return exchange, await self._ledger.take(exchange), now
             except StorageError:
                 if attempt == _TRIES or loop_time() - now > _CUT_WITHIN:
                     raise
@@ -483,61 +483,61 @@ class TurnTaking:
     async def _take_shared(self) -> None:
         handed_before = self._handed_pause
 
-        def make(now: float) -> Turn:
+        def make(now: float) -> LedgerRequest:
             interactive, background = self._queue.counts()
             self._is_fresh = False
-            return self._book.turn(now, interactive=interactive, background=background, pause=self._pause_left(now))
+            return self._book.exchange(now, interactive=interactive, background=background, pause=self._pause_left(now))
 
         try:
-            turn, reply, taken_at = await self._take(make)
+            exchange, reply, taken_at = await self._take(make)
         except StorageError as error:
             self._handed_pause = handed_before
             self._lose(error)
         else:
-            self._apply(turn, reply, taken_at=taken_at)
+            self._apply(exchange, reply, taken_at=taken_at)
 
-    def _take_private(self, private: OutageShare) -> None:
+    def _take_private(self, private: FallbackLedger) -> None:
         now = anyio.current_time()
         interactive, background = self._queue.counts()
-        turn = self._book.turn(now, interactive=interactive, background=background, pause=self._pause_left(now))
+        exchange = self._book.exchange(now, interactive=interactive, background=background, pause=self._pause_left(now))
         self._is_fresh = False
-        self._apply(turn, private.take(turn, now), taken_at=now)
+        self._apply(exchange, private.take(exchange, now), taken_at=now)
 
-    def _apply(self, turn: Turn, reply: TurnReply, *, taken_at: float) -> None:
-        now = self._last_turn = anyio.current_time()
+    def _apply(self, exchange: LedgerRequest, reply: LedgerReply, *, taken_at: float) -> None:
+        now = self._last_exchange = anyio.current_time()
         if reply.status != "ok":
-            if reply.status == "introduce" and reply.epoch not in {turn.former, turn.epoch}:
+            if reply.status == "introduce" and reply.epoch not in {exchange.former, exchange.epoch}:
                 self._warn(
                     "loss",
                     "%s lost the state of the limiter: nothing is sent for one window, and the day's count is restored "
                     "from what its processes know",
                     self._ledger.place,
                 )
-            self._book.apply(turn, reply, taken_at=taken_at, now=now)
+            self._book.apply(exchange, reply, taken_at=taken_at, now=now)
             self._is_fresh = True
-            self._last_turn = -math.inf
+            self._last_exchange = -math.inf
             return
-        grants = self._book.apply(turn, reply, taken_at=taken_at, now=now)
+        grants = self._book.apply(exchange, reply, taken_at=taken_at, now=now)
         for index, grant in enumerate(grants):
             if not self._queue.grant(grant, background=index >= reply.interactive):
                 self._book.unused(grant)
         self._asks_again_at = math.inf if reply.again_in < 0 else now + reply.again_in / SECOND
         if self._queue and reply.again_in < 0:
-            self._is_fresh = True  # it came during the turn
+            self._is_fresh = True  # it came during the exchange
         self._paused_until = max(self._pause_until, now + reply.paused_for / SECOND)
-        self._note_day(turn, reply, now)
+        self._note_day(exchange, reply, now)
         if self._private is None:
             self._compare(reply)
         if self._queue and (reply.paused_for or reply.is_day):
             self._refuse_impatient()
 
-    def _note_day(self, turn: Turn, reply: TurnReply, now: float) -> None:
+    def _note_day(self, exchange: LedgerRequest, reply: LedgerReply, now: float) -> None:
         until = now + reply.blocked_for / SECOND if reply.is_day else -math.inf
-        is_interactive = turn.interactive > reply.interactive
-        if reply.is_day or turn.interactive + turn.background > 0:
+        is_interactive = exchange.interactive > reply.interactive
+        if reply.is_day or exchange.interactive + exchange.background > 0:
             self._day_blocked_until = [until if is_interactive else -math.inf, until]
 
-    def _compare(self, reply: TurnReply) -> None:
+    def _compare(self, reply: LedgerReply) -> None:
         mine = self._limits.per_second or UNLIMITED, self._limits.per_day or UNLIMITED
         if reply.agreed_per_second < mine[0] or reply.agreed_per_day < mine[1]:
             self._warn(
@@ -587,7 +587,7 @@ class TurnTaking:
         )
         if share.per_second == 0:
             return f"other processes use all {limits.per_second} requests per second, and requests of this one wait"
-        self._private = OutageShare(share)
+        self._private = FallbackLedger(share)
         self._book.change_ledger(is_shared=False)
         self._hold_back(now + _EMPTY_WINDOW, "the limiter's ledger went away")
         self._is_fresh = True
@@ -610,15 +610,15 @@ class TurnTaking:
                 self._away_because = str(error)
             else:
                 self._is_reachable = True
-                self._last_turn = -math.inf
+                self._last_exchange = -math.inf
                 self._wake_pump()
                 return
 
-    def _turn_of_return(self, now: float, *, leaving: bool = False) -> Turn:
-        """Return the turn that hands in what was sent in an outage."""
+    def _exchange_of_return(self, now: float, *, leaving: bool = False) -> LedgerRequest:
+        """Return the exchange that hands in what was sent in an outage."""
         private = self._private
         self._book.change_ledger(is_shared=True)
-        return self._book.turn(
+        return self._book.exchange(
             now,
             pause=max(_EMPTY_WINDOW, self._pause_left(now)),
             used=() if private is None else private.used(now),
@@ -633,7 +633,7 @@ class TurnTaking:
         What other processes have sent since the ledger came back is known only when they are back too.
         """
         try:
-            turn, reply, taken_at = await self._take(self._turn_of_return)
+            exchange, reply, taken_at = await self._take(self._exchange_of_return)
         except StorageError as error:
             self._is_reachable = False
             self._away_because = str(error)
@@ -645,7 +645,7 @@ class TurnTaking:
         self._away_since = None
         self._private = None
         self._is_fresh = True
-        self._apply(turn, reply, taken_at=taken_at)
+        self._apply(exchange, reply, taken_at=taken_at)
 
 
 def _closed() -> ClosedClientError:

@@ -1,4 +1,4 @@
-"""Turns at a ledger that processes share: what is granted, and when."""
+"""Exchanges at a ledger that processes share: what is granted, and when."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.turns import (
+from stellantis_hal.transport.rate_limit.shared_ledger import (
     DAY,
     HOLD,
     LAPSE,
     MINUTE,
     SECOND,
     Answered,
+    LedgerReply,
+    LedgerRequest,
     SharedLedger,
-    Turn,
-    TurnReply,
 )
 from tests.support.profiles import few_examples, scenario
 from tests.support.shared_processes import Scene
@@ -35,19 +35,19 @@ class Desk:
         self.numbers: dict[str, int] = {}
         self.epochs: dict[str, str] = {}
         self.known: dict[str, int] = {}
-        self.latest: TurnReply = TurnReply()
+        self.latest: LedgerReply = LedgerReply()
 
-    def take(self, process: str, *, confirm: bool = True, **values: Any) -> TurnReply:
+    def take(self, process: str, *, confirm: bool = True, **values: Any) -> LedgerReply:
         self.numbers[process] = self.numbers.get(process, 0) + 1
-        turn = Turn(
+        exchange = LedgerRequest(
             process=process,
             number=self.numbers[process],
             known=self.known.get(process, 0),
             epoch=self.epochs.get(process, ""),
             **self.limits,
         )
-        turn = attrs.evolve(turn, **values)
-        self.latest = reply = self.ledger.take(turn, self.now)
+        exchange = attrs.evolve(exchange, **values)
+        self.latest = reply = self.ledger.take(exchange, self.now)
         if confirm and reply.status == "ok":
             self.epochs[process] = reply.epoch
             self.known[process] = self.known.get(process, 0) + len(reply.delays)
@@ -402,8 +402,8 @@ def test_window_is_used_well() -> None:
 def test_day_limit_is_exact_over_lost_replies() -> None:
     ledger = SharedLedger()
 
-    def take(turn: Turn, clock: int) -> TurnReply | None:
-        reply = ledger.take(turn, clock)
+    def take(exchange: LedgerRequest, clock: int) -> LedgerReply | None:
+        reply = ledger.take(exchange, clock)
         return None if scene.random.random() < 0.2 else reply
 
     scene = Scene(take, seed=3, limits=RateLimits(20, 60), server_limit=20)

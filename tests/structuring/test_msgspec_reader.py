@@ -23,15 +23,15 @@ from stellantis_hal.resources.position import Coordinates
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
-from stellantis_hal.structuring import wire_reader as wire_reader_module
+from stellantis_hal.structuring import msgspec_reader as reader_module
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.structuring.field_mapping import Path, names
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Extra, Horizon
+from stellantis_hal.structuring.msgspec_reader import MsgspecReader
+from stellantis_hal.structuring.msgspec_structs import MAX_LEARNED, forget_unknown_keys
+from stellantis_hal.structuring.problems import Extra, FutureLimit
 from stellantis_hal.structuring.scalars import ScalarCodec, Seconds
-from stellantis_hal.structuring.schema import Path, names
-from stellantis_hal.structuring.wire_reader import WireReader
-from stellantis_hal.structuring.wire_structs import MAX_LEARNED, forget_unknown_keys
 from tests.structuring.test_wire_reading import resource_of
 
 pytest.importorskip("msgspec")
@@ -55,7 +55,7 @@ class Reading:
         self.kind = kind
         own = make_converter()
         hook: Any = own.get_structure_hook(kind)
-        self.wire = WireReader(kind, hook.wire.tolerant)
+        self.wire = MsgspecReader(kind, hook.wire.tolerant)
         if is_warm:
             assert self.wire.prepare()
         own.register_structure_hook(kind, attrs.evolve(hook, wire=self.wire))
@@ -77,8 +77,8 @@ class Reading:
 def test_a_class_is_read_tolerantly_until_it_is_warm() -> None:
     reading = Reading(Trip, is_warm=False)
     for _ in range(32):
-        assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) == (None, None)
-    assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) == (Trip(id="1"), None)
+        assert reading.wire.read(b'{"id": "1"}', FutureLimit(lambda: _NOW), None) == (None, None)
+    assert reading.wire.read(b'{"id": "1"}', FutureLimit(lambda: _NOW), None) == (Trip(id="1"), None)
 
 
 def test_unknown_keys_are_learned_once() -> None:
@@ -87,7 +87,7 @@ def test_unknown_keys_are_learned_once() -> None:
     body = {"id": "1", "mood": "x", "startPosition": position, "kinetic": {"z": {"deep": [2**70]}}, "another": None}
     assert reading.read(body).extra == {"mood": "x", "another": None}
     content = json.dumps(body).encode()
-    model, _ = reading.wire.read(content, Horizon(lambda: _NOW), None)
+    model, _ = reading.wire.read(content, FutureLimit(lambda: _NOW), None)
     assert model.start_position.extra == {"mood": 1, "properties": {"b": None, "a": [1]}, "_links": {}}
     assert model.kinetic.extra == {"z": {"deep": [2.0**70]}}
     assert reading.read(body).extra == {"mood": "x", "another": None}
@@ -280,7 +280,7 @@ def test_without_msgspec_bodies_are_read_tolerantly(monkeypatch: pytest.MonkeyPa
 
         size: float | None = None
 
-    monkeypatch.setattr(wire_reader_module, "_HAS_MSGSPEC", False)
+    monkeypatch.setattr(reader_module, "_HAS_MSGSPEC", False)
     converter = TypedConverter()
     hook: Any = converter.converter.get_structure_hook(Thing)
     assert hook.wire is None

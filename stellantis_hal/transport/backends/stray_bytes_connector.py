@@ -20,7 +20,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
-__all__ = ["GuardedConnector", "GuardedProtocol", "StrayBytesError"]
+__all__ = ["GuardedProtocol", "StrayBytesConnector", "StrayBytesError"]
 
 _REQUEST_TIMEOUT = 408
 _SWITCHING_PROTOCOLS = 101
@@ -167,7 +167,7 @@ class GuardedProtocol(ResponseHandler):
         self.force_close()
 
 
-class GuardedConnector(aiohttp.TCPConnector):
+class StrayBytesConnector(aiohttp.TCPConnector):
     """Hands out connections on which nothing has arrived."""
 
     def __init__(self, **options: Any) -> None:

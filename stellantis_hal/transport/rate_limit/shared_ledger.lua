@@ -1,9 +1,9 @@
--- One turn of a process at the ledger of a subscription: the same steps, in the same order, as SharedLedger.take in
--- turns.py, which explains them. Spans and instants are whole microseconds. Constants (SPAN, HOLD, …) stand before.
+-- One exchange of a process at the ledger of a subscription: the same steps, in the same order, as SharedLedger.take in
+-- shared_ledger.py, which explains them. Spans and instants are whole microseconds. Constants (SPAN, HOLD, …) stand before.
 --
 --   1 the clock         TIME of the server; set back, it goes on from where it was
 --   2 losses            state gone, set back, evicted in part, or untouched while processes lived: one window's pause
---   3 who asks          an outdated turn changes nothing; an unknown process is asked to introduce itself
+--   3 who asks          an outdated exchange changes nothing; an unknown process is asked to introduce itself
 --   4 the day           minutes older than a day leave
 --   5 answers           their tokens return a window after the answer, known or not (so a lost state heals)
 --   6 unused grants     and those whose reply was lost: back at once
@@ -67,7 +67,7 @@ elseif now - s.seen > STALE and redis.call('HLEN', processes) > 0 then
   s.paused, s.since = math.max(s.paused, now + SPAN), now
 end
 s.seen = now
-redis.call('HSET', state, 'seen', text(now)) -- the first write: a server that is full refuses it, and so the whole turn
+redis.call('HSET', state, 'seen', text(now)) -- the first write: a server that is full refuses it, and so the whole exchange
 local function save()
   local values = {}
   for index = 1, 17 do

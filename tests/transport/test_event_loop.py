@@ -7,7 +7,7 @@ import anyio.to_thread
 import pytest
 import trio
 
-from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
+from stellantis_hal.transport.event_loop import LoopHandle, loop_time
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]

@@ -1,4 +1,4 @@
-"""Wire structs: msgspec structs of a class's JSON, made from its schema; needs msgspec (extra ``speed``)."""
+"""Msgspec structs of a class's JSON, made from its schema; needs msgspec (extra ``speed``)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Optional, Union
 
 import attrs
 
+from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, schema_of
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     DURATION,
@@ -22,16 +23,15 @@ from stellantis_hal.structuring.scalars import (
     base_type,
     is_open_enum,
 )
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
 
 __all__ = [
     "MAX_LEARNED",
-    "UnfitClassError",
-    "WireStruct",
+    "MsgspecStruct",
+    "NoMsgspecStructError",
     "doubtful_fields",
     "forget_unknown_keys",
     "learn_unknown_keys",
-    "wire_struct",
+    "msgspec_struct",
 ]
 
 MAX_LEARNED: Final = 32
@@ -43,12 +43,12 @@ _LEAST_INTEGER: Final = -(2**63)
 _MOST_INTEGER: Final = 2**63 - 1
 
 
-class UnfitClassError(Exception):
-    """A class has no wire struct: its JSON cannot be told by one, as where a key is a value and an object of others."""
+class NoMsgspecStructError(Exception):
+    """A class has no msgspec struct: its JSON does not fit one, as where a key is a value and an object of others."""
 
 
 @attrs.frozen
-class WireStruct:
+class MsgspecStruct:
     """The struct of one class, or of the objects in it that only hold others.
 
     Attributes:
@@ -63,11 +63,11 @@ class WireStruct:
 
     type: Any
     attributes: dict[str, str]
-    holders: dict[str, WireStruct]
+    holders: dict[str, MsgspecStruct]
     undecoded: frozenset[str]
     unknown: tuple[str, ...]
     doubted: frozenset[str] = frozenset()
-    parts: dict[str, tuple[type, WireStruct]] = attrs.field(factory=dict)
+    parts: dict[str, tuple[type, MsgspecStruct]] = attrs.field(factory=dict)
 
 
 # The keys that no field has, as bodies showed them: by class and whether it is part of another, and by place.
@@ -75,7 +75,7 @@ _unknown: Final[dict[tuple[type, bool], dict[Path, list[str]]]] = {}
 
 
 # By class, whether it is part of another, and the fields that are doubted.
-_structs: Final[dict[tuple[type, bool, frozenset[str]], WireStruct]] = {}
+_structs: Final[dict[tuple[type, bool, frozenset[str]], MsgspecStruct]] = {}
 
 
 def forget_unknown_keys() -> None:
@@ -87,7 +87,7 @@ def forget_unknown_keys() -> None:
 def learn_unknown_keys(model: Any) -> None:
     """Remember the keys that no field of a model's class has, and those of its parts.
 
-    :func:`wire_struct` makes new structs of the classes that have them at any depth.
+    :func:`msgspec_struct` makes new structs of the classes that have them at any depth.
     """
     changed: set[tuple[type, bool]] = set()
     _learn_from(model, changed, is_part=False)
@@ -95,7 +95,7 @@ def learn_unknown_keys(model: Any) -> None:
         del _structs[key]
 
 
-def _has_part(struct: WireStruct, kinds: set[tuple[type, bool]]) -> bool:
+def _has_part(struct: MsgspecStruct, kinds: set[tuple[type, bool]]) -> bool:
     return any((kind, True) in kinds or _has_part(part, kinds) for kind, part in struct.parts.values())
 
 
@@ -149,7 +149,7 @@ def doubtful_fields(kind: type) -> dict[str, str]:
     return {key: field.name for field in fields if first.count(key := field.paths[0][0]) == 1}
 
 
-def wire_struct(kind: type, *, is_part: bool = False, doubted: frozenset[str] = frozenset()) -> WireStruct:
+def msgspec_struct(kind: type, *, is_part: bool = False, doubted: frozenset[str] = frozenset()) -> MsgspecStruct:
     """Return the struct of a class; it is made once for what bodies have shown so far.
 
     Args:
@@ -158,7 +158,7 @@ def wire_struct(kind: type, *, is_part: bool = False, doubted: frozenset[str] = 
         doubted: names of fields, of :func:`doubtful_fields`, whose values are kept as bytes.
 
     Raises:
-        UnfitClassError: it has none.
+        NoMsgspecStructError: it has none.
     """
     struct = _structs.get((kind, is_part, doubted))
     if struct is None:
@@ -172,7 +172,7 @@ class _StructMaker:
         self._doubted = doubted
         self._schema = schema_of(kind)
         self._unknown = _unknown.get((kind, is_part), {})
-        self._parts: dict[str, tuple[type, WireStruct]] = {}
+        self._parts: dict[str, tuple[type, MsgspecStruct]] = {}
         self._types: dict[Path, Any] = {}
         known: set[str] = set(getattr(kind, "__linked__", ()))
         if is_part:
@@ -186,13 +186,13 @@ class _StructMaker:
             for path in field.paths:
                 self._add(path, self._msgspec.Raw if field.name in doubted else self._type_of(field))
         if any(path in self._schema.containers for path in self._types):
-            raise UnfitClassError(kind.__name__)
+            raise NoMsgspecStructError(kind.__name__)
 
-    def make(self, place: Path) -> WireStruct:
+    def make(self, place: Path) -> MsgspecStruct:
         """Make the struct of the object at a place: of the class itself, or of one that only holds others."""
         depth = len(place) + 1
         keys: dict[str, Any] = {}
-        holders: dict[str, WireStruct] = {}
+        holders: dict[str, MsgspecStruct] = {}
         for path in (*self._types, *self._schema.containers, *self._ignored):
             if len(path) == depth and path[:-1] == place:
                 if path in self._schema.containers:
@@ -214,7 +214,7 @@ class _StructMaker:
         )
         undecoded = frozenset(key for key, kind in keys.items() if kind is self._msgspec.Raw)
         is_whole = not place
-        return WireStruct(
+        return MsgspecStruct(
             type=made,
             attributes=attributes,
             holders=holders,
@@ -226,11 +226,11 @@ class _StructMaker:
 
     def _add(self, path: Path, kind: Any) -> None:
         if self._types.setdefault(path, kind) != kind:
-            raise UnfitClassError(f"{self._schema.kind.__name__}: {'.'.join(path)} is read in two ways")
+            raise NoMsgspecStructError(f"{self._schema.kind.__name__}: {'.'.join(path)} is read in two ways")
 
     def _type_of(self, field: FieldSchema) -> Any:
         if field.model is not None:
-            part = wire_struct(field.model, is_part=True)
+            part = msgspec_struct(field.model, is_part=True)
             self._parts[field.name] = field.model, part
             return Optional[GenericAlias(list, (part.type,)) if field.many else part.type]  # noqa: UP045
         assert field.codec is not None  # noqa: S101 - else the class has no hook of this library

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import anyio
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.transport.rate_limit.turn_book import TokenGrant
+from stellantis_hal.transport.rate_limit.process_grants import TokenGrant
 
 __all__ = ["GrantQueue", "Waiter"]
 
