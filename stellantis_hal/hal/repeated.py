@@ -22,7 +22,7 @@ class RepeatedEvent:
     __slots__ = ("_told", "count")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self._told = 0
 
     def is_told(self, times: int = 1) -> bool:
