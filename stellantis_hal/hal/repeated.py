@@ -35,5 +35,6 @@ class RepeatedEvent:
 
     def end(self) -> int:
         """Begin anew; return how often it had happened."""
-        count, self.count, self._told = self.count, 0, 0
+        count = self.count
+        self.count = self._told = 0
         return count

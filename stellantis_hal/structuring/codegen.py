@@ -141,7 +141,7 @@ class _CodeGenerator:
             body += checks if given is None else [f"if new.{given} is not None:", *_indent(checks)]
         body.append("return new")
         source = "\n".join(["def read(body, problems):", *_indent(body), ""])
-        return GeneratedCode(source, self._namespace, lambda field: self._value(field, field.paths[0], 0))
+        return GeneratedCode(source, self._namespace, self._first_value)
 
     # --------------------------------------------------------------------------------------------- places
 
@@ -195,6 +195,10 @@ class _CodeGenerator:
         return lines
 
     # --------------------------------------------------------------------------------------------- values
+
+    def _first_value(self, field: FieldSchema) -> list[str]:
+        """Make ``value`` of ``raw``, which the first of the field's keys has."""
+        return self._value(field, field.paths[0], 0)
 
     def _value(self, field: FieldSchema, path: Path, age: int) -> list[str]:
         """Make ``value`` of ``raw``."""

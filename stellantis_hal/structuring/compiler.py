@@ -116,7 +116,11 @@ class _ClassCode:
     def compile(self, known: frozenset[str]) -> ModelReader:
         """Return the function, compiled; ``known`` are the keys of a body that are no extra."""
         found, schema = self.generated(), self._schema
-        names = {**found.namespace, "known": known, "extra_of": functools.partial(_extra_of, schema, known)}
+        names: dict[str, Any] = {
+            **found.namespace,
+            "known": known,
+            "extra_of": functools.partial(_extra_of, schema, known),
+        }
         exec(compile(found.source, f"<reader of {schema.kind.__name__}>", "exec"), names)  # noqa: S102 - of a schema
         for name, reader in self._readers.items():
             if isinstance(reader, LazyReader):
