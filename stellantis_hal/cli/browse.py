@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -71,6 +72,7 @@ def browse(
         auth = httpx.BasicAuth(user, password)
     if not as_json:
         _require_textual()
+        _require_terminal()
     settings = _Settings(url=url, auth=auth, trusted=trusted, rels=rels, masked=masked, as_json=as_json)
     try:
         run_in_time(partial(_run, settings))
@@ -94,6 +96,12 @@ def _require_textual() -> None:
         raise Failure(
             f"the browser needs the extra `browse`: pip install 'stellantis-hal[browse]' ({error}); --json does not", 8
         ) from error
+
+
+def _require_terminal() -> None:
+    for name, stream in (("standard input", sys.stdin), ("standard error", sys.stderr)):
+        if not stream.isatty():
+            raise click.UsageError(f"the browser draws on a terminal, and {name} is not one; --json needs none")
 
 
 @attrs.frozen(kw_only=True)

@@ -17,6 +17,7 @@ from stellantis_hal.cli.python_expression import PythonExpression
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import mask_secrets, visible
 from tests.support.form_server import FormServer
+from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
 
@@ -110,8 +111,17 @@ def test_the_browser_is_opened(server: tuple[str, FormServer], monkeypatch: pyte
         pages.append(self.page)
 
     monkeypatch.setattr(Browser, "run_async", run_async)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", returns(True))
     assert run(server[0], "--follow", "people").exit_code == 0
     assert str(pages[0].trail) == "await hal.follow('people')"
+
+
+def test_the_browser_needs_a_terminal(server: tuple[str, FormServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = run(server[0])
+    assert ran.exit_code == 2
+    assert "standard input is not one; --json needs none" in " ".join(ran.output.split())
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: stream.name == "<stdin>")
+    assert "standard error is not one" in " ".join(run(server[0]).output.split())
 
 
 # ------------------------------------------------------------------------------------------------- what is shown
