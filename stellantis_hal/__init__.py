@@ -275,21 +275,21 @@ if TYPE_CHECKING:
         AttributePlacement,
         EventAttribute,
         PushDevices,
+        SecretPlacementWarning,
         Webhook,
-        WebhookSecretWarning,
         WebSocket,
     )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
     from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, RetryRule
-    from stellantis_hal.resources.control.event_feed import EventFeed
     from stellantis_hal.resources.control.expressions import Expression
     from stellantis_hal.resources.control.failure_causes import FailureCause
     from stellantis_hal.resources.control.monitor import Monitor, MonitorSpec, MonitorStatus
     from stellantis_hal.resources.control.monitors import FleetMonitors, VehicleMonitors
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
     from stellantis_hal.resources.control.reconciling import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.remote import Remote
     from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
@@ -699,6 +699,7 @@ __all__ = [
     "Safety",
     "Scope",
     "Seat",
+    "SecretPlacementWarning",
     "ServerError",
     "Service",
     "ServiceKind",
@@ -771,7 +772,6 @@ __all__ = [
     "WatchSource",
     "WebSocket",
     "Webhook",
-    "WebhookSecretWarning",
     "Window",
     "WipingBlades",
     "WipingSpeed",
@@ -924,7 +924,7 @@ _MODULES = {
     "resources.control.conditions": "MonitorCondition",
     "resources.control.data_items": "DataItem Electric Fuel Operator Stolen",
     "resources.control.delivery": "Batch DeliveryRetry RetryRule",
-    "resources.control.event_feed": "EventFeed",
+    "resources.control.receiver_protocol": "EventFeed",
     "resources.control.expressions": "Expression",
     "resources.control.failure_causes": "FailureCause",
     "resources.control.monitor": "Monitor MonitorSpec MonitorStatus",
@@ -936,7 +936,7 @@ _MODULES = {
     "resources.control.remote_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
     "resources.control.callback_targets": (
-        "AttributePlacement EventAttribute PushDevices WebhookSecretWarning WebSocket Webhook"
+        "AttributePlacement EventAttribute PushDevices SecretPlacementWarning WebSocket Webhook"
     ),
     "resources.control.triggers": (
         "DataTrigger DataOperand Previous TimeEntry TimeTrigger Trigger Zone ZoneTrigger data times zone"

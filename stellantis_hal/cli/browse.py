@@ -125,9 +125,9 @@ async def _run(settings: _Settings) -> None:
         if settings.as_json:
             _print(resource, masked=settings.masked)
             return
-        from stellantis_hal.cli.hal_browser import Browser, Page
+        from stellantis_hal.cli.hal_browser import HalBrowser, Page
 
-        await Browser(client, name=name, page=Page(resource, trail), masked=settings.masked).run_async()
+        await HalBrowser(client, name=name, page=Page(resource, trail), masked=settings.masked).run_async()
 
 
 @asynccontextmanager

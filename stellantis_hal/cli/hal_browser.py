@@ -24,7 +24,7 @@ from stellantis_hal.cli.visible import is_secret, mask_secrets, visible
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.hal.uri_templates import variables
 
-__all__ = ["Browser", "HasEntryResource", "Page"]
+__all__ = ["HalBrowser", "HasEntryResource", "Page"]
 
 _MAX_ENTRIES = 1_000
 _MAX_HISTORY = 200
@@ -334,7 +334,7 @@ def shown(text: str) -> Text:
     return Text(mask_secrets(text))
 
 
-class Browser(App[None]):
+class HalBrowser(App[None]):
     """The browser.
 
     Args:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import httpx
 
     from stellantis_hal.navigation.cache.store import CacheStore
-    from stellantis_hal.resources.control.event_feed import EventFeed
     from stellantis_hal.resources.control.operation import Operation
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities

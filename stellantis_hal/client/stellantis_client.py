@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stellantis_hal.client.account import Account
     from stellantis_hal.navigation.cache.store import CacheStore
     from stellantis_hal.navigation.fetch_protocol import Fetch
-    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 

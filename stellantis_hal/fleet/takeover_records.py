@@ -22,7 +22,7 @@ from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TakeoverRecords", "VehiclePollRecord"]
+__all__ = ["AccountRecord", "BurstRecord", "RestoredAccount", "TakeoverRecords", "VehiclePollRecord"]
 
 R = TypeVar("R")
 
@@ -107,7 +107,7 @@ class AccountRecord:
 
 
 @attrs.frozen(kw_only=True)
-class PacingRecord:
+class BurstRecord:
     """How much of its burst a watch has left.
 
     Attributes:
@@ -275,18 +275,18 @@ class TakeoverRecords:
         level = self._level()
         if level is not None and contents:
             at = anyio.current_time() + offset
-            await self._store.save(self._pacing_key, PacingRecord(at=at, level=level).dump())
+            await self._store.save(self._pacing_key, BurstRecord(at=at, level=level).dump())
 
     # ------------------------------------------------------------------------------------------- read
 
-    async def load_pacing(self) -> PacingRecord | None:
+    async def load_pacing(self) -> BurstRecord | None:
         """Return what was left of the burst; None where nothing is known.
 
         Raises:
             CheckpointError: the store failed.
         """
         content = None if self._store is None else await self._store.load(self._pacing_key)
-        return None if content is None else _read(PacingRecord.load, content)
+        return None if content is None else _read(BurstRecord.load, content)
 
     async def load_account(
         self, store: CheckpointStore, account: PolledAccount, *, relist: float

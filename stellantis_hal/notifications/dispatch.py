@@ -9,7 +9,7 @@ from typing import TypeVar
 from stellantis_hal.notifications.events import Notification, RemoteEvent
 from stellantis_hal.notifications.inbox import StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry
-from stellantis_hal.resources.control.event_feed import OperationStep
+from stellantis_hal.resources.control.receiver_protocol import OperationStep
 
 __all__ = ["Dispatch"]
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.hal.redaction import mask_text
-from stellantis_hal.hal.repeated import RepeatedEvent
 from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyError, read_body
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.events import Notification
@@ -21,7 +21,7 @@ from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
-from stellantis_hal.resources.control.event_feed import OperationStep
+from stellantis_hal.resources.control.receiver_protocol import OperationStep
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["Receiver"]
@@ -100,9 +100,9 @@ class Receiver:
         self._clock = clock
         self._dispatch = Dispatch()
         self._has_warned = False
-        self._failures = RepeatedEvent()
-        self._refusals = RepeatedEvent()
-        self._slow_bodies = RepeatedEvent()
+        self._failures = LogThrottle()
+        self._refusals = LogThrottle()
+        self._slow_bodies = LogThrottle()
 
     def __repr__(self) -> str:
         """Show nothing of the path and the token."""

@@ -17,7 +17,7 @@ import anyio
 import attrs
 
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.repeated import RepeatedEvent
+from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
@@ -31,7 +31,7 @@ from stellantis_hal.notifications.inbox import (
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
-from stellantis_hal.transport.event_loop import LoopHandle
+from stellantis_hal.transport.running_loop import LoopHandle
 
 __all__ = ["SQLiteInbox"]
 
@@ -114,7 +114,7 @@ class SQLiteInbox:
         self._cleaned_at = _LONG_AGO
         self._waiters: dict[object, tuple[LoopHandle, anyio.Event]] = {}
         self._stored = 0
-        self._dropped = RepeatedEvent()
+        self._dropped = LogThrottle()
         self._duplicates = 0
         self._is_consumed = False
         self._lock_path = None if self._database.path == ":memory:" else Path(path).absolute()

@@ -41,7 +41,7 @@ from stellantis_hal.simulator.notifications.deliveries import (
 from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.world.car import Car, CarRefusal
-from stellantis_hal.simulator.world.controls import ChargeProgram, ClimateProgram, Controls
+from stellantis_hal.simulator.world.car_controls import CarControls, ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
     Account,
@@ -64,13 +64,13 @@ __all__ = [
     "Alert",
     "BackendVariant",
     "Car",
+    "CarControls",
     "CarRefusal",
     "ChargeProgram",
     "ClimateProgram",
     "ClockReading",
     "ClockSkew",
     "Collision",
-    "Controls",
     "Course",
     "CutBody",
     "Delay",

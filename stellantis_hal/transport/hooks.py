@@ -268,12 +268,10 @@ class CallReporter:
         account = None if self._account is None else mask_repr(self._account)
         return {**self._call_fields(masked, attempt), "account": account, **fields}
 
-    def on_request(self, url: str, *, attempt: int, size: int | None) -> None:
+    def on_request(self, hook: Callable[[RequestRecord], None], url: str, *, attempt: int, size: int | None) -> None:
         """Call the hook of a request that is about to be sent."""
-        hook = self._hooks.on_request
-        if hook is not None:
-            record = RequestRecord(**self._call_fields(mask_url(url), attempt), bytes=size)
-            call_hook(self._hooks, "on_request", hook, record)
+        record = RequestRecord(**self._call_fields(mask_url(url), attempt), bytes=size)
+        call_hook(self._hooks, "on_request", hook, record)
 
     def on_response(
         self, url: str, status: int, seconds: float, *, attempt: int, size: int, quota: Quota | None

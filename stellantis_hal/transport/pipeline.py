@@ -402,9 +402,10 @@ class _Call:
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
-                        if context.hooks.on_request is not None:
+                        hook = context.hooks.on_request
+                        if hook is not None:
                             size = _size_of(self._request.content)
-                            self._observer.on_request(url, attempt=self._attempt, size=size)
+                            self._observer.on_request(hook, url, attempt=self._attempt, size=size)
                         if self._request.on_sending is not None:
                             self._request.on_sending()
                         if self._api is None or self._api.trusts(url):

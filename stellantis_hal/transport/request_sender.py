@@ -27,11 +27,11 @@ from stellantis_hal.transport.backends.default import backend_loader, make_backe
 from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
-from stellantis_hal.transport.event_loop import loop_time
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames
+from stellantis_hal.transport.running_loop import loop_time
 from stellantis_hal.transport.semaphore import TimedSemaphore
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def _load_borrowed() -> None:
 
 
 def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> HttpBackend:
-    from stellantis_hal.transport.backends.httpx_transport import HttpxBackend
+    from stellantis_hal.transport.backends.httpx_backend import HttpxBackend
 
     return HttpxBackend(transport, seconds)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from stellantis_hal.transport.event_loop import loop_time
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.running_loop import loop_time
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
 __all__ = ["TimedSemaphore"]

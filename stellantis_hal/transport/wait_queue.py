@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.transport.event_loop import LoopHandle, WakeableTask
+from stellantis_hal.transport.running_loop import LoopHandle, WakeableTask
 
 __all__ = ["WaitQueueTimer", "Waiter"]
 

@@ -103,14 +103,14 @@ def test_the_extra_is_named_where_it_is_missing(
 
 
 def test_the_browser_is_opened(server: tuple[str, FormServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    from stellantis_hal.cli.hal_browser import Browser
+    from stellantis_hal.cli.hal_browser import HalBrowser
 
     pages: list[Any] = []
 
-    async def run_async(self: Browser) -> None:
+    async def run_async(self: HalBrowser) -> None:
         pages.append(self.page)
 
-    monkeypatch.setattr(Browser, "run_async", run_async)
+    monkeypatch.setattr(HalBrowser, "run_async", run_async)
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", returns(True))
     assert run(server[0], "--follow", "people").exit_code == 0
     assert str(pages[0].trail) == "await hal.follow('people')"

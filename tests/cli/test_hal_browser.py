@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
-from stellantis_hal.cli.hal_browser import Browser, ConfirmScreen, FormScreen, Page, entries_of
+from stellantis_hal.cli.hal_browser import ConfirmScreen, FormScreen, HalBrowser, Page, entries_of
 from stellantis_hal.cli.python_expression import PythonExpression
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 class Driven:
     """A browser with its pilot."""
 
-    def __init__(self, browser: Browser, pilot: Pilot[None]) -> None:
+    def __init__(self, browser: HalBrowser, pilot: Pilot[None]) -> None:
         self.browser = browser
         self.pilot = pilot
 
@@ -80,7 +80,7 @@ async def browsing(
 ) -> AsyncGenerator[Driven]:
     transport = app if isinstance(app, httpx.AsyncBaseTransport) else httpx.ASGITransport(app)
     async with HalClient(url, transport=transport) as client:
-        browser = Browser(client, masked=masked)
+        browser = HalBrowser(client, masked=masked)
         async with browser.run_test(size=size) as pilot:
             driven = Driven(browser, pilot)
             await driven.settle()
@@ -376,7 +376,7 @@ async def test_loading_can_be_stopped() -> None:
         raise AssertionError
 
     async with HalClient(URL, transport=httpx.MockTransport(never)) as client:
-        browser = Browser(client)
+        browser = HalBrowser(client)
         async with browser.run_test() as pilot:
             await pilot.pause()
             await pilot.press("escape")
@@ -390,7 +390,7 @@ async def test_the_simulated_api() -> None:
     async with simulated_client(simulator) as client:
         account = simulated_account(client, simulator)
         start = Page(await account.root(), PythonExpression.at("account"))
-        browser = Browser(account, name="account", page=start)
+        browser = HalBrowser(account, name="account", page=start)
         async with browser.run_test(size=(100, 40)) as pilot:
             driven = Driven(browser, pilot)
             await driven.settle()

@@ -17,7 +17,7 @@ from tests.support.simulated import client_of, world
 
 pytestmark = pytest.mark.wall_clock
 
-URL = "https://user:pw@hooks.example.org/st/k3Jx0v"
+URL = "https://hooks.example.org/st/k3Jx0v"
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ import pytest
 import stellantis_hal
 from stellantis_hal import Account, OperationOutcome, StellantisClient, Vehicle, Webhook, watch
 from stellantis_hal.simulator import ScriptedFault, Simulator, TooManyRequests
+from stellantis_hal.structuring.msgspec_structs import forget_unknown_keys
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
 
 PACKAGE = Path(stellantis_hal.__file__).parent
@@ -118,6 +119,7 @@ async def test_walk_of_a_429(account: Account, simulator: Simulator) -> None:
 
 async def test_walk_of_an_unknown_field(account: Account) -> None:
     vehicle = await car_of(account)
+    forget_unknown_keys()  # that an earlier test has shown
     with traced() as calls:
         status = await vehicle.status()
     assert status is not None

@@ -163,6 +163,10 @@ def test_a_boolean_differs_from_the_equal_number(old: Any, new: Any) -> None:
     assert diff({"a": old}, {"a": new}) == (Change("a", old, new),)
 
 
+def test_numbers_that_are_equal_do_not_differ() -> None:
+    assert diff({"a": 1, "b": 2.0}, {"a": 1.0, "b": 2}) == ()
+
+
 def test_paths_have_names_and_indices() -> None:
     assert plain_by_path({"a": {"b": [1, {"c": 2}]}, "d": [], "e": {}}) == {
         "a.b[0]": 1,

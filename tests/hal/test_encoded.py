@@ -162,6 +162,8 @@ def test_a_pickled_one_is_decoded() -> None:
 
 def test_without_msgspec_nothing_is_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoded, "_HAS_MSGSPEC", False)
+    monkeypatch.setattr(encoded, "_decoders", None)  # not called
+    encoded.load_decoders()
     assert parse_encoded(PAGE) is None
 
 

@@ -32,7 +32,7 @@ from stellantis_hal.structuring.msgspec_reader import MsgspecReader
 from stellantis_hal.structuring.msgspec_structs import MAX_LEARNED, forget_unknown_keys
 from stellantis_hal.structuring.problems import Extra, FutureLimit
 from stellantis_hal.structuring.scalars import ScalarCodec, Seconds
-from tests.structuring.test_wire_reading import resource_of
+from tests.structuring.test_msgspec_reading import resource_of
 
 pytest.importorskip("msgspec")
 

@@ -149,6 +149,13 @@ async def test_a_permanent_failure_ends_the_retries() -> None:
     assert len(attempts.times) == 2
 
 
+async def test_a_permanent_failure_at_first_is_not_retried() -> None:
+    attempts = Attempts(ApiError("gone", status=410))
+    with pytest.raises(ApiError):
+        await attempts.run()
+    assert len(attempts.times) == 1
+
+
 async def test_other_errors_pass_untouched() -> None:
     attempts = Attempts(ConfigurationError("no"))
     with pytest.raises(ConfigurationError):

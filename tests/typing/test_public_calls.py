@@ -224,6 +224,7 @@ from stellantis_hal import (
     RetryRecord,
     RetryRule,
     Scope,
+    SecretPlacementWarning,
     ServerError,
     Slot,
     SQLiteCache,
@@ -286,7 +287,6 @@ from stellantis_hal import (
     WatchEvent,
     WatchSource,
     Webhook,
-    WebhookSecretWarning,
     WebSocket,
     Window,
     WriteOptions,
@@ -1086,7 +1086,7 @@ async def test_callbacks() -> None:
         assert_type(await callbacks.get(callback.id or ""), Callback)
         await callback.delete(with_monitors=True)
         await callbacks.create(target, label="other")
-    assert issubclass(WebhookSecretWarning, UserWarning)
+    assert issubclass(SecretPlacementWarning, UserWarning)
 
 
 @pytest.mark.anyio

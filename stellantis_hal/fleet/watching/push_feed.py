@@ -16,11 +16,11 @@ from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import CallbackFailed
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.registry import Registry
-from stellantis_hal.hal.repeated import RepeatedEvent
+from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent
 from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.resources.status import Status
-from stellantis_hal.transport.event_loop import LoopHandle
+from stellantis_hal.transport.running_loop import LoopHandle
 
 __all__ = ["RARER", "NotificationSource", "PushFeed"]
 
@@ -77,7 +77,7 @@ class PushFeed:
         self._emit = emit
         self._counts = counts
         self._waiting: deque[Notification] = deque(maxlen=_MAX_WAITING)
-        self._lost = RepeatedEvent()
+        self._lost = LogThrottle()
         self._arrived = anyio.Event()
         self._fed: dict[WatchedVehicle, _Feed] = {}
         self._by_vin: dict[str, WatchedVehicle] = {}

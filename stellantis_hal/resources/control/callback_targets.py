@@ -22,11 +22,11 @@ __all__ = [
     "AttributePlacement",
     "EventAttribute",
     "PushDevices",
+    "SecretPlacementWarning",
     "Target",
     "TargetKind",
     "WebSocket",
     "Webhook",
-    "WebhookSecretWarning",
     "attributes_body",
     "check_attributes",
     "complete_attributes",
@@ -45,7 +45,7 @@ TargetKind: TypeAlias = Literal["webhook", "pushnotif", "websocket"]
 """The kinds of targets, by the vendor's names."""
 
 
-class WebhookSecretWarning(UserWarning):
+class SecretPlacementWarning(UserWarning):
     """A secret of a webhook stands where a batch of events does not have it."""
 
 
@@ -293,7 +293,7 @@ def warn_of_lost_secrets(attributes: Iterable[EventAttribute]) -> None:
             warnings.warn(
                 f"the secret of the {each.part} attribute {each.key!r} is missing from every batch, and the vendor "
                 'sends batches after each outage: pass it as Webhook(…, token="…") too, which is in the body',
-                WebhookSecretWarning,
+                SecretPlacementWarning,
                 stacklevel=4,
             )
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
-    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
@@ -46,7 +46,7 @@ class ControlContext:
 
             require_type("state", state, StateStore, None, instead="SQLiteState(path)")
         if receiver is not None:
-            from stellantis_hal.resources.control.event_feed import EventFeed
+            from stellantis_hal.resources.control.receiver_protocol import EventFeed
 
             require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
         return cls(policy=policy, state=state, feed=receiver)

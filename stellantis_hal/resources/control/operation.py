@@ -39,7 +39,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
-    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
 
 __all__ = [
     "Operation",

@@ -49,7 +49,7 @@ from stellantis_hal.resources.control.operation import (
     server_time,
     services_of,
 )
-from stellantis_hal.resources.control.remote_actions import Action, ActionKind
+from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteAction
 from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
@@ -214,7 +214,7 @@ class Remote:
             await anyio.sleep(min(pause, left))
             pause = min(_LONGEST_PAUSE, pause * _GROWTH)
 
-    async def _send(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation:
+    async def _send(self, action: RemoteAction, label: str | None = None, *, force: bool = False) -> Operation:
         """Send one command, once."""
         kind = action.kind
         full_label = f"{actions.check_label(label, kind)}-{_random_letters()}"
@@ -373,7 +373,7 @@ def _vehicle_url(vehicle: HalResource) -> str:
     return (url or vehicle.url).partition("?")[0]
 
 
-def _is_unsupported(capabilities: Capabilities, action: Action) -> bool:
+def _is_unsupported(capabilities: Capabilities, action: RemoteAction) -> bool:
     """Return whether the capabilities of a vehicle exclude an action; what they do not say excludes nothing."""
     name, remote = action.kind.capability, capabilities.remote
     if name is None or remote is None:

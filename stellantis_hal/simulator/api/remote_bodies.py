@@ -9,7 +9,7 @@ from typing import Any
 
 from stellantis_hal.simulator.api.request_context import Refusal
 from stellantis_hal.simulator.world.car import Car
-from stellantis_hal.simulator.world.controls import ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.car_controls import ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import Spot
 
 __all__ = ["FLEET_ACTIONS", "SCOPES", "TYPES", "action_of", "check_remote", "execute"]

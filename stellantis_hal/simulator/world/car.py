@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.simulator.world.controls import (
+from stellantis_hal.simulator.world.car_controls import (
     CHARGE_TYPES,
     DOORS,
     PRIVACY_STATES,
+    CarControls,
     ChargeProgram,
     ClimateProgram,
-    Controls,
 )
 from stellantis_hal.simulator.world.entities import Spot, VehicleState
 
@@ -80,7 +80,7 @@ class Car:
         return self._world.vehicle_state(self.vehicle)
 
     @property
-    def controls(self) -> Controls:
+    def controls(self) -> CarControls:
         """Everything that can be set: doors, climate, programs, privacy and more."""
         return self.state.controls
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.simulator.world.controls import NO_CONTROLS, Controls
+from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarControls
 
 __all__ = [
     "BRANDS",
@@ -262,7 +262,7 @@ class VehicleState:
     charging: Charging | None = None
     load: float = 1.0
     temperature: float = 12.5
-    controls: Controls = NO_CONTROLS
+    controls: CarControls = NO_CONTROLS
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.car import Car
-from stellantis_hal.simulator.world.controls import NO_CONTROLS, Controls
+from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarControls
 from stellantis_hal.simulator.world.driver import Driver, Leg, Stand
 from stellantis_hal.simulator.world.entities import (
     Account,
@@ -83,7 +83,7 @@ class World:
         self._changes: dict[int, dict[str, Any]] = {}
         self._locks: dict[int, tuple[datetime, bool]] = {}
         self._reports: dict[int, datetime] = {}
-        self._controls: dict[int, Controls] = {}
+        self._controls: dict[int, CarControls] = {}
         self._cars: dict[int, Car] = {}
         self.log: ReportLog = ReportLog()
         self._clock: Callable[[], datetime] | None = None
@@ -425,7 +425,7 @@ class World:
 
     # ------------------------------------------------------------------ changes by a car
 
-    def set_controls(self, vehicle: str, controls: Controls) -> bool:
+    def set_controls(self, vehicle: str, controls: CarControls) -> bool:
         """Replace what is set on a car, reported now; return whether it differs."""
         number = self.generator.find(vehicle)
         before = self._controls.get(number, NO_CONTROLS)

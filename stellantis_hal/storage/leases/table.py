@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-__all__ = ["LeaseTable", "LeaseView", "RebalanceSteps", "ShardOwnership", "decide"]
+__all__ = ["LeaseTable", "LeaseView", "RebalanceSteps", "ShardOwner", "decide"]
 
 
-class ShardOwnership(NamedTuple):
+class ShardOwner(NamedTuple):
     """Ownership of a shard.
 
     Attributes:
@@ -32,7 +32,7 @@ class LeaseView:
     """
 
     members: Mapping[str, int]
-    shards: Mapping[int, ShardOwnership]
+    shards: Mapping[int, ShardOwner]
 
 
 class LeaseTable(Protocol):
@@ -100,7 +100,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
         held: epochs of the shards that it holds.
         shards: number of shards.
     """
-    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != ShardOwnership(member, epoch))
+    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != ShardOwner(member, epoch))
     kept = len(held) - len(lost)
     living = view.members.keys() | {member}
     owned = dict.fromkeys(living, 0)
@@ -110,7 +110,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     first = sum(member.encode())  # members that look at the same time begin at different shards
     for step in range(shards):
         shard = (first + step) % shards
-        owner = view.shards.get(shard, ShardOwnership("", 0))
+        owner = view.shards.get(shard, ShardOwner("", 0))
         if owner.member == member:
             if held.get(shard) != owner.epoch:  # of an answer that was lost
                 own.append((shard, owner.epoch))

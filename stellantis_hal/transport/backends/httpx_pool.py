@@ -17,7 +17,7 @@ import httpx
 from stellantis_hal.hal.redaction import MASK
 from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.backends.base import Outgoing, StreamingResponse
-from stellantis_hal.transport.backends.httpx_transport import HttpxBackend, HttpxResponse
+from stellantis_hal.transport.backends.httpx_backend import HttpxBackend, HttpxResponse
 from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, Proxy, ProxySettings
 

@@ -23,7 +23,6 @@ from stellantis_hal.errors import (
     LimiterSlotExpiredError,
 )
 from stellantis_hal.storage.sqlite import StorageError
-from stellantis_hal.transport.event_loop import loop_time
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.rate_limit.fallback_ledger import FallbackLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
@@ -38,6 +37,7 @@ from stellantis_hal.transport.rate_limit.protocol import (
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
 from stellantis_hal.transport.rate_limit.shared_ledger import ALIVE, SECOND, UNLIMITED, LedgerReply, LedgerRequest
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
+from stellantis_hal.transport.running_loop import loop_time
 
 __all__ = ["LedgerClient", "LedgerConnection", "OnOutage"]
 

@@ -204,10 +204,8 @@ class BurstWindow:
         self._samples += 1
         if self._samples % _GENERATION == 0:
             self._previous_smallest, self._smallest = self._smallest, math.inf
-            self._saved = min(self._previous_smallest, self.span)
-        if round_trip < self._smallest:
-            self._smallest = max(round_trip, 0.0)
-            self._saved = min(self._smallest, self._previous_smallest, self.span)
+        self._smallest = max(round_trip, 0.0)
+        self._saved = min(self._smallest, self._previous_smallest, self.span)
 
     def forget_round_trips(self) -> None:
         """Subtract nothing until there are enough new samples; used after the server refused a request."""

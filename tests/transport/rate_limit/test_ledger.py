@@ -36,6 +36,17 @@ def test_background_waits_for_the_reserved_day_share() -> None:
     assert ledger.available_at(0.0, background=True) == 60 + 86_400
 
 
+def test_no_token_is_taken_that_congestion_control_refuses() -> None:
+    ledger = QuotaLedger(RateLimits(None, None), interactive_share=0.0)
+    ledger.advance(0.0)
+    ledger.answered(0.0, ledger.take(0.0, background=False), None, refused=True)
+    now = ledger.paused_until
+    ledger.advance(now)
+    taken = [ledger.take(now, background=False) for _ in range(100)]
+    assert taken[0] >= 0
+    assert taken[-1] == -1
+
+
 def test_interactive_need_not_wait_while_its_share_is_left() -> None:
     ledger = QuotaLedger(RateLimits(2, None), interactive_share=0.5)
     ledger.answered(0.0, ledger.take(0.0, background=False), None)

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from stellantis_hal.simulator.world.entities import Spot
 
-__all__ = ["CHARGE_TYPES", "DOORS", "NO_CONTROLS", "PRIVACY_STATES", "ChargeProgram", "ClimateProgram", "Controls"]
+__all__ = ["CHARGE_TYPES", "DOORS", "NO_CONTROLS", "PRIVACY_STATES", "CarControls", "ChargeProgram", "ClimateProgram"]
 
 DOORS = ("Driver", "Passenger", "RearLeft", "RearRight", "Trunk")
 PRIVACY_STATES = ("None", "Geolocation", "Full")
@@ -47,7 +47,7 @@ class ChargeProgram:
 
 
 @attrs.frozen(kw_only=True)
-class Controls:
+class CarControls:
     """Settings of a car. The default is a car that stands closed, with everything off.
 
     Attributes:
@@ -89,4 +89,4 @@ class Controls:
     reachable: bool = True
 
 
-NO_CONTROLS = Controls()
+NO_CONTROLS = CarControls()

@@ -7,7 +7,7 @@ import anyio.to_thread
 import pytest
 import trio
 
-from stellantis_hal.transport.event_loop import LoopHandle, loop_time
+from stellantis_hal.transport.running_loop import LoopHandle, loop_time
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
@@ -86,6 +86,12 @@ def test_a_loop_that_hosts_trio_is_not_that_of_its_guest() -> None:
         return await done, loop.is_running()
 
     assert asyncio.run(host()) == (False, True)
+
+
+def test_a_waiter_that_does_not_wait_need_not_go_on() -> None:
+    waiter = Waiter()
+    waiter.go_on()
+    assert not waiter.done
 
 
 async def test_a_waiter_that_is_done_before_it_waits_does_not_wait() -> None:

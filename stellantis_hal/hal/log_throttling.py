@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["RepeatedEvent"]
+__all__ = ["LogThrottle"]
 
 
-class RepeatedEvent:
+class LogThrottle:
     """Something that may happen thousands of times an hour: it is told at first, and then each time it has doubled.
 
     Attributes:
         count: how often it has happened since the start, or since :meth:`end`.
 
     Example:
-        >>> failure = RepeatedEvent()
+        >>> failure = LogThrottle()
         >>> [number for number in range(1, 20) if failure.is_told()]
         [1, 2, 4, 8, 16]
         >>> failure.end(), failure.is_told()
