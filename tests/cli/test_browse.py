@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import uvicorn
@@ -120,7 +120,11 @@ def test_the_browser_needs_a_terminal(server: tuple[str, FormServer], monkeypatc
     ran = run(server[0])
     assert ran.exit_code == 2
     assert "standard input is not one; --json needs none" in " ".join(ran.output.split())
-    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: stream.name == "<stdin>")
+
+    def is_standard_input(stream: TextIO) -> bool:
+        return stream.name == "<stdin>"
+
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", is_standard_input)
     assert "standard error is not one" in " ".join(run(server[0]).output.split())
 
 
