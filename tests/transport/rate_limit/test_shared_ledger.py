@@ -78,6 +78,33 @@ def test_token_returns_at_the_instant_of_its_answer() -> None:
     assert desk.take("a", interactive=1).delays == (50_000,)
 
 
+@pytest.mark.parametrize(("returns_in", "delays"), [(100_000, (100_000,)), (100_001, ())])
+def test_token_is_granted_up_to_the_look_ahead(returns_in: int, delays: tuple[int, ...]) -> None:
+    desk = Desk(per_second=10, share=0)
+    desk.open("a")
+    desk.take("a", interactive=10)
+    assert desk.take("a", interactive=1, answered=(Answered(1, -1, returns_in),)).delays == delays
+
+
+@pytest.mark.parametrize(("pause", "delays"), [(100_000, (100_000,)), (100_001, ())])
+def test_pause_is_waited_for_up_to_the_look_ahead(pause: int, delays: tuple[int, ...]) -> None:
+    desk = Desk(per_second=10, share=0)
+    desk.open("a")
+    assert desk.take("a", interactive=1, pause=pause).delays == delays
+
+
+@pytest.mark.parametrize(("before", "is_listed"), [(2 * SECOND + 1, False), (2 * SECOND, True), (1, True), (0, False)])
+def test_returning_tokens_are_told_by_the_clock_of_now(before: int, *, is_listed: bool) -> None:
+    """Those of the next two windows; the clock shows less than the one before."""
+    desk = Desk(per_second=10)
+    desk.open("a")
+    desk.take("a", interactive=1)
+    desk.take("a", answered=(Answered(1, -1, 700_000),))
+    desk.ledger.change_clock(5 * SECOND, elapsed=100_000)
+    at = 5 * SECOND + 600_000
+    assert desk.ledger.returning(at - before) == ([(1, at)] if is_listed else [])
+
+
 def test_smallest_round_trip_of_all_is_subtracted() -> None:
     """While one process does not know its own, nothing is."""
     desk = Desk(per_second=1, share=0)
