@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -169,6 +170,30 @@ async def test_a_slow_body_is_not_bounded_in_all() -> None:
     opened, _ = session(lambda _: httpx.Response(200, stream=Dripping()), timeouts=Timeouts(read=65, total=180))
     async with opened:
         assert len(await read(opened.pipeline())) == 10
+
+
+async def test_a_body_that_does_not_close_is_left_after_a_while() -> None:
+    class Stuck:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            await anyio.lowlevel.checkpoint()
+            return b"a"
+
+        async def aclose(self) -> None:
+            await anyio.sleep(10_000)
+
+    class Stream(httpx.AsyncByteStream):
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return Stuck()
+
+    opened, _ = session(lambda _: httpx.Response(200, stream=Stream()))
+    async with opened:
+        start = anyio.current_time()
+        async with opened.pipeline().stream(Request(url=f"{API}/a"), limit=9) as response:
+            assert await anext(response.chunks) == b"a"
+        assert anyio.current_time() - start == pytest.approx(5.0, abs=1.0)
 
 
 @pytest.mark.parametrize("status", [404, 401])

@@ -53,6 +53,7 @@ async def test_the_secret_of_an_application_is_masked() -> None:
         ({"Authorization": "Bearer t0ken"}, None, ("t0ken",)),
         ({"Authorization": "t0ken"}, None, ("t0ken",)),
         ({"Authorization": "Basic ???"}, None, ()),
+        ({"Authorization": "Basic bWU6cDRzc3dvcmQ=!"}, None, ("bWU6cDRzc3dvcmQ=!",)),
         ({"Authorization": BASIC}, None, ("bWU6YSUyMHBhc3M=", "a%20pass", "a pass")),
         ({"Accept": "text/plain"}, b"password=s3cret", ()),
         (FORM, b"password=s3cret&grant_type=password&code=abc", ("s3cret",)),

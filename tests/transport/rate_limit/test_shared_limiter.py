@@ -487,20 +487,37 @@ async def test_share_is_used_in_an_outage(silence: float, caplog: pytest.LogCapt
     assert statistics[0].free_today is not None
 
 
-async def test_day_of_an_outage_is_booked() -> None:
+@pytest.mark.parametrize(("outages", "free"), [(1, 93), (2, 87)])
+async def test_day_of_an_outage_is_booked(outages: int, free: int) -> None:
     ledger = MemoryLedger()
     limiter = limiter_of(ledger, 10, 100, processes=1)
     async with entered(limiter):
         await spend(limiter)
+        for _ in range(outages):
+            ledger.is_away = True
+            await anyio.sleep(1.5)
+            for _ in range(5):
+                await spend(limiter)
+            ledger.is_away = False
+            await anyio.sleep(3.0)
+            await spend(limiter)
+        await anyio.sleep(2.0)
+        assert limiter.statistics.free_today == free
+
+
+async def test_pause_of_an_outage_is_handed_in_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = MemoryLedger()
+    first, second = limiter_of(ledger), limiter_of(ledger)
+    async with entered(first, second):
         ledger.is_away = True
         await anyio.sleep(1.5)
-        for _ in range(5):
-            await spend(limiter)
+        first.pause(20.0)
         ledger.is_away = False
         await anyio.sleep(3.0)
-        await spend(limiter)
-        await anyio.sleep(2.0)
-        assert limiter.statistics.free_today == 93
+        assert not first.is_away
+        assert second.statistics.paused_for == pytest.approx(17.0, abs=0.5)
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages.count("the limiter's ledger is back after 0.603 s") == 2
 
 
 async def test_day_is_divided_in_an_outage() -> None:
