@@ -168,6 +168,12 @@ def test_a_problem_document_is_parsed() -> None:
     assert "out of range" in str(api_error(422, {"type": "about:blank", "title": "Unfit", "detail": "out of range"}))
 
 
+def test_the_type_of_a_problem_may_be_missing() -> None:
+    error = api_error(422, {"title": "Unfit"}, content_type="application/problem+json")
+    assert error.problem_type == "about:blank"
+    assert api_error(422, {"title": "Unfit"}).problem_type is None
+
+
 def test_a_problem_document_may_have_only_a_title() -> None:
     assert "Unfit" in str(api_error(422, {"type": "about:blank", "title": "Unfit"}))
 

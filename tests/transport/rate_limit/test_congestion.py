@@ -519,6 +519,8 @@ def test_a_booking_taken_back_leaves_the_pace_as_it_was() -> None:
     control.take(before)
     control.give_back()
     assert control.available_at(before, 0) == pytest.approx(before)
+    control.take(before)
+    assert control.available_at(before, 0) == pytest.approx(before + 0.4)
 
 
 def test_without_a_rate_nothing_is_paced() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,16 @@ def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
 def test_a_newer_response_keeps_what_it_does_not_state() -> None:
     older = Quota(day=Window(100, 50), burst=Window(10, 5))
     assert older.updated(Quota(day=Window(100, 49))) == Quota(day=Window(100, 49), burst=Window(10, 5))
+
+
+@pytest.mark.parametrize("gap", [("day", "limit"), ("day", "remaining"), ("burst", "limit"), ("burst", "remaining")])
+def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
+    older = {"day": Window(100, 50), "burst": Window(10, 5)}
+    newer = {"day": Window(90, 40), "burst": Window(9, 4)}
+    window, name = gap
+    expected = {**newer, window: attrs.evolve(newer[window], **{name: getattr(older[window], name)})}
+    newer[window] = attrs.evolve(newer[window], **{name: None})
+    assert Quota(**older).updated(Quota(**newer)) == Quota(**expected)
 
 
 def test_a_newer_response_may_state_half_a_window() -> None:

@@ -118,6 +118,19 @@ def test_smallest_round_trip_of_all_is_subtracted() -> None:
     assert desk.take("a", interactive=1, round_trip=30_000).delays == (70_000,)
 
 
+def test_day_is_free_again_a_day_after_its_first_request() -> None:
+    desk = Desk(per_day=2, share=0)
+    desk.open("a")
+    first = START // MINUTE
+    assert desk.take("a", interactive=1).interactive == 1
+    desk.now += 2 * MINUTE
+    desk.take("a")
+    desk.now += SECOND
+    assert desk.take("a", interactive=1).interactive == 1
+    reply = desk.take("a", interactive=1)
+    assert (reply.is_day, reply.blocked_for) == (True, (first + DAY) * MINUTE - desk.now)
+
+
 def test_background_requests_leave_a_share() -> None:
     desk = Desk(per_second=10, per_day=100)
     desk.open("a")
