@@ -77,12 +77,13 @@ def test_a_newer_response_keeps_what_it_does_not_state() -> None:
 
 @pytest.mark.parametrize("gap", [("day", "limit"), ("day", "remaining"), ("burst", "limit"), ("burst", "remaining")])
 def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
-    older = {"day": Window(100, 50), "burst": Window(10, 5)}
-    newer = {"day": Window(90, 40), "burst": Window(9, 4)}
+    older, newer = Quota(day=Window(100, 50), burst=Window(10, 5)), Quota(day=Window(90, 40), burst=Window(9, 4))
     window, name = gap
-    expected = {**newer, window: attrs.evolve(newer[window], **{name: getattr(older[window], name)})}
-    newer[window] = attrs.evolve(newer[window], **{name: None})
-    assert Quota(**older).updated(Quota(**newer)) == Quota(**expected)
+
+    def with_number(number: int | None) -> Quota:
+        return attrs.evolve(newer, **{window: attrs.evolve(getattr(newer, window), **{name: number})})
+
+    assert older.updated(with_number(None)) == with_number(getattr(getattr(older, window), name))
 
 
 def test_a_newer_response_may_state_half_a_window() -> None:
