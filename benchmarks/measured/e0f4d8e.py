@@ -15,7 +15,7 @@ from typing import Any
 
 from stellantis_hal import HalDocument, HalResource, RateLimits
 
-_fetch: Any = import_module("stellantis_hal.navigation.fetch_protocol")
+_fetch: Any = import_module("stellantis_hal.navigation.fetch")
 _json: Any = import_module("stellantis_hal.hal.json")
 _uri: Any = import_module("stellantis_hal.hal.uri")
 _reader: Any = import_module("stellantis_hal.resources.reader")
