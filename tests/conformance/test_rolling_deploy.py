@@ -33,18 +33,20 @@ ACCOUNTS, CARS, PER_SECOND = 4, 8, 40
 
 
 class Ledger:
-    """The refresh tokens that the identity server has issued and taken, and when each request came."""
+    """The refresh tokens that the identity server has issued and taken, when each request came, and for which paths."""
 
     def __init__(self) -> None:
         self.issued: list[str] = []
         self.spent: Counter[str] = Counter()
         self.requests: list[float] = []
+        self.answered: set[str] = set()
 
     def watching(self, application: Any) -> Any:
         async def noted(scope: Any, receive: Any, send: Any) -> None:
             self.requests.append(time.monotonic())
             if scope["type"] != "http" or not scope["path"].endswith("access_token"):
                 await application(scope, receive, send)
+                self.answered.add(scope.get("path", ""))
                 return
             received, sent = bytearray(scope["query_string"] + b"&"), bytearray()
 
@@ -102,11 +104,12 @@ class Deployment:
         lines = [line.split(" ", 2) for line in self.output.read_text().splitlines()]
         return [line[-1] for line in lines if line[1] == kind]
 
-    async def until(self, is_so: Callable[[], bool], seconds: float) -> None:
+    async def until(self, is_so: Callable[[], bool], seconds: float, describe: Callable[[], str] = str) -> None:
         """Wait for other processes."""
-        with anyio.fail_after(seconds):
+        with anyio.move_on_after(seconds):
             while not is_so():  # noqa: ASYNC110
                 await anyio.sleep(0.05)
+        assert is_so(), describe() + self.errors.read_text()
 
     async def start(self) -> None:
         port, before = free_port(), len(self.written("ready"))
@@ -209,9 +212,17 @@ async def test_a_rolling_deploy_loses_and_doubles_nothing(engine: str, tmp_path:
                 raised.append(parse_notification(content)[0].id)
                 await anyio.sleep(0.04)
 
-        def is_settled() -> bool:
+        def missing() -> tuple[set[str], set[str]]:
             stored = {key.split("/")[2] for key in deployment.written("trip")}
-            return set(raised) <= set(deployment.written("note")) and set(driven) <= stored
+            return set(raised) - set(deployment.written("note")), set(driven) - stored
+
+        def describe() -> str:
+            notes, trips = missing()
+            return (
+                f"missing: {len(notes)} of {len(raised)} notifications {sorted(notes)[:9]}, "
+                f"{len(trips)} of {len(driven)} trips {[(driven.index(each), each) for each in sorted(trips)[:9]]}; "
+                f"others: {deployment.written('other')}, errors: {deployment.written('error')}; "
+            )
 
         async def disturbed(replace: Callable[[], Awaitable[None]]) -> None:
             async with httpx.AsyncClient(trust_env=False) as client, anyio.create_task_group() as tasks:
@@ -221,7 +232,7 @@ async def test_a_rolling_deploy_loses_and_doubles_nothing(engine: str, tmp_path:
                 await replace()
                 await anyio.sleep(1)
                 tasks.cancel_scope.cancel()
-            await deployment.until(is_settled, 30)
+            await deployment.until(lambda: missing() == (set(), set()), 30, describe)
 
         async def replace_both() -> None:
             for _ in range(2):
@@ -234,7 +245,15 @@ async def test_a_rolling_deploy_loses_and_doubles_nothing(engine: str, tmp_path:
 
         for _ in range(2):
             await deployment.start()
-        await anyio.sleep(2)  # each car was polled once
+        # What a car had driven before its first poll is not new.
+        await deployment.until(
+            lambda: (
+                {car for car in cars for path in deployment.ledger.answered if f"/{car}/trips" in path} == set(cars)
+            ),
+            30,
+            lambda: f"polled: {sorted(deployment.ledger.answered)}; ",
+        )
+        await anyio.sleep(1)  # and stored
         await disturbed(replace_both)
         for kind in ("note", "trip"):
             assert max(Counter(deployment.written(kind)).values()) == 1, kind
