@@ -97,7 +97,7 @@ def take_tokens(turns: int) -> float:
         now = turn * 0.001
         ledger.advance(now)
         minute = ledger.take(now, background=False)
-        sending = ledger.sent(now)
+        sending = ledger.burst.sent(now)
         ledger.advance(now)
         ledger.answered(now, minute, 0.01, sending)
     return (time.process_time() - start) / turns * 1e6

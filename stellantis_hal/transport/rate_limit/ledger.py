@@ -129,10 +129,6 @@ class QuotaLedger:
         burst.take()
         return day.take()
 
-    def sent(self, now: float) -> int:
-        """Book a request as sent; return its number. Advance first."""
-        return self.burst.sent(now)
-
     def give_back(self, minute: int, sending: int | None = None) -> None:
         """Return a token of each window, because nothing was sent."""
         self.congestion.give_back()
