@@ -1,5 +1,6 @@
 """Trusted origins."""
 
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import httpx
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.errors import UntrustedOriginError
 from stellantis_hal.hal.uri import resolve
-from stellantis_hal.navigation.origins import Origins, origin_of
+from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins, origin_of
 
 ORIGINS = Origins("https://api.example/v4", "http://localhost:8080")
 
@@ -208,3 +209,28 @@ def test_an_untrusted_origin_error_names_the_remedy() -> None:
         "nothing was sent to vehicles: its origin is not trusted. The URL must be absolute, as in "
         "'https://api.example/a', or a path, as in '/a'; use follow() for relations."
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "is_inside"),
+    [
+        ("8.8.8.8", False),
+        ("[2606:4700::1111]", False),
+        ("api.example", False),
+        ("localhost.example", False),
+        ("10.0.0.1", True),
+        ("169.254.169.254", True),
+        ("127.0.0.1", True),
+        ("[fd00::1]", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("a.localhost.", True),
+        ("2130706433", True),
+    ],
+)
+def test_a_redirect_into_the_own_network_is_refused(host: str, *, is_inside: bool) -> None:
+    """Except from there: a program may read an API of its own network."""
+    refused = pytest.raises(UntrustedOriginError, match="into its network") if is_inside else nullcontext()
+    with refused:
+        ANY_ORIGIN.check_redirect("https://elsewhere.example/", f"https://{host}/")
+    ANY_ORIGIN.check_redirect("http://10.0.0.2/", f"http://{host}/")
