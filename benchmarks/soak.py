@@ -1,6 +1,6 @@
 """A soak of the watch: kills, faults, clock jumps, two accounts in two brands, with every law checked.
 
-Run it as ``python -m benchmarks.soak [--hours 170] [--vehicles 20] [--every 60] [--polls 200000] [--real]``. Time is
+Run it as ``python -m benchmarks.soak [--hours 175] [--vehicles 20] [--every 60] [--polls 200000] [--real]``. Time is
 jumped, with the simulator in the same process; ``--real`` takes as long as it says. Polls, utilisation of the limit,
 CPU time for each poll, memory and tasks are printed every ten seconds of real time.
 
@@ -68,7 +68,7 @@ class Options:
         seed: of kills, jumps and trips.
     """
 
-    hours: float = 170.0
+    hours: float = 175.0
     vehicles: int = 20
     every: float = 60.0
     polls: int = 200_000
