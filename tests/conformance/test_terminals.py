@@ -41,7 +41,7 @@ def test_a_shell_completes_commands_and_options(shell: str, environment: dict[st
         terminal.wait_for("loaded-42")
         terminal.type("stellantis-hal maint", "Tab")
         terminal.wait_for("stellantis-hal maintenance")
-        terminal.type("C-c")
+        terminal.type("C-u")
         terminal.type("stellantis-hal trips --geo", "Tab")
         terminal.wait_for("stellantis-hal trips --geojson")
 
