@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.harness.numbers import reached
-from benchmarks.harness.rows import Row, change_of
+from benchmarks.harness.rows import Row, change_of, verdict_beside
 
 __all__ = ["BEGIN", "END", "replace_between", "short_table", "whole_table", "write_pages"]
 
@@ -17,10 +17,10 @@ _SHORT = ("requests", "crowds", "pages", "memory", "start", "fleet_news")
 Key = tuple[str, str]
 
 
-def short_table(rows: Sequence[Row], heading: str) -> str:
+def short_table(rows: Sequence[Row], heading: str, before: Mapping[Key, Row] | None = None) -> str:
     """Return the table of the README: a choice of rows, and how many targets are missed in all."""
     judged = [row for row in rows if row.figure is not None]
-    missed = sum(not row.is_met for row in judged)
+    missed = sum(verdict_beside(row, (before or {}).get((row.concern, row.what))) != "reached" for row in judged)
     lines = ["| measured | compared with | reached | target | |", "|---|---|---|---|---|"]
     lines += [_line(row) for row in judged if row.concern in _SHORT]
     return "\n".join([heading, "", *lines, "", f"{len(judged) - missed} of {len(judged)} targets are reached."])
@@ -44,10 +44,9 @@ def _line_beside(row: Row, was: Row | None) -> str:
     if was is None:
         return f"| {row.what} | {row.against} | - | {reached(row)} | | {row.target} | {_verdict(row.verdict)} |"
     change = change_of(row, was)
-    target, verdict = row.target, row.verdict
-    if row.change is not None:
-        target, verdict = f"{row.change} of before", "reached" if row.change.is_met(change) else "missed"
-    cells = (row.what, row.against, reached(was), reached(row), f"{change:.2f}", target, _verdict(verdict))
+    target = row.target if row.change is None else f"{row.change} of before"
+    verdict = _verdict(verdict_beside(row, was))
+    cells = (row.what, row.against, reached(was), reached(row), f"{change:.2f}", target, verdict)
     return f"| {' | '.join(cells)} |"
 
 
@@ -74,7 +73,7 @@ def write_pages(root: Path, rows: Sequence[Row], heading: str, before: Mapping[K
         ValueError: a page has not one pair of markers; no page was changed.
     """
     pages = {
-        root / "README.md": short_table(rows, heading),
+        root / "README.md": short_table(rows, heading, before),
         root / "docs" / "explanation" / "performance.md": whole_table(rows, heading, before),
     }
     texts = {path: replace_between(path.read_text(encoding="utf-8"), table) for path, table in pages.items()}

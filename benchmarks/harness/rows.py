@@ -9,7 +9,7 @@ import attrs
 
 from benchmarks.harness.calibration import CALIBRATION, calibrated
 
-__all__ = ["Figure", "Row", "absolute", "change_of", "plain", "ratios", "relative"]
+__all__ = ["Figure", "Row", "absolute", "change_of", "plain", "ratios", "relative", "verdict_beside"]
 
 
 def _floats(values: Iterable[float]) -> tuple[float, ...]:
@@ -104,6 +104,13 @@ def change_of(row: Row, before: Row) -> float:
     """Return the values of a row by those of the same row of another tree: the median of interleaved rounds."""
     pairs = zip(row.values, before.values, strict=False)  # a tree may end with fewer rounds
     return statistics.median(now / was if was else float(now == was) for now, was in pairs)
+
+
+def verdict_beside(row: Row, before: Row | None) -> str:
+    """Return the verdict of a row: by its change where it has a target for that and an older tree ran beside."""
+    if before is None or row.change is None:
+        return row.verdict
+    return "reached" if row.change.is_met(change_of(row, before)) else "missed"
 
 
 def relative(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.harness.numbers import number, reached
 from benchmarks.harness.registry import CONCERNS
-from benchmarks.harness.rows import Row, change_of
+from benchmarks.harness.rows import Row, change_of, verdict_beside
 
 __all__ = ["show"]
 
@@ -58,10 +58,11 @@ def show(
         table.add_row(*cells)
     console.print(table)
     judged = [row for row in rows if row.figure is not None]
-    missed = [row for row in judged if not row.is_met]
+    verdicts = [(row, verdict_beside(row, (before or {}).get((row.concern, row.what)))) for row in judged]
+    missed = [(row, verdict) for row, verdict in verdicts if verdict != "reached"]
     console.print(f"{len(judged) - len(missed)} of {len(judged)} targets reached")
-    for row in missed:
-        console.print(f"  {row.verdict}: {row.what}: {reached(row)}, target {row.target}")
+    for row, verdict in missed:
+        console.print(f"  {verdict}: {row.what}: {reached(row)}, target {row.target}")
 
 
 def _cells(row: Row) -> list[str]:
@@ -75,7 +76,7 @@ def _before(row: Row, before: Mapping[Key, Row]) -> list[str]:
     if was is None:
         return ["-", ""]
     change = change_of(row, was)
-    verdict = "" if row.change is None else f" {row.change} {'reached' if row.change.is_met(change) else 'missed'}"
+    verdict = "" if row.change is None else f" {row.change} {verdict_beside(row, was)}"
     return [reached(was), f"{change:.2f}{verdict}"]
 
 

@@ -50,8 +50,9 @@ def test_table_beside_an_older_tree_has_the_change() -> None:
 @pytest.mark.parametrize(("was", "verdict"), [(10.0, "reached"), (5.0, "**missed**")])
 def test_change_is_judged_where_it_has_a_target(was: float, verdict: str) -> None:
     row = attrs.evolve(PAGE, change=Figure(most=0.77))
-    table = whole_table([row], "today:", {("pages", "a page"): attrs.evolve(row, values=(was,))})
-    assert f"| ≤ 0.77 of before | {verdict} |" in table
+    before = {("pages", "a page"): attrs.evolve(row, values=(was,))}
+    assert f"| ≤ 0.77 of before | {verdict} |" in whole_table([row], "today:", before)
+    assert f"{int(verdict == 'reached')} of 1 targets are reached." in short_table([row], "today:", before)
 
 
 def test_table_replaces_what_is_between_the_markers() -> None:
