@@ -1,8 +1,9 @@
 """A random sample of the mutants of each layer, and the share of them that the tests kill.
 
 mutmut makes the mutants. A first child process runs all selected tests and records which functions each reaches; after
-that a child for each mutant runs those tests, the cheapest first. Children are forked when the tests are collected and
-none has run. Run it by ``python -P``: the tests have to be imported from the folder of the mutants.
+that a child for each mutant runs those tests: first those of its layer, then the others, of both the cheapest first.
+Children are forked when the tests are collected and none has run. Run it by ``python -P``: the tests have to be
+imported from the folder of the mutants.
 """
 
 import argparse
@@ -28,35 +29,28 @@ FOLDER: Final = Path("mutants")
 
 
 class Layer(NamedTuple):
-    """A folder of the package, and the tests that are run against its mutants."""
+    """A folder of the package, and the tests that are run first against its mutants."""
 
     folder: str
     tests: tuple[str, ...]
 
 
-_OF_THE_API: Final = (
-    "bad_input",
-    "cross_checks",
-    "lossless",
-    "queries",
-    "sentinels",
-    "units",
-)  # what structuring reads
 LAYERS: Final = {
     "notifications": Layer("notifications", ("tests/notifications",)),
     "structuring": Layer(
-        "structuring",
-        (
-            "tests/structuring",
-            *(f"tests/resources/test_{name}.py" for name in _OF_THE_API),
-            "tests/integrations/test_pydantic.py",
-        ),
+        "structuring", ("tests/structuring", "tests/resources", "tests/integrations/test_pydantic.py")
     ),
     "rate_limit": Layer("transport/rate_limit", ("tests/transport",)),
     "transport": Layer("transport", ("tests/transport",)),
     "navigation": Layer("navigation", ("tests/navigation",)),
     "hal": Layer("hal", ("tests/hal", "tests/navigation")),
 }
+OF_ALL_LAYERS: Final = (  # run after those of the layer itself
+    *dict.fromkeys(tests for layer in LAYERS.values() for tests in layer.tests),
+    "tests/client",
+    "tests/credentials",
+    "tests/auth",
+)
 
 _KILLED, _SURVIVED, _TIMED_OUT, _NO_TESTS = "killed", "survived", "timed out", "no tests"
 _95_PERCENT: Final = 1.96
@@ -128,8 +122,9 @@ class MutantRuns:
         failures: ids of tests that failed without any mutant.
     """
 
-    def __init__(self, mutants: Sequence[str]) -> None:
+    def __init__(self, mutants: Mapping[str, Layer], seconds: float) -> None:
         self._mutants = mutants
+        self._seconds = seconds
         self._trampoline: Any = import_module("mutmut.mutation.trampoline")
         self._ends_at_failure = False
         self.verdicts: dict[str, Verdict] = {}
@@ -150,10 +145,14 @@ class MutantRuns:
         seconds, reached = self._measure(session.items)
         failing = set(self.failures)
         items = sorted(session.items, key=lambda item: seconds[item.nodeid])
-        for done, mutant in enumerate(self._mutants):
-            tests = set(reached.get(mutant.partition("__mutmut_")[0], ()))
-            chosen = [item for item in items if item.nodeid in tests - failing]
-            self.verdicts[mutant] = self._judge(mutant, chosen, sum(seconds[test] for test in tests))
+        for done, (mutant, layer) in enumerate(self._mutants.items()):
+            tests = set(reached.get(mutant.partition("__mutmut_")[0], ())) - failing
+            chosen, total = list[pytest.Item](), 0.0
+            for item in sorted(items, key=lambda item: not item.nodeid.startswith(layer.tests)):
+                if item.nodeid in tests and total <= self._seconds:
+                    chosen.append(item)
+                    total += seconds[item.nodeid]
+            self.verdicts[mutant] = self._judge(mutant, chosen, total)
             if sys.stderr.isatty():
                 print(f"\r{done + 1} of {len(self._mutants)}", end="", file=sys.stderr, flush=True)
         return True
@@ -241,6 +240,12 @@ def main(arguments: Iterable[str]) -> int:
     parser.add_argument("layers", nargs="*", metavar="layer", help=f"of {', '.join(LAYERS)}; without any: all")
     parser.add_argument("--sample", type=int, default=300, help="mutants of each layer; 300")
     parser.add_argument("--seed", type=int, default=26, help="of the draw; 26")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=15.0,
+        help="of the processor, for the tests of a mutant; the others are left out",
+    )
     parser.add_argument("--names", type=Path, help="a file with names of mutants to run instead of a sample")
     options = parser.parse_args(list(arguments))
     if unknown := set(options.layers) - set(LAYERS):
@@ -256,9 +261,8 @@ def main(arguments: Iterable[str]) -> int:
         wanted = set(options.names.read_text(encoding="utf-8").split())
         chosen = {layer: [name for name in found if name in wanted] for layer, found in names.items()}
     os.chdir(FOLDER)
-    runs = MutantRuns([name for sample in chosen.values() for name in sample])
-    tests = dict.fromkeys(path for layer in names for path in LAYERS[layer].tests)  # in their order, once each
-    status = pytest.main(["--rootdir=.", *config["pytest_add_cli_args"], *tests], plugins=[runs])
+    runs = MutantRuns({name: LAYERS[layer] for layer in chosen for name in chosen[layer]}, options.seconds)
+    status = pytest.main(["--rootdir=.", *config["pytest_add_cli_args"], *OF_ALL_LAYERS], plugins=[runs])
     for layer, sample in chosen.items():
         verdicts = {name: runs.verdicts[name] for name in sample if name in runs.verdicts}
         if verdicts:
