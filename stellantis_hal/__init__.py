@@ -282,6 +282,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
+    from stellantis_hal.resources.control.data_triggers import DataOperand, DataTrigger, Previous, data
     from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, RetryRule
     from stellantis_hal.resources.control.expressions import Expression
     from stellantis_hal.resources.control.failure_causes import FailureCause
@@ -295,19 +296,9 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
     from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
     from stellantis_hal.resources.control.remote_policy import PolicyRefusalReason, RemotePolicy
-    from stellantis_hal.resources.control.triggers import (
-        DataOperand,
-        DataTrigger,
-        Previous,
-        TimeEntry,
-        TimeTrigger,
-        Trigger,
-        Zone,
-        ZoneTrigger,
-        data,
-        times,
-        zone,
-    )
+    from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, times
+    from stellantis_hal.resources.control.trigger import Trigger
+    from stellantis_hal.resources.control.zone_triggers import Zone, ZoneTrigger, zone
     from stellantis_hal.resources.filters import AlarmEventType, TelemetryType, TripState
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.maintenance import Maintenance
@@ -938,9 +929,10 @@ _MODULES = {
     "resources.control.callback_targets": (
         "AttributePlacement EventAttribute PushDevices SecretPlacementWarning WebSocket Webhook"
     ),
-    "resources.control.triggers": (
-        "DataTrigger DataOperand Previous TimeEntry TimeTrigger Trigger Zone ZoneTrigger data times zone"
-    ),
+    "resources.control.data_triggers": "DataOperand DataTrigger Previous data",
+    "resources.control.time_triggers": "TimeEntry TimeTrigger times",
+    "resources.control.trigger": "Trigger",
+    "resources.control.zone_triggers": "Zone ZoneTrigger zone",
     "resources.filters": "AlarmEventType TelemetryType TripState",
     "resources.fleet": "Fleet",
     "resources.maintenance": "Maintenance",

@@ -17,9 +17,10 @@ from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
 from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
+from stellantis_hal.resources.control.data_triggers import DataOperand, data
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.monitor import Monitor
-from stellantis_hal.resources.control.triggers import DataOperand, Zone, data, zone
+from stellantis_hal.resources.control.zone_triggers import Zone, zone
 
 __all__ = ["callbacks", "monitors"]
 

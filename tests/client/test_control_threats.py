@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from stellantis_hal import Application, Brand, StellantisClient, StellantisError, Token, Webhook
-from stellantis_hal.resources.control.triggers import zone
+from stellantis_hal.resources.control.zone_triggers import zone
 
 pytestmark = pytest.mark.anyio
 

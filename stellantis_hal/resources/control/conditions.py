@@ -11,18 +11,11 @@ import attrs
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.resources.blocks.energy import Day
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
+from stellantis_hal.resources.control.data_triggers import DataTrigger, Previous
 from stellantis_hal.resources.control.expressions import Expression, ExpressionError, constant_value, parse_expression
-from stellantis_hal.resources.control.triggers import (
-    DataTrigger,
-    Previous,
-    TimeEntry,
-    TimeTrigger,
-    Trigger,
-    UnknownTrigger,
-    ZoneTrigger,
-    parse_weeks,
-    require_name,
-)
+from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, parse_weeks
+from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger, require_name
+from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
 from stellantis_hal.structuring.problems import RawProblem, record_problem
 from stellantis_hal.structuring.scalars import ScalarCodec
 from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant

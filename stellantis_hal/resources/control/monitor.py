@@ -21,7 +21,7 @@ from stellantis_hal.resources.control.callback_targets import (
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.expressions import Expression
-from stellantis_hal.resources.control.triggers import Trigger
+from stellantis_hal.resources.control.trigger import Trigger
 from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread

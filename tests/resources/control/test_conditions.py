@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from stellantis_hal import DataItem, Electric, Expression, Stolen, data, times, zone
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body, read_condition
 from stellantis_hal.resources.control.expressions import Name, constant_value
-from stellantis_hal.resources.control.triggers import TimeEntry, TimeTrigger, Trigger, UnknownTrigger, ZoneTrigger
+from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger
+from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger
+from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
 from stellantis_hal.structuring.problems import RawProblem
 
 home = zone("home", 48.8667, 2.3333, km=1)

@@ -23,8 +23,10 @@ from stellantis_hal import (
 )
 from stellantis_hal.resources.control.callback import callback_body, fleet_callback_body
 from stellantis_hal.resources.control.conditions import read_condition
+from stellantis_hal.resources.control.data_triggers import DataTrigger
 from stellantis_hal.resources.control.monitor import extensions, monitor_body
-from stellantis_hal.resources.control.triggers import DataTrigger, TimeTrigger, ZoneTrigger
+from stellantis_hal.resources.control.time_triggers import TimeTrigger
+from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import read
 from tests.resources.control.vendors import Vendor, connected

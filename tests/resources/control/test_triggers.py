@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 
 from stellantis_hal import DataItem, Electric, Operator, Stolen, data, times, zone
 from stellantis_hal.resources.control.data_items import facts_of
-from stellantis_hal.resources.control.triggers import (
-    TimeEntry,
-    TimeTrigger,
-    Trigger,
-    UnknownTrigger,
-    ZoneTrigger,
-    parse_weeks,
-)
+from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, parse_weeks
+from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger
+from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
 from tests.resources.control.vendor_tables import DATA_ITEMS, PREVIOUS_ITEMS
 
 EIGHT_HOURS = timedelta(hours=8)
