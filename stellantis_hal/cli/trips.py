@@ -24,7 +24,7 @@ from stellantis_hal.cli.wording import bar, remaining, to_json
 from stellantis_hal.fleet.backfilling import Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
-from stellantis_hal.fleet.export import trip_writer
+from stellantis_hal.fleet.export.writer import trip_writer
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.trip import Trip
 

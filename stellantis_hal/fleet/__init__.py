@@ -21,7 +21,8 @@ from stellantis_hal.fleet.events import (
     VehicleUnavailable,
     WatchEvent,
 )
-from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
+from stellantis_hal.fleet.export.destination import TripFileError
+from stellantis_hal.fleet.export.writer import TripWriter, trip_writer
 from stellantis_hal.fleet.poll import Poll, poll
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet

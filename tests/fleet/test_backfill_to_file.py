@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from stellantis_hal.fleet import SQLiteCheckpoints, Update, backfill, trip_writer
+from tests.fleet.export.test_writer import KINDS, Kind
 from tests.fleet.fleets import Fleet, a_fleet
-from tests.fleet.test_export import KINDS, Kind
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]  # SQLite works in a thread
 

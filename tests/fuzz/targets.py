@@ -20,7 +20,8 @@ from stellantis_hal.credentials.redirects import describe_paste, find_redirect
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.errors import FormError, TemplateError, TokenStoreError
 from stellantis_hal.fleet.deduplication import Checkpoint
-from stellantis_hal.fleet.trip_formats import FORMATS, ForeignContentError
+from stellantis_hal.fleet.export.formats import FORMATS
+from stellantis_hal.fleet.export.trip_format import ForeignContentError
 from stellantis_hal.hal.document import HalDocument, parse, serialize
 from stellantis_hal.hal.error_documents import read_error_document
 from stellantis_hal.hal.form_submission import fill, to_pairs, to_query

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from stellantis_hal.fleet import Update, trip_writer
-from stellantis_hal.fleet.export import CSV_COLUMNS
+from stellantis_hal.fleet.export.csv_rows import CSV_COLUMNS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle

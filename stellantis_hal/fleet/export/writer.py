@@ -1,4 +1,4 @@
-"""Writers for trips: JSON Lines, CSV, GeoJSON."""
+"""Writer of trips to a file."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from stellantis_hal.fleet.events import Update
-from stellantis_hal.fleet.trip_files import (
-    FileMode,
-    SupportsWrite,
-    TextDestination,
-    TripDestination,
-    TripFile,
-    TripFileError,
-)
-from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, CsvFormat, TripFormat, TripRow
+from stellantis_hal.fleet.export.csv_rows import CsvFormat
+from stellantis_hal.fleet.export.destination import TripDestination
+from stellantis_hal.fleet.export.formats import FORMATS
+from stellantis_hal.fleet.export.text_file import SupportsWrite, TextDestination
+from stellantis_hal.fleet.export.trip_file import FileMode, TripFile
+from stellantis_hal.fleet.export.trip_format import TripFormat
+from stellantis_hal.fleet.export.trip_row import TripRow
 from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 
-__all__ = ["CSV_COLUMNS", "FormatName", "TripFileError", "TripWriter", "VinForm", "trip_writer"]
+__all__ = ["FormatName", "TripWriter", "VinForm", "trip_writer"]
 
 FormatName = Literal["jsonl", "csv", "geojson"]
 """A file format of trips."""

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import trip_writer
-from stellantis_hal.fleet.export import CSV_COLUMNS
-from stellantis_hal.fleet.spreadsheet_formulas import neutralize, restore
-from tests.fleet.test_trip_files import trip
+from stellantis_hal.fleet.export.csv_rows import CSV_COLUMNS
+from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize, restore
+from tests.fleet.export.test_trip_files import trip
 
 DANGEROUS = "=+-@\t\r\n＝＋－＠"
 texts = st.text(alphabet=f"{DANGEROUS}';,\"5.eEa\u200b ", max_size=12) | st.text(max_size=12)

@@ -1,0 +1,1 @@
+"""Files of trips: JSON Lines, CSV, GeoJSON."""
