@@ -1,0 +1,17 @@
+"""Each way of reading a collection sends the requests of its trace, and no others."""
+
+import pytest
+
+from tests.navigation.pagination.traces import COLLECTIONS, WAYS, trace, traces
+
+EXPECTED = traces()
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_requests_and_pages_are_those_of_the_trace(name: str) -> None:
+    """Requests, items, numbers, totals and tokens of pages, errors and what is logged, word for word."""
+    assert {way: trace(name, way) for way in WAYS} == {way: EXPECTED[name, way] for way in WAYS}
+
+
+def test_the_file_has_no_other_traces() -> None:
+    assert [*EXPECTED] == [(name, way) for name in COLLECTIONS for way in WAYS]
