@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.status_view import CarState, status_lines
-from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, to_json
+from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock
 from stellantis_hal.errors import ForbiddenError, NotFoundError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.alert import Alert

@@ -15,10 +15,11 @@ from rich.text import Text
 
 from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import Connection, connected, find_car, run_connected
+from stellantis_hal.cli.json_rows import to_json, utc
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import escape_json
 from stellantis_hal.cli.status_view import reported_at
-from stellantis_hal.cli.wording import age, amount, cells, ending, to_json, utc
+from stellantis_hal.cli.wording import age, amount, cells, ending
 from stellantis_hal.fleet.events import Update, WatchEvent
 from stellantis_hal.fleet.watching.watch import watch as watch_fleet
 from stellantis_hal.hal.redaction import one_line

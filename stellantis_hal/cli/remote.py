@@ -16,9 +16,10 @@ import click
 from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
 from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.json_rows import utc
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.standard_streams import escape_json
-from stellantis_hal.cli.wording import ending, utc
+from stellantis_hal.cli.wording import ending
 from stellantis_hal.errors import OutcomeUnknownError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback

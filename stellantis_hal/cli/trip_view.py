@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal.cli.wording import cells, plain
+from stellantis_hal.cli.json_rows import plain
+from stellantis_hal.cli.wording import cells
 
 __all__ = ["TAB_COLUMNS", "tab_line", "trip_lines"]
 

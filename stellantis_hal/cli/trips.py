@@ -16,11 +16,12 @@ import click
 from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import Connection, car_argument, car_option, connected, find_car, run_connected
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
+from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.period import period_of
 from stellantis_hal.cli.standard_streams import TerminalText, json_text
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
-from stellantis_hal.cli.wording import bar, remaining, to_json
+from stellantis_hal.cli.wording import bar, remaining
 from stellantis_hal.fleet.backfilling import Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
 
-__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "plain", "remaining", "to_json", "utc"]
+__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining"]
 
 UNKNOWN: Final = "unknown"
 _FULL, _EMPTY = "█", "░"
@@ -79,25 +78,3 @@ def cells(row: list[str], widths: list[int], numbers: set[int]) -> str:
         for index, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(parts).rstrip()
-
-
-def utc(instant: datetime) -> str:
-    """Return an instant as JSON has it: UTC, to the second."""
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: instants in UTC, enumerations as texts, numbers to the sixth decimal.
-
-    The rest of a number comes from conversions, as in 30.456000000000003 km/h.
-    """
-    if isinstance(value, datetime):
-        return utc(value)
-    if isinstance(value, str):
-        return str(value)
-    return round(value, 6) if isinstance(value, float) else value
-
-
-def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON has it; None stands for unknown."""
-    return {name: plain(value) for name, value in row.items()}
