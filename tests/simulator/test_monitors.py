@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.simulator.api.monitor_bodies import check_monitor, evaluate, parse_duration, read_condition
+from stellantis_hal.simulator.api.boolean_expressions import evaluate, read_expression
+from stellantis_hal.simulator.api.monitor_bodies import check_monitor, parse_duration
 from stellantis_hal.simulator.api.request_context import Refusal
 from stellantis_hal.testing import jumping
 from tests.simulator.api_client import ApiClient
@@ -164,7 +165,7 @@ async def test_a_callback_for_commands_takes_no_monitors() -> None:
 
 
 def test_conditions_are_valued() -> None:
-    node = read_condition("a | !b & c")
+    node = read_expression("a | !b & c")
     assert [evaluate(node, {"a": a, "b": False, "c": c}) for a in (False, True) for c in (False, True)] == [
         False,
         True,

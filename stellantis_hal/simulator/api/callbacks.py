@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
+from stellantis_hal.simulator.api.callback_bodies import (
+    KINDS,
+    TYPES,
+    check_fleet_subscription,
+    check_subscription,
+    status_of,
+)
 from stellantis_hal.simulator.api.messages import HAL_JSON, Response, json_response
 from stellantis_hal.simulator.api.request_context import (
-    Refusal,
     RequestContext,
     method_not_allowed,
     no_data,
@@ -19,24 +24,11 @@ from stellantis_hal.simulator.api.request_context import (
 from stellantis_hal.simulator.api.serializer import link
 from stellantis_hal.simulator.world.seeded import hex_digits
 
-__all__ = ["CallbackRegistry", "Registered", "check_attributes", "check_delivery", "check_webhook", "status_of"]
+__all__ = ["CallbackRegistry", "Registered"]
 
 ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dict[str, Any]]], Response]
 """Returns a page of a collection: its name, its items, and the body of each."""
 
-_KINDS = ("webhook", "pushnotif", "websocket")
-_TYPES = ("Monitor", "Remote")
-_REMOTE_TYPES = (
-    "Doors",
-    "Horn",
-    "Lights",
-    "WakeUp",
-    "ElectricBatteryChargingRequest",
-    "ThermalPreconditioning",
-    "Navigation",
-    "Immobilization",
-    "Stolen",
-)
 _SCOPES = (
     "data:telemetry",
     "data:position",
@@ -51,9 +43,6 @@ _SCOPES = (
     "remote:wakeup:write",
     "remote:navigation:write",
 )
-_PLACES = {"webhook": ("Header", "Body", "Query"), "pushnotif": ("Header", "Body"), "websocket": ("Body",)}
-_PUSH_WORDS = ("from", "message_type")
-_PUSH_PREFIXES = ("google", "gcm")
 
 
 @attrs.define
@@ -81,12 +70,12 @@ class Registered:
     @property
     def types(self) -> tuple[str, ...]:
         """What it is for: ``Monitor``, ``Remote``."""
-        return tuple(self.subscription.get("type") or _TYPES)
+        return tuple(self.subscription.get("type") or TYPES)
 
     @property
     def kind(self) -> str:
         """The kind of its target: ``webhook``, ``pushnotif`` or ``websocket``."""
-        return next(kind for kind in _KINDS if kind in self.subscription["callback"])
+        return next(kind for kind in KINDS if kind in self.subscription["callback"])
 
     @property
     def url(self) -> str | None:
@@ -267,112 +256,3 @@ def _reference(status: int, callback: Registered, base: str, *, is_fleet: bool =
         links["fleet"] = link(base.removesuffix("/remote/callbacks"))
     body = {"callbackId": callback.id, "status": callback.status, "_links": links}
     return json_response(status, body, kind="callback", media_type=HAL_JSON)
-
-
-# ---------------------------------------------------------------------- checks
-
-
-def _refuse(reason: str) -> Refusal:
-    return Refusal(400, 40000, reason)
-
-
-def status_of(body: dict[str, Any]) -> str:
-    """Return the status that a PUT asks for; refuse others than Running and Paused."""
-    status = body.get("status")
-    if status not in {"Running", "Paused"}:
-        raise _refuse("status must be Running or Paused.")
-    return str(status)
-
-
-def check_subscription(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the subscription of an account holder; refuse one off the specification."""
-    label, types, target = body.get("label"), body.get("type"), body.get("callback")
-    if label is not None and not isinstance(label, str):
-        raise _refuse("label must be a string.")
-    if types is not None and (not isinstance(types, list) or not set(types) <= set(_TYPES)):
-        raise _refuse("type must be a list of Monitor and Remote.")
-    if not isinstance(target, dict):
-        raise _refuse("callback is required.")
-    kinds = [kind for kind in _KINDS if target.get(kind) is not None]
-    if len(kinds) != 1:
-        raise _refuse("callback must have one of webhook, pushnotif and websocket.")
-    kind = kinds[0]
-    if kind == "pushnotif":
-        _check_push(target[kind])
-    else:
-        check_webhook(target[kind], kind)
-    return body
-
-
-def check_fleet_subscription(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the subscription of a fleet owner, for commands; refuse one off the specification."""
-    types, target = body.get("remoteTypes"), body.get("callback")
-    if not isinstance(types, list) or not types or not set(types) <= set(_REMOTE_TYPES):
-        raise _refuse("remoteTypes must be a list of types of remotes.")
-    if not isinstance(target, dict):
-        raise _refuse("callback is required.")
-    check_webhook(target.get("webhook"))
-    check_delivery(body, ("None", "Bounded"))
-    return body
-
-
-def check_webhook(value: Any, kind: str = "webhook") -> None:
-    """Refuse a webhook or websocket off the specification."""
-    if not isinstance(value, dict):
-        raise _refuse(f"{kind} must be an object.")
-    if kind == "webhook" and not isinstance(value.get("name"), str):
-        raise _refuse("name of the webhook is required.")
-    url = value.get("target")
-    if not isinstance(url, str) or not urlsplit(url).hostname:
-        raise _refuse("target must be a URL.")
-    check_attributes(value.get("attributes"), _PLACES[kind])
-
-
-def _check_push(value: Any) -> None:
-    devices = value.get("devices") if isinstance(value, dict) else None
-    if not isinstance(devices, list) or not devices or not all(isinstance(each, str) for each in devices):
-        raise _refuse("devices must be a list of one or more strings.")
-    check_attributes(value.get("attributes"), _PLACES["pushnotif"])
-    for attribute in value.get("attributes") or []:
-        if attribute["key"] in _PUSH_WORDS or attribute["key"].startswith(_PUSH_PREFIXES):
-            raise _refuse("the key of an attribute is reserved.")
-
-
-def check_attributes(value: Any, places: Sequence[str] = _PLACES["webhook"]) -> None:
-    """Refuse attributes off the specification."""
-    if value is None:
-        return
-    if not isinstance(value, list):
-        raise _refuse("attributes must be a list.")
-    for attribute in value:
-        if not isinstance(attribute, dict) or attribute.get("type") not in places:
-            raise _refuse(f"type of an attribute must be one of {', '.join(places)}.")
-        if not isinstance(attribute.get("key"), str) or not isinstance(attribute.get("value"), str):
-            raise _refuse("key and value of an attribute are required.")
-
-
-def check_delivery(subscription: Mapping[str, Any], policies: tuple[str, ...]) -> None:
-    """Refuse policies of delivery off the specification."""
-    retry, batch = subscription.get("retryPolicy"), subscription.get("batchNotify")
-    if retry is not None:
-        policy = _object(retry, "retryPolicy must be an object.")
-        _require(policy.get("policy") in policies, f"policy must be one of {', '.join(policies)}.")
-        for name in ("retryNumber", "retryDelay"):
-            number = policy.get(name, 1)
-            _require(type(number) is int and number >= 1, f"{name} must be at least 1.")
-    if batch is not None:
-        policy = _object(batch, "batchNotify must be an object.")
-        size, window = policy.get("size"), policy.get("timeWindow", 60)
-        _require(type(size) is int and size >= 1, "size must be at least 1.")
-        _require(type(window) is int and window >= 5, "timeWindow must be at least 5.")
-
-
-def _object(value: Any, reason: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _refuse(reason)
-    return value
-
-
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise _refuse(reason)

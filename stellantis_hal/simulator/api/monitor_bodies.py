@@ -1,4 +1,4 @@
-"""Bodies of monitors: what the simulated API takes, and how it reads conditions. Shares nothing with the client."""
+"""Bodies of monitors: what the simulated API takes. Shares nothing with the client."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stellantis_hal.simulator.api.callbacks import check_attributes, check_delivery, check_webhook
-from stellantis_hal.simulator.api.request_context import Refusal
+from stellantis_hal.simulator.api.body_checks import refusal, require, require_object, require_texts
+from stellantis_hal.simulator.api.boolean_expressions import evaluate, names_of, read_expression
+from stellantis_hal.simulator.api.callback_bodies import check_attributes, check_delivery, check_webhook
 
-__all__ = ["NUMBERS", "check_monitor", "evaluate", "parse_duration", "read_condition"]
+__all__ = ["NUMBERS", "check_monitor", "parse_duration"]
 
-Node = tuple[Any, ...]
-"""A condition: ("name", n), ("!", node), ("&", node, node), ("|", node, node)."""
 
 NUMBERS = frozenset(
     {
@@ -108,78 +107,54 @@ _HOLDERS_ONLY = ("vehicle.alarm",)
 _FLEETS_EXTENSIONS = ("vehicle.collisions", "vehicle.stolen")
 
 
-def _refuse(reason: str) -> Refusal:
-    return Refusal(400, 40000, reason)
-
-
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise _refuse(reason)
-
-
-def _mapping(value: Any, reason: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _refuse(reason)
-    return value
-
-
-def _texts(value: Any, reason: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise _refuse(reason)
-    return value
-
-
-# ---------------------------------------------------------------------- monitors
-
-
 def check_monitor(body: dict[str, Any], *, is_fleet: bool) -> dict[str, Any]:
     """Return the monitor; refuse one off the specification."""
-    _require(isinstance(body.get("label"), str), "label is required.")
-    condition = _mapping(body.get("triggerParam"), "triggerParam is required.")
+    require(isinstance(body.get("label"), str), "label is required.")
+    condition = require_object(body.get("triggerParam"), "triggerParam is required.")
     triggers = condition.get("triggers")
     if not isinstance(triggers, list) or not 1 <= len(triggers) <= 5:
-        raise _refuse("triggers must be a list of 1 to 5.")
+        raise refusal("triggers must be a list of 1 to 5.")
     for trigger in triggers:
-        _check_trigger(_mapping(trigger, "a trigger must be an object."), is_fleet=is_fleet)
+        _check_trigger(require_object(trigger, "a trigger must be an object."), is_fleet=is_fleet)
     names = [trigger["name"] for trigger in triggers]
-    _require(len(set(names)) == len(names), "names of triggers must be unique.")
-    node = read_condition(condition.get("boolExp"))
-    used = set(_names(node))
-    _require(used <= set(names), "boolExp names a trigger that is not defined.")
-    _require(set(names) <= used, "every trigger must be used in boolExp.")
+    require(len(set(names)) == len(names), "names of triggers must be unique.")
+    node = read_expression(condition.get("boolExp"))
+    used = set(names_of(node))
+    require(used <= set(names), "boolExp names a trigger that is not defined.")
+    require(set(names) <= used, "every trigger must be used in boolExp.")
     rows = product((False, True), repeat=len(names))
     values = {evaluate(node, dict(zip(names, row, strict=True))) for row in rows}
-    _require(len(values) == 2, "boolExp is always true or always false.")
+    require(len(values) == 2, "boolExp is always true or always false.")
     _check_subscription(body.get("subscribeParam"), is_fleet=is_fleet)
     if body.get("attributes") is not None:
-        _require(not is_fleet, "a monitor of a fleet has no attributes.")
+        require(not is_fleet, "a monitor of a fleet has no attributes.")
         check_attributes(body["attributes"], ("Header", "Body"))
-    for extension in _texts(body.get("extendedEventParam", []), "extendedEventParam must be a list of strings."):
+    for extension in require_texts(body.get("extendedEventParam", []), "extendedEventParam must be a list of strings."):
         wrong = _HOLDERS_ONLY if is_fleet else _FLEETS_EXTENSIONS
-        _require(_EXTENSION.fullmatch(extension) is not None and extension not in wrong, "unknown extension.")
+        require(_EXTENSION.fullmatch(extension) is not None and extension not in wrong, "unknown extension.")
     return body
 
 
 def _check_subscription(value: Any, *, is_fleet: bool) -> None:
     if value is None:
-        _require(not is_fleet, "subscribeParam is required.")
+        require(not is_fleet, "subscribeParam is required.")
         return
-    subscription = _mapping(value, "subscribeParam must be an object.")
-    _require(bool(subscription), "subscribeParam must not be empty.")
+    subscription = require_object(value, "subscribeParam must be an object.")
+    require(bool(subscription), "subscribeParam must not be empty.")
     refresh = subscription.get("refreshEvent")
-    _require(refresh is None or (type(refresh) is int and refresh >= 60), "refreshEvent must be at least 60.")
+    require(refresh is None or (type(refresh) is int and refresh >= 60), "refreshEvent must be at least 60.")
     if is_fleet:
-        callback = _mapping(subscription.get("callback"), "callback is required.")
+        callback = require_object(subscription.get("callback"), "callback is required.")
         check_webhook(callback.get("webhook"))
         check_delivery(subscription, ("None", "Bounded", "Always"))
 
 
 def _check_trigger(trigger: Mapping[str, Any], *, is_fleet: bool) -> None:
     name = trigger.get("name")
-    _require(isinstance(name, str) and _NAME.fullmatch(name) is not None, "the name of a trigger is not valid.")
+    require(isinstance(name, str) and _NAME.fullmatch(name) is not None, "the name of a trigger is not valid.")
     kinds = [kind for kind in ("zone", "time", "data") if trigger.get(kind) is not None]
-    _require(len(kinds) == 1, "a trigger must have one of zone, time and data.")
-    body = _mapping(trigger[kinds[0]], f"{kinds[0]} must be an object.")
+    require(len(kinds) == 1, "a trigger must have one of zone, time and data.")
+    body = require_object(trigger[kinds[0]], f"{kinds[0]} must be an object.")
     if kinds == ["zone"]:
         _check_zone(body)
     elif kinds == ["time"]:
@@ -189,63 +164,63 @@ def _check_trigger(trigger: Mapping[str, Any], *, is_fleet: bool) -> None:
 
 
 def _check_zone(zone: Mapping[str, Any]) -> None:
-    _require(zone.get("transition") in ("In", "Out"), "transition must be In or Out.")
-    place = _mapping(zone.get("place"), "place is required.")
+    require(zone.get("transition") in ("In", "Out"), "transition must be In or Out.")
+    place = require_object(zone.get("place"), "place is required.")
     radius = place.get("radius")
-    _require(type(radius) is int and radius >= 1, "radius must be whole kilometres.")
-    center = _mapping(place.get("center"), "center is required.")
+    require(type(radius) is int and radius >= 1, "radius must be whole kilometres.")
+    center = require_object(place.get("center"), "center is required.")
     for name in ("longitude", "latitude"):
-        _require(type(center.get(name)) in (int, float), f"{name} must be a number.")
+        require(type(center.get(name)) in (int, float), f"{name} must be a number.")
 
 
 def _check_data(data: Mapping[str, Any], *, is_fleet: bool) -> None:
     item, operator = data.get("data"), data.get("op")
     if not isinstance(item, str) or item not in _OPERATORS or (item in _FLEETS_ONLY and not is_fleet):
-        raise _refuse("data is unknown.")
-    _require(operator in _OPERATORS[item], f"{item} does not take this op.")
-    values = _texts(data.get("value", []), "value must be a list of strings.")
-    _require(operator == _CHANGE or bool(values), "value is required.")
+        raise refusal("data is unknown.")
+    require(operator in _OPERATORS[item], f"{item} does not take this op.")
+    values = require_texts(data.get("value", []), "value must be a list of strings.")
+    require(operator == _CHANGE or bool(values), "value is required.")
     if item in NUMBERS:
-        _require(all(_number(each) is not None for each in values), "value must be a number.")
+        require(all(_number(each) is not None for each in values), "value must be a number.")
     previous = data.get("previous")
     if previous is not None:
-        before = _mapping(previous, "previous must be an object.")
-        _require(not is_fleet and before.get("op") in _PREVIOUS.get(item, ()), "previous is not possible.")
-        _require(bool(_texts(before.get("value"), "previous needs a value.")), "previous needs a value.")
+        before = require_object(previous, "previous must be an object.")
+        require(not is_fleet and before.get("op") in _PREVIOUS.get(item, ()), "previous is not possible.")
+        require(bool(require_texts(before.get("value"), "previous needs a value.")), "previous needs a value.")
 
 
 def _check_time(trigger: Mapping[str, Any]) -> None:
     zone = trigger.get("timeZone", "Europe/Paris")
-    _require(isinstance(zone, str) and "/" in zone, "timeZone is not valid.")
+    require(isinstance(zone, str) and "/" in zone, "timeZone is not valid.")
     try:
         ZoneInfo(zone)
     except (OSError, ValueError, KeyError):
-        raise _refuse("timeZone is unknown.") from None
+        raise refusal("timeZone is unknown.") from None
     entries = trigger.get("times")
     if not isinstance(entries, list) or not entries:
-        raise _refuse("times must be a list.")
+        raise refusal("times must be a list.")
     for entry in entries:
-        _check_entry(_mapping(entry, "an entry of times must be an object."))
+        _check_entry(require_object(entry, "an entry of times must be an object."))
 
 
 def _check_entry(entry: Mapping[str, Any]) -> None:
     recurrence, start, duration = entry.get("recurrence"), entry.get("start"), entry.get("duration")
-    _require(recurrence in ("None", "Daily"), "recurrence must be None or Daily.")
-    _require(isinstance(start, str), "start is required.")
-    _require(duration is None or parse_duration(duration) is not None, "duration is not valid.")
+    require(recurrence in ("None", "Daily"), "recurrence must be None or Daily.")
+    require(isinstance(start, str), "start is required.")
+    require(duration is None or parse_duration(duration) is not None, "duration is not valid.")
     occurrence = entry.get("occurence")
     if recurrence == "None":
-        _require(occurrence is None, "occurence is for Daily.")
-        _require(_instant(start) is not None, "start must be an instant.")
+        require(occurrence is None, "occurence is for Daily.")
+        require(_instant(start) is not None, "start must be an instant.")
         return
     length = parse_duration(start)
-    _require(length is not None and length < timedelta(days=1), "start must be a time of day.")
-    _require(duration is not None, "duration is required for Daily.")
+    require(length is not None and length < timedelta(days=1), "start must be a time of day.")
+    require(duration is not None, "duration is required for Daily.")
     if occurrence is not None:
-        days = _mapping(occurrence, "occurence must be an object.")
-        _require(set(_texts(days.get("day", []), "day must be a list.")) <= set(_DAYS), "day is unknown.")
-        weeks = _texts(days.get("week", []), "week must be a list.")
-        _require(all(_WEEK.fullmatch(week) for week in weeks), "week is not valid.")
+        days = require_object(occurrence, "occurence must be an object.")
+        require(set(require_texts(days.get("day", []), "day must be a list.")) <= set(_DAYS), "day is unknown.")
+        weeks = require_texts(days.get("week", []), "week must be a list.")
+        require(all(_WEEK.fullmatch(week) for week in weeks), "week is not valid.")
 
 
 def parse_duration(text: Any) -> timedelta | None:
@@ -270,62 +245,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-# ---------------------------------------------------------------------- conditions
-
-
-def read_condition(text: Any) -> Node:
-    """Return the condition of a text: by recursive descent, ``!`` before ``&`` before ``|``."""
-    if not isinstance(text, str) or len(text) > 500:
-        raise _refuse("boolExp is required.")
-    tokens = re.findall(r"[&|!()]|[^\s&|!()]+", text)
-    node, rest = _read_or(tokens, 0)
-    _require(rest == len(tokens), "boolExp does not parse.")
-    return node
-
-
-def _read_or(tokens: list[str], at: int) -> tuple[Node, int]:
-    node, at = _read_and(tokens, at)
-    while at < len(tokens) and tokens[at] == "|":
-        right, at = _read_and(tokens, at + 1)
-        node = ("|", node, right)
-    return node, at
-
-
-def _read_and(tokens: list[str], at: int) -> tuple[Node, int]:
-    node, at = _read_not(tokens, at)
-    while at < len(tokens) and tokens[at] == "&":
-        right, at = _read_not(tokens, at + 1)
-        node = ("&", node, right)
-    return node, at
-
-
-def _read_not(tokens: list[str], at: int) -> tuple[Node, int]:
-    sign = tokens[at] if at < len(tokens) else ")"
-    if sign == "!":
-        node, at = _read_not(tokens, at + 1)
-        return ("!", node), at
-    if sign == "(":
-        node, at = _read_or(tokens, at + 1)
-        _require(at < len(tokens) and tokens[at] == ")", "boolExp does not parse.")
-        return node, at + 1
-    _require(sign not in ("&", "|", ")"), "boolExp does not parse.")
-    return ("name", sign), at + 1
-
-
-def _names(node: Node) -> list[str]:
-    if node[0] == "name":
-        return [node[1]]
-    return [name for child in node[1:] for name in _names(child)]
-
-
-def evaluate(node: Node, values: Mapping[str, bool]) -> bool:
-    """Return the value of a condition where its triggers have these values."""
-    kind = node[0]
-    if kind == "name":
-        return values[node[1]]
-    if kind == "!":
-        return not evaluate(node[1], values)
-    left, right = evaluate(node[1], values), evaluate(node[2], values)
-    return left and right if kind == "&" else left or right

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.callbacks import CallbackRegistry, status_of
+from stellantis_hal.simulator.api.boolean_expressions import evaluate, read_expression
+from stellantis_hal.simulator.api.callback_bodies import status_of
+from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.messages import HAL_JSON, ClockReading, Response, format_instant, json_response
-from stellantis_hal.simulator.api.monitor_bodies import check_monitor, evaluate, read_condition
+from stellantis_hal.simulator.api.monitor_bodies import check_monitor
 from stellantis_hal.simulator.api.monitor_values import CarReport, holds
 from stellantis_hal.simulator.api.request_context import (
     Refusal,
@@ -315,7 +317,7 @@ class MonitorRegistry:
         watch.report, watch.held, watch.is_true = report, lasting, self._is_true(monitor, lasting)
 
     def _is_true(self, monitor: SimulatedMonitor, held: Mapping[str, bool]) -> bool:
-        return evaluate(read_condition(monitor.body["triggerParam"]["boolExp"]), held)
+        return evaluate(read_expression(monitor.body["triggerParam"]["boolExp"]), held)
 
     # ------------------------------------------------------------------ events
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from stellantis_hal.simulator.api.request_context import Refusal
+from stellantis_hal.simulator.api.body_checks import refusal
 from stellantis_hal.simulator.world.car import Car
 from stellantis_hal.simulator.world.car_controls import ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import Spot
@@ -46,15 +46,11 @@ _TIME_OF_DAY = re.compile(r"PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:0S)?")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
-def _refuse(reason: str) -> Refusal:
-    return Refusal(400, 40000, reason)
-
-
 def action_of(body: dict[str, Any]) -> str:
     """Return the member of a body that names the action; refuse none and several."""
     found = [name for name in TYPES if body.get(name) is not None]
     if len(found) != 1:
-        raise _refuse("The body must have one action.")
+        raise refusal("The body must have one action.")
     return found[0]
 
 
@@ -62,14 +58,14 @@ def check_remote(body: dict[str, Any], *, is_fleet: bool) -> str:
     """Return the action of a body; refuse a body off the specification."""
     action = action_of(body)
     if action in FLEET_ACTIONS and not is_fleet:
-        raise _refuse(f"{action} is for fleet owners.")
+        raise refusal(f"{action} is for fleet owners.")
     if "label" in body and not isinstance(body["label"], str):
-        raise _refuse("label must be a string.")
+        raise refusal("label must be a string.")
     value = body[action]
     if not isinstance(value, dict):
-        raise _refuse(f"{action} must be an object.")
+        raise refusal(f"{action} must be an object.")
     if not _CHECKS[action](value):
-        raise _refuse(f"{action} is not valid.")
+        raise refusal(f"{action} is not valid.")
     return action
 
 
