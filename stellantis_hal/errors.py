@@ -19,7 +19,7 @@
     ├── QuotaError                   the subscription's rate limits are exhausted
     │   ├── RateLimitedError         according to the server (429)
     │   ├── BudgetExhaustedError     according to the limiter; nothing was sent
-    │   └── LimiterSlotExpiredError           a limiter's slot expired before it was used; nothing was sent
+    │   └── LimiterSlotExpiredError  a limiter's slot expired before it was used; nothing was sent
     ├── AuthError                    credentials
     │   ├── ConsentRequiredError     the account holder must log in again
     │   ├── RedirectError            a log-in's redirect was not found, or belongs to another log-in
@@ -42,7 +42,7 @@
     ├── RemoteFailedError            a command was taken, and failed
     ├── ClosedClientError            the client was closed; nothing was sent
     ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
-    ├── LeaseStoreError                   a lease could not be taken, kept or given up
+    ├── LeaseStoreError          a lease could not be taken, kept or given up
     ├── LeaseLostError               another process owns the lease; nothing was written
     └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
         └── DamagedCheckpointError   that of one vehicle cannot be read

@@ -28,8 +28,9 @@ from stellantis_hal.notifications.inbox import (
     StoredEvent,
     require_bounds,
 )
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError, undecoded_text
+from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
 from stellantis_hal.transport.running_loop import LoopHandle
 

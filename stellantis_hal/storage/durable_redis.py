@@ -10,8 +10,8 @@ import anyio
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.completed import completed
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import Argument, RedisAddress, RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["DurableRedis", "keep"]
 

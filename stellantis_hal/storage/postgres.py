@@ -17,7 +17,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -13,7 +13,7 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 
 __all__ = ["Argument", "RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
 

@@ -17,9 +17,9 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.storage.errors import StorageError
 
-__all__ = ["SQLiteDatabase", "StorageError", "undecoded_text"]
+__all__ = ["SQLiteDatabase", "undecoded_text"]
 
 T = TypeVar("T")
 
@@ -44,20 +44,6 @@ def _decode(content: bytes) -> str | bytes:
         return content.decode()
     except UnicodeDecodeError:
         return content
-
-
-class StorageError(StellantisError):
-    """The database could not be opened, read or written.
-
-    Attributes:
-        path: the file.
-        waited: seconds that the call ran in the thread of the database, most of them for the lock of the file.
-    """
-
-    def __init__(self, message: str, *, path: str = "", waited: float = 0.0) -> None:
-        super().__init__(message)
-        self.path = path
-        self.waited = waited
 
 
 class SQLiteDatabase:

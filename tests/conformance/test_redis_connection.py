@@ -5,8 +5,8 @@ import coredis
 import pytest
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.sqlite import StorageError
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, COREDIS_LEAVES_STREAMS]

@@ -23,9 +23,9 @@ from stellantis_hal import (
     watch,
 )
 from stellantis_hal.fleet.polled_accounts import key_of
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseView, ShardOwner
-from stellantis_hal.storage.sqlite import StorageError
 from tests.fleet.fleets import a_fleet, updates_of
 
 pytestmark = pytest.mark.anyio

@@ -46,7 +46,7 @@ from stellantis_hal.notifications.splitting import split as split_messages
 from stellantis_hal.resources.control.conditions import condition_body, read_condition
 from stellantis_hal.resources.control.expressions import ExpressionError, constant_value, parse_expression
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.problems import RawProblem
 from stellantis_hal.testing.replay import ReplayTransport

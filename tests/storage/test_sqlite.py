@@ -20,7 +20,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase
 from tests.support.profiles import deep
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -604,7 +605,8 @@ async def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
 
 FORKED = """
 import os, sqlite3, sys, anyio
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase
+from stellantis_hal.storage.errors import StorageError
 from tests.support.profiles import deep
 
 def count(connection):

@@ -7,7 +7,7 @@ from typing import Self
 
 import anyio
 
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest, SharedLedger
 
 __all__ = ["MemoryLedger"]

@@ -14,7 +14,7 @@ from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.storage.completed import completed
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 
 __all__ = ["LOCK_LEASE", "LeasedLocks"]
 

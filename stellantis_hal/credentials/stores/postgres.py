@@ -12,8 +12,8 @@ from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.postgres import PostgresConnection, create_schema
-from stellantis_hal.storage.sqlite import StorageError
 
 if TYPE_CHECKING:
     from psycopg import Connection

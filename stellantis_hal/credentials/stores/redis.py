@@ -13,8 +13,8 @@ from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.storage.durable_redis import DurableRedis
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import Argument, RedisAddress, RedisScript
-from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["RedisTokenStore"]
 

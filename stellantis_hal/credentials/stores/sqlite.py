@@ -23,8 +23,9 @@ from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["SQLiteTokenStore"]

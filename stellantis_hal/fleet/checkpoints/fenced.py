@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointsInUseError, CheckpointStore, in_use
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
-from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["FencedView", "SharedCheckpoints"]
 

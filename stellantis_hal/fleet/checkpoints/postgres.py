@@ -12,9 +12,9 @@ import anyio
 
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
 from stellantis_hal.storage.postgres import PostgresConnection, create_schema
-from stellantis_hal.storage.sqlite import StorageError
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -14,9 +14,9 @@ from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.redis import RedisLease
 from stellantis_hal.storage.durable_redis import DurableRedis
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, FencingLease, lease_lost
 from stellantis_hal.storage.redis import RedisAddress, RedisScript
-from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["RedisCheckpoints"]
 

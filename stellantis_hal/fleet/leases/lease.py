@@ -20,9 +20,9 @@ from stellantis_hal.fleet.polled_accounts import Watchable, key_of
 from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
-from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["Lease", "LeasedAccounts"]
 

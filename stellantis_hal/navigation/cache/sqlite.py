@@ -13,7 +13,8 @@ from typing import Self, TypeVar
 from stellantis_hal.navigation.cache.row_format import pack, unpack
 from stellantis_hal.navigation.cache.store import StoredVariants, bounded, size_of
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase
 
 __all__ = ["SQLiteCache"]
 

@@ -17,7 +17,7 @@ from stellantis_hal.resources.control.remote_policy import (
     PolicyRefusal,
     PolicyRefusalReason,
 )
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 
 __all__ = ["CommandLedger", "car_key", "refused"]
 

@@ -16,13 +16,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from stellantis_hal.errors import (
-    BudgetExhaustedError,
-    ClosedClientError,
-    ConfigurationError,
-    LimiterSlotExpiredError,
-)
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.rate_limit.fallback_ledger import FallbackLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter

@@ -7,8 +7,8 @@ from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.transport.rate_limit import shared_ledger
 from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits

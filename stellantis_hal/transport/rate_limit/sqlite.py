@@ -11,7 +11,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase
 from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
 from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits

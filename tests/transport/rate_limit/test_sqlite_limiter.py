@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
-from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.rate_limit import boot_clock
 from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
