@@ -1,18 +1,15 @@
-"""Bodies of remote actions: their checks, and what they do to a car."""
+"""Bodies of remote actions: what the simulated API takes. Shares nothing with the client."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from stellantis_hal.simulator.api.body_checks import refusal
-from stellantis_hal.simulator.world.car import Car
-from stellantis_hal.simulator.world.car_controls import ChargeProgram, ClimateProgram
-from stellantis_hal.simulator.world.entities import Spot
 
-__all__ = ["FLEET_ACTIONS", "SCOPES", "TYPES", "action_of", "check_remote", "execute"]
+__all__ = ["FLEET_ACTIONS", "SCOPES", "TYPES", "action_of", "check_remote", "read_time_of_day"]
 
 TYPES = {
     "door": "Doors",
@@ -192,21 +189,19 @@ def _has_days(value: dict[str, Any]) -> bool:
 
 
 def _is_time_of_day(value: Any) -> bool:
-    return isinstance(value, str) and _TIME_OF_DAY.fullmatch(value) is not None and _time_of_day(value) < timedelta(1)
+    return (
+        isinstance(value, str) and _TIME_OF_DAY.fullmatch(value) is not None and read_time_of_day(value) < timedelta(1)
+    )
 
 
 def _is_instant(value: Any) -> bool:
     return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
 
 
-def _time_of_day(text: str) -> timedelta:
+def read_time_of_day(text: str) -> timedelta:
     match = _TIME_OF_DAY.fullmatch(text)
     assert match is not None  # noqa: S101 - checked before
     return timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 _CHECKS: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -220,90 +215,3 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "immobilization": _is_immobilization,
     "stolen": _is_stolen,
 }
-
-
-# ---------------------------------------------------------------------- effects
-
-
-def execute(car: Car, action: str, value: dict[str, Any]) -> bool:
-    """Do to the car what a checked body says; return False where it was already so. Raises CarRefusal, ValueError."""
-    match action:
-        case "door":
-            return car.lock() if value["state"] == "Locked" else car.unlock()
-        case "horn":
-            return car.sound_horn(value["state"] == "Activated")
-        case "lights":
-            return car.switch_lights(value["on"])
-        case "wakeUp":
-            car.report()
-            return True
-        case "navigation":
-            return car.navigate([Spot(*point["coordinates"][:2]) for point in value["positions"]])
-        case "charging":
-            return _charge(car, value)
-        case "preconditioning":
-            return _precondition(car, value["airConditioning"])
-        case "immobilization":
-            return car.immobilize(value["activate"])
-        case _:
-            return _steal(car, value)
-
-
-def _charge(car: Car, value: dict[str, Any]) -> bool:
-    if "immediate" in value:
-        return car.start_charging() if value["immediate"] else car.stop_charging()
-    if "preferences" in value:
-        preferences = value["preferences"]
-        return car.set_charge_preferences(level=preferences.get("level"), type_=preferences.get("type"))
-    schedule = value["schedule"]
-    if "programs" in schedule:
-        return car.set_charge_programs(map(_charge_program, schedule["programs"]))
-    if "immediate" in schedule:
-        return car.start_charging() if schedule["immediate"] else car.stop_charging()
-    if "nextDelayedTime" in schedule:
-        return car.charge_at(_instant(schedule["nextDelayedTime"]))
-    end = schedule.get("chargingEndTime")
-    return car.charge_until(
-        None if end is None else _instant(end), enabled=schedule.get("chargingEndTimeEnabled", True)
-    )
-
-
-def _charge_program(body: dict[str, Any]) -> ChargeProgram:
-    return ChargeProgram(
-        start=_time_of_day(body["start"]),
-        end=_time_of_day(body["end"]) if "end" in body else None,
-        days=tuple(body["occurence"]["day"]),
-        enabled=body.get("enabled", True),
-        slot=body.get("slot"),
-    )
-
-
-def _precondition(car: Car, air: dict[str, Any]) -> bool:
-    changed = False
-    if "immediate" in air:
-        changed = car.start_climate() if air["immediate"] else car.stop_climate()
-    programs = air.get("programs", [])
-    kept = [program for program in programs if program.get("actionsType", "Set") == "Set"]
-    deleted = [program["slot"] for program in programs if program.get("actionsType") == "Delete"]
-    if programs:
-        changed = car.set_climate_programs(map(_climate_program, kept), deleted=deleted) or changed
-    return changed
-
-
-def _climate_program(body: dict[str, Any]) -> ClimateProgram:
-    return ClimateProgram(
-        slot=body["slot"],
-        start=_time_of_day(body["start"]),
-        days=tuple(body["occurence"]["day"]),
-        enabled=body["enabled"],
-        recurrence=body.get("recurrence", "Daily"),
-    )
-
-
-def _steal(car: Car, value: dict[str, Any]) -> bool:
-    if "stolen" in value:
-        return car.set_stolen(value["stolen"])
-    if "immobilization" in value:
-        return car.immobilize(value["immobilization"]["activate"])
-    period = value["trackingPeriod"]
-    return car.set_tracking(running=period.get("running", 5), standing=period.get("shutdown", 60))

@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.messages import HAL_JSON, ClockReading, Response, format_instant, json_response
-from stellantis_hal.simulator.api.remote_bodies import SCOPES, TYPES, check_remote, execute
+from stellantis_hal.simulator.api.remote_bodies import SCOPES, TYPES, check_remote
+from stellantis_hal.simulator.api.remote_effects import execute
 from stellantis_hal.simulator.api.request_context import Refusal, RequestContext, method_not_allowed, no_data
 from stellantis_hal.simulator.api.serializer import link
 from stellantis_hal.simulator.notifications.outbox import Outbox
