@@ -12,7 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
-from stellantis_hal.cli.hal_browser import ConfirmScreen, FormScreen, HalBrowser, Page, entries_of
+from stellantis_hal.cli.browser_entries import entries_of
+from stellantis_hal.cli.browser_screens import ConfirmScreen, FormScreen
+from stellantis_hal.cli.hal_browser import HalBrowser, Page
 from stellantis_hal.cli.python_expression import PythonExpression
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
