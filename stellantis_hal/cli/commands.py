@@ -21,9 +21,9 @@ __all__ = ["commands"]
 _COMMANDS: Final = {
     "browse": LazyCommand("browse", "Browse any HAL API in the terminal, from its entry URL."),
     "login": LazyCommand("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
-    "logout": LazyCommand("login", "Revoke an account's token and delete it."),
-    "whoami": LazyCommand("login", "Show the logged-in user, as the API returns it."),
-    "token": LazyCommand("login", "Show a token's expiry and scopes, not the token."),
+    "logout": LazyCommand("stored_logins", "Revoke an account's token and delete it."),
+    "whoami": LazyCommand("stored_logins", "Show the logged-in user, as the API returns it."),
+    "token": LazyCommand("stored_logins", "Show a token's expiry and scopes, not the token."),
     "tokens": LazyCommand("tokens", "Copy tokens between stores."),
     "config": LazyCommand(
         "config_command", "Show each value of the configuration and where it comes from; secrets are masked."

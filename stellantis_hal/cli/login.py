@@ -1,12 +1,10 @@
-"""Commands ``login``, ``logout``, ``whoami`` and ``token``; no command prints a secret."""
+"""Command ``login``: consent in the browser; no secret is printed."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,25 +12,22 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
-from stellantis_hal.cli.account_settings import STORE_OPTIONS, AccountSettings, account_options, account_settings
-from stellantis_hal.cli.connection import Connection, connected, run_connected, run_in_time
-from stellantis_hal.cli.failures import Failure, run_command
+from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.failures import run_command
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.options import SETTINGS, add_options, option
 from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.cli.settings_folder import config_path
-from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.cli.stored_logins import describe_token, refuse_simulator
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, read_refusal
-from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, RedirectError
-from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
 
-__all__ = ["login", "logout", "token", "whoami"]
+__all__ = ["login"]
 
 _REPEATS = 3
 """How often the redirect URL is asked for again."""
@@ -55,9 +50,6 @@ def _parse_parameters(_: click.Context, option: click.Parameter, values: tuple[s
     if any(not name or not equals for name, equals, _ in pairs):
         raise click.BadParameter("a parameter must look like name=value, e.g. prompt=login", param=option)
     return {name: value for name, _, value in pairs}
-
-
-# ------------------------------------------------------------------------------------------------- login
 
 
 @click.command(context_settings=SETTINGS)
@@ -106,7 +98,7 @@ def login(
     **options: Any,
 ) -> None:
     """Log in and consent in the browser; the token is stored in a file of mode 0600."""
-    _refuse_simulator("login")
+    refuse_simulator("login")
     settings = account_settings(options)
 
     def begin(address: str) -> AuthorizationRequest:
@@ -143,7 +135,7 @@ def login(
     _say(f"Logged in as {settings.account!r}; the token is stored in {settings.store}.")
     if not no_save:
         run_command(_save_profile, saved_profile, settings)
-    _describe(stored, account=settings.account if current().as_json else None)
+    describe_token(stored, account=settings.account if current().as_json else None)
 
 
 _SAVED = (
@@ -254,114 +246,3 @@ class _Refusals:
     def summary(self) -> str:
         """Return the errors for a message; empty where none arrived."""
         return f" (errors without a state: {'; '.join(self._reasons)})" if self._reasons else ""
-
-
-# ------------------------------------------------------------------------------------------------- logout, whoami
-
-
-@click.command(context_settings=SETTINGS)
-@connected
-def logout(**options: Any) -> None:
-    """Revoke an account's token and delete it."""
-    _refuse_simulator("logout")
-    settings = account_settings(options)
-
-    async def act() -> None:
-        async with settings.client() as client:
-            removed = await settings.enrolment(client).withdraw(settings.account)
-        if not removed:
-            raise _not_logged_in(await settings.tokens().keys(), settings.account)
-
-    run_in_time(act)
-    if current().as_json:
-        click.echo(json_text({"account": settings.account, "logged_out": True}))
-    else:
-        click.echo(f"{settings.account!r} is logged out.")
-
-
-@click.command(context_settings=SETTINGS)
-@connected
-def whoami(**options: Any) -> None:
-    """Show the logged-in user, as the API returns it."""
-
-    async def act(connection: Connection) -> None:
-        user = await connection.account.user()
-        name = " ".join(part for part in (user.first_name, user.last_name) if part) or None
-        _print({"account": connection.key, "brand": connection.brand, "name": name, "email": user.email})
-
-    run_connected(act, options)
-
-
-# ------------------------------------------------------------------------------------------------- token
-
-
-@click.command(context_settings=SETTINGS)
-@add_options(*STORE_OPTIONS)
-def token(*, store: Path, account: str) -> None:
-    """Show a token's expiry and scopes, not the token."""
-    _refuse_simulator("token")
-
-    if not store.exists():  # reading it would make it, or fail where its folder is missing
-        raise _not_logged_in((), account)
-
-    async def act() -> None:
-        tokens = token_file(store)
-        stored = await tokens.load(account)
-        if stored is None:
-            raise _not_logged_in(await tokens.keys(), account)
-        _describe(stored, account=account)
-
-    run_in_time(act)
-
-
-def _refuse_simulator(command: str) -> None:
-    """Check that a command is not to use the simulator, whose account needs no log-in.
-
-    Raises:
-        UsageError: it is.
-    """
-    if current().simulated:
-        raise click.UsageError(f"{command} works on stored tokens; the simulator needs none: leave --simulate out")
-
-
-def _not_logged_in(keys: Iterable[str], account: str) -> Failure:
-    others = ", ".join(repr(key) for key in keys)
-    known = f"; the token file has {others}" if others else ""
-    return Failure(f"not logged in as {account!r}{known} (log in with: stellantis-hal login)", 4)
-
-
-def _facts_of(token: Token) -> dict[str, Any]:
-    return {
-        "expires_at": None if token.expires_at is None else token.expires_at.isoformat(timespec="seconds"),
-        "renewable": token.refresh_token is not None,
-        "scope": list(token.scope),
-    }
-
-
-def _describe(token: Token, *, account: str | None = None) -> None:
-    facts = {} if account is None else {"account": account}
-    facts |= _facts_of(token)
-    if token.expires_at is not None and not current().as_json:
-        seconds = (token.expires_at - datetime.now(UTC)).total_seconds()
-        facts["expires_at"] = f"{facts['expires_at']} ({_relative_time(seconds)})"
-    _print(facts)
-
-
-def _relative_time(seconds: float) -> str:
-    minutes = math.floor(abs(seconds) / 60)
-    span = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return f"in {span}" if seconds > 0 else f"{span} ago; it is refreshed on next use"
-
-
-def _print(facts: dict[str, Any]) -> None:
-    if current().as_json:
-        click.echo(json_text(facts))
-        return
-    for name, value in facts.items():
-        if isinstance(value, list):
-            shown = " ".join(value)
-        elif isinstance(value, bool):
-            shown = "yes" if value else "no"
-        else:
-            shown = value
-        click.echo(f"{name.replace('_', ' '):<11}{one_line(str(shown or 'unknown'))}")  # may be a server's text
