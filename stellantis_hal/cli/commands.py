@@ -41,15 +41,15 @@ _COMMANDS: Final = {
     ),
     "record": LazyCommand("record", "Record what the API answers for an account into FILE, without what is private."),
     "remote": LazyCommand("remote", "Send a command to a car, and show each step of it."),
-    "callbacks": LazyCommand("monitoring", "List and change where events are delivered to."),
-    "monitors": LazyCommand("monitoring", "List and change what the vendor watches."),
+    "callbacks": LazyCommand("callbacks", "List and change where events are delivered to."),
+    "monitors": LazyCommand("monitors", "List and change what the vendor watches."),
     "receive": LazyCommand("receive", "Receive the vendor's notifications and print them."),
     "fleet": LazyCommand("partner_fleets", "Read the fleets of a partner (B2B), and the vehicles in them."),
     "doctor": LazyCommand("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
     "demo": LazyCommand("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
     "simulate": LazyCommand("simulate", "Serve the simulated API over a socket until interrupted."),
     "completion": LazyCommand(
-        "config_command", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
+        "completion", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
     ),
 }
 

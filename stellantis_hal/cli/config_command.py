@@ -1,4 +1,4 @@
-"""Commands ``config`` and ``completion``."""
+"""Command ``config``: each value of the configuration, and where it comes from."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import Any, Final
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import get_completion_class
 
 from stellantis_hal.cli.connection import connected
-from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.options import SETTINGS
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.hal.redaction import MASK, mask_text
 
-__all__ = ["completion", "config"]
+__all__ = ["config"]
 
 _ORIGINS: Final = {
     ParameterSource.COMMANDLINE: "option",
@@ -61,15 +59,3 @@ def _shown(name: str, value: str) -> str:
     if name in _SECRETS:
         return MASK
     return mask_text(value) if name == "proxy" else value
-
-
-@click.command(context_settings=SETTINGS)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(*, shell: str) -> None:
-    """Print a script of completions for a shell: eval "$(stellantis-hal completion bash)"."""
-    found = get_completion_class(shell)
-    root = click.get_current_context().find_root().command
-    if found is None:
-        raise Failure(f"click has no completions for {shell}")
-    source = found(root, {}, "stellantis-hal", "_STELLANTIS_HAL_COMPLETE")
-    click.echo(source.source())

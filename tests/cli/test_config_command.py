@@ -58,6 +58,6 @@ def test_completions_are_printed(shell: str) -> None:
 
 
 def test_a_shell_without_completions_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.cli.config_command.get_completion_class", returns(None))
+    monkeypatch.setattr("stellantis_hal.cli.completion.get_completion_class", returns(None))
     ran = CliRunner().invoke(commands, ["completion", "fish"])
     assert (ran.exit_code, "no completions for fish" in ran.stderr) == (1, True)

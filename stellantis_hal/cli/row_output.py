@@ -1,0 +1,46 @@
+"""Rows that a command prints: a line each, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import click
+
+from stellantis_hal.cli.connection import Connection, run_connected
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.hal.redaction import one_line
+
+__all__ = ["ambiguous", "run_for_rows"]
+
+RowWork = Callable[[Connection], Awaitable[list[dict[str, Any]]]]
+
+
+def run_for_rows(work: RowWork, options: Mapping[str, Any], *, is_list: bool = False) -> None:
+    """Print the rows of what is done: with ``--json`` an array of a list, and an object of a change."""
+
+    async def act(connection: Connection) -> list[dict[str, Any]]:
+        try:
+            return await work(connection)
+        except (TypeError, ValueError) as error:
+            raise click.UsageError(str(error)) from error
+
+    rows = run_connected(act, options)
+    if current().as_json:
+        click.echo(json_text(rows if is_list else rows[0]))
+        return
+    for row in rows:
+        click.echo(_line(row))
+    if not rows:
+        click.echo("There are none.", err=True)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(one_line(str(value)) for value in row.values() if value not in (None, "", []))
+
+
+def ambiguous(count: int, message: str) -> Failure:
+    """Return the failure of a name that means none (status 5), or more than one (status 2)."""
+    return Failure(message, 2 if count else 5)
