@@ -98,11 +98,12 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.fleet.export.destination import TripFileError
     from stellantis_hal.fleet.export.writer import TripWriter, trip_writer
-    from stellantis_hal.fleet.leases.lease import Lease, LeasedAccounts
+    from stellantis_hal.fleet.leases.lease import Lease
+    from stellantis_hal.fleet.leases.leased_accounts import LeasedAccounts
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
-    from stellantis_hal.fleet.targets import Removed
+    from stellantis_hal.fleet.target_sources import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.push_feed import NotificationSource
@@ -836,11 +837,12 @@ _MODULES = {
     ),
     "fleet.export.destination": "TripFileError",
     "fleet.export.writer": "TripWriter trip_writer",
-    "fleet.leases.lease": "Lease LeasedAccounts",
+    "fleet.leases.lease": "Lease",
+    "fleet.leases.leased_accounts": "LeasedAccounts",
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
     "fleet.poll": "Poll poll",
-    "fleet.targets": "Removed",
+    "fleet.target_sources": "Removed",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.push_feed": "NotificationSource",

@@ -20,11 +20,11 @@ from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, q
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
-from stellantis_hal.fleet.polled_accounts import FleetAsAccount, PolledAccount, Watchable
+from stellantis_hal.fleet.polled_accounts import FleetAsAccount, PolledAccount, Watchable, credentials_of
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream
 from stellantis_hal.fleet.target_sources import for_each
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, credentials_of, id_of, rebind
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.token_renewal_failures import RenewalFailures
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trips import DatedTrips, TripOrderDetector

@@ -1,4 +1,4 @@
-"""Accounts that are polled, and fleets of a fleet owner, which are polled like accounts."""
+"""Polled accounts, also fleets of a fleet owner, and what their requests pass."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.credentials import RenewableCredentials
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.validation import require_type
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.fetch_protocol import Fetch
     from stellantis_hal.navigation.pagination.paginator import Paginator
 
-__all__ = ["FleetAsAccount", "PolledAccount", "Watchable", "as_polled", "key_of", "pipeline_of", "share_client"]
+__all__ = [
+    "FleetAsAccount",
+    "PolledAccount",
+    "Watchable",
+    "as_polled",
+    "credentials_of",
+    "key_of",
+    "limiter_of",
+    "pipeline_of",
+    "share_client",
+]
 
 
 class FleetAsAccount:
@@ -118,3 +129,19 @@ def pipeline_of(fetch: Fetch) -> RequestPipeline | None:
     """Return the pipeline of a fetch, below a cache; None where it is one of the program's own."""
     inner = uncached(fetch)
     return inner if isinstance(inner, RequestPipeline) else None
+
+
+def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
+    """Return the limiter of a vehicle's requests; None where its fetch has none."""
+    pipeline = pipeline_of(vehicle.require_resource().require_context().fetch)
+    return None if pipeline is None else pipeline.limiter
+
+
+def credentials_of(target: PolledAccount | Vehicle) -> RenewableCredentials | None:
+    """Return the credentials of an account or vehicle where an identity server renews their token; None otherwise."""
+    if not isinstance(target, Vehicle):
+        credentials: object = target.credentials
+    else:
+        pipeline = pipeline_of(target.require_resource().require_context().fetch)
+        credentials = None if pipeline is None else pipeline.credentials
+    return credentials if isinstance(credentials, RenewableCredentials) else None

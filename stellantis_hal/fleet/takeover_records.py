@@ -10,19 +10,19 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-import attrs
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
+from stellantis_hal.fleet.poll_records import AccountRecord, BurstRecord, RestoredAccount, VehiclePollRecord
 from stellantis_hal.fleet.polled_accounts import PolledAccount
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["AccountRecord", "BurstRecord", "RestoredAccount", "TakeoverRecords", "VehiclePollRecord"]
+__all__ = ["TakeoverRecords"]
 
 R = TypeVar("R")
 
@@ -30,136 +30,6 @@ _log = logging.getLogger("stellantis_hal")
 
 FLUSH_AFTER = 1.0
 """Seconds in which records are gathered before they are written together."""
-
-
-@attrs.frozen(kw_only=True)
-class VehiclePollRecord:
-    """When a vehicle was polled.
-
-    Attributes:
-        polled_at: time of the last poll, in seconds since the epoch.
-        deep_at: time at which the next deep scan is due, likewise; None: at the next poll.
-        factor: factor of its interval.
-    """
-
-    polled_at: float
-    deep_at: float | None = None
-    factor: float = 1.0
-
-    def dump(self) -> bytes:
-        """Return the record as bytes for a store."""
-        return encode([self.polled_at, self.deep_at, self.factor])
-
-    @classmethod
-    def load(cls, content: bytes) -> Self:
-        """Return the record that :meth:`dump` wrote.
-
-        Raises:
-            ValueError: the content is not a record.
-        """
-        fields = _fields(content, 3, "a vehicle")
-        polled_at, deep_at, factor = fields
-        record = cls(
-            polled_at=_number(polled_at), deep_at=None if deep_at is None else _number(deep_at), factor=_number(factor)
-        )
-        if record.factor <= 0:
-            raise ValueError("the factor of an interval must be positive")
-        return record
-
-
-@attrs.frozen(kw_only=True)
-class AccountRecord:
-    """When an account was listed, and whether it was lost.
-
-    Attributes:
-        listed_at: time of the last listing, in seconds since the epoch; None before the first one.
-        vehicles: ids of the vehicles that it lists.
-        lost_at: time at which it was lost, as its `AccountLost` said; None while it works.
-        failures: failures in a row since then.
-    """
-
-    listed_at: float | None = None
-    vehicles: tuple[str, ...] = ()
-    lost_at: float | None = None
-    failures: int = 0
-
-    def dump(self) -> bytes:
-        """Return the record as bytes for a store."""
-        return encode([self.listed_at, list(self.vehicles), self.lost_at, self.failures])
-
-    @classmethod
-    def load(cls, content: bytes) -> Self:
-        """Return the record that :meth:`dump` wrote.
-
-        Raises:
-            ValueError: the content is not a record.
-        """
-        fields = _fields(content, 4, "an account")
-        listed_at, vehicles, lost_at, failures = fields
-        if not isinstance(vehicles, list) or not all(isinstance(id_, str) for id_ in vehicles):
-            raise ValueError("not the record of an account")
-        return cls(
-            listed_at=None if listed_at is None else _number(listed_at),
-            vehicles=tuple(vehicles),
-            lost_at=None if lost_at is None else _number(lost_at),
-            failures=int(_number(failures)),
-        )
-
-
-@attrs.frozen(kw_only=True)
-class BurstRecord:
-    """How much of its burst a watch has left.
-
-    Attributes:
-        at: the time of it, in seconds since the epoch.
-        level: 1 for a full burst, 0 for none; negative where more was spent.
-    """
-
-    at: float
-    level: float
-
-    def dump(self) -> bytes:
-        """Return the record as bytes for a store."""
-        return encode([self.at, self.level])
-
-    @classmethod
-    def load(cls, content: bytes) -> Self:
-        """Return the record that :meth:`dump` wrote.
-
-        Raises:
-            ValueError: the content is not a record.
-        """
-        fields = _fields(content, 2, "a pace")
-        return cls(at=_number(fields[0]), level=_number(fields[1]))
-
-
-@attrs.frozen(kw_only=True)
-class RestoredAccount:
-    """An account as its last owner left it.
-
-    Attributes:
-        record: its record.
-        vehicles: dumps of its vehicles by id; None where they have to be listed.
-        vehicle_records: those of its vehicles, by id.
-    """
-
-    record: AccountRecord
-    vehicles: Mapping[str, Mapping[str, Any]] | None
-    vehicle_records: Mapping[str, VehiclePollRecord]
-
-
-def _fields(content: bytes, count: int, what: str) -> list[Any]:
-    """Return the so many fields of a record; what names it in the error."""
-    fields = decode(content)
-    if not isinstance(fields, list) or len(fields) != count:
-        raise ValueError(f"not the record of {what}")
-    return fields
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("not a number")
-    return float(value)
 
 
 class TakeoverRecords:

@@ -1,4 +1,4 @@
-"""Sources of targets: one, several, or an asynchronous stream of them."""
+"""Sources of targets: one, several, or an asynchronous stream of them, which may take some back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,33 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import TypeVar
 
-from stellantis_hal.fleet.polled_accounts import Watchable
+import attrs
 
-__all__ = ["for_each"]
+from stellantis_hal.fleet.polled_accounts import Watchable
+from stellantis_hal.hal.redaction import hide, redacted_repr
+
+__all__ = ["Removed", "for_each"]
 
 T = TypeVar("T")
+
+
+def _show_target(target: Watchable | str) -> str:
+    return hide(target) if isinstance(target, str) else repr(target)
+
+
+@attrs.frozen
+class Removed:
+    """Item of an asynchronous source: stop watching this account or vehicle.
+
+    Attributes:
+        target: an account or its key, a fleet or a vehicle or its id.
+        on_released: called once the watch is done with it, as :meth:`Watch.released` says; None: not at all.
+    """
+
+    __repr__ = redacted_repr
+
+    target: Watchable | str = attrs.field(repr=_show_target)
+    on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
 async def for_each(

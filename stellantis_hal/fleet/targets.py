@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,74 +10,20 @@ import attrs
 
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
-from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, pipeline_of
+from stellantis_hal.fleet.failure_state import FailureState
+from stellantis_hal.fleet.polled_accounts import PolledAccount, credentials_of
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.cross_checks import OdometerReading
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.credentials import RenewableCredentials
-from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
 if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.identity_outages import IdentityOutage
     from stellantis_hal.resources.status import Status
 
-__all__ = [
-    "FailureState",
-    "PollTarget",
-    "Removed",
-    "WatchedAccount",
-    "WatchedVehicle",
-    "account_of",
-    "credentials_of",
-    "id_of",
-    "limiter_of",
-    "rebind",
-]
-
-
-def _show_target(target: Watchable | str) -> str:
-    return hide(target) if isinstance(target, str) else repr(target)
-
-
-@attrs.frozen
-class Removed:
-    """Item of an asynchronous source: stop watching this account or vehicle.
-
-    Attributes:
-        target: an account or its key, a fleet or a vehicle or its id.
-        on_released: called once the watch is done with it, as :meth:`Watch.released` says; None: not at all.
-    """
-
-    __repr__ = redacted_repr
-
-    target: Watchable | str = attrs.field(repr=_show_target)
-    on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
-
-
-class FailureState:
-    """Failures in a row of one kind of data of one vehicle.
-
-    Attributes:
-        failures: number of failures in a row.
-        since: instant of the first one.
-        retry_at: instant before which this kind is not polled.
-        is_reported: whether `VehicleUnavailable` was emitted.
-        is_transient: whether a retry before the next regular poll may succeed.
-        missing_rel: relation that the vehicle has no link of; None where another failure came last.
-    """
-
-    __slots__ = ("failures", "is_reported", "is_transient", "missing_rel", "retry_at", "since")
-
-    def __init__(self, since: float) -> None:
-        self.failures: int = 0
-        self.since: float = since
-        self.retry_at: float = since
-        self.is_reported: bool = False
-        self.is_transient: bool = False
-        self.missing_rel: str | None = None
+__all__ = ["PollTarget", "WatchedAccount", "WatchedVehicle", "account_of", "id_of", "rebind"]
 
 
 class WatchedAccount:
@@ -305,22 +250,6 @@ def account_of(target: PollTarget) -> WatchedAccount:
 def id_of(vehicle: Vehicle) -> str | None:
     """Return the id of a vehicle, else its own URL; None where it has neither."""
     return vehicle.id or (None if vehicle.resource is None else vehicle.resource.self_url)
-
-
-def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
-    """Return the limiter of a vehicle's requests; None where its fetch has none."""
-    pipeline = pipeline_of(vehicle.require_resource().require_context().fetch)
-    return None if pipeline is None else pipeline.limiter
-
-
-def credentials_of(target: PolledAccount | Vehicle) -> RenewableCredentials | None:
-    """Return the credentials of an account or vehicle where an identity server renews their token; None otherwise."""
-    if not isinstance(target, Vehicle):
-        credentials: object = target.credentials
-    else:
-        pipeline = pipeline_of(target.require_resource().require_context().fetch)
-        credentials = None if pipeline is None else pipeline.credentials
-    return credentials if isinstance(credentials, RenewableCredentials) else None
 
 
 def rebind(account: PolledAccount, vehicle: Vehicle) -> Vehicle:

@@ -8,17 +8,16 @@ from datetime import datetime
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, key_of, share_client
-from stellantis_hal.fleet.takeover_records import RestoredAccount, VehiclePollRecord
-from stellantis_hal.fleet.targets import (
-    PollTarget,
-    WatchedAccount,
-    WatchedVehicle,
+from stellantis_hal.fleet.poll_records import RestoredAccount, VehiclePollRecord
+from stellantis_hal.fleet.polled_accounts import (
+    PolledAccount,
+    Watchable,
     credentials_of,
-    id_of,
+    key_of,
     limiter_of,
-    rebind,
+    share_client,
 )
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.watching.fallback_accounts import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import PollPlanner

@@ -16,8 +16,8 @@ from stellantis_hal.fleet.events import AccountLost, WatchEvent
 from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, as_polled, key_of
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, AcknowledgedStream, Acknowledgement
 from stellantis_hal.fleet.takeover_records import TakeoverRecords
-from stellantis_hal.fleet.target_sources import for_each
-from stellantis_hal.fleet.targets import Removed, WatchedAccount, WatchedVehicle, id_of
+from stellantis_hal.fleet.target_sources import Removed, for_each
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions, checked_kinds, checked_late, checked_since
