@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-import anyio
-import anyio.lowlevel
 import anyio.to_thread
+
+from stellantis_hal.storage.completed import completed
 
 __all__ = ["run_to_end"]
 
@@ -24,20 +25,4 @@ async def run_to_end(function: Callable[[], T]) -> T:
     Raises:
         Exception: what the function raises, unless the caller was cancelled meanwhile.
     """
-    await anyio.lowlevel.checkpoint_if_cancelled()
-    values: list[T] = []
-    errors: list[Exception] = []
-
-    async def run() -> None:
-        with anyio.CancelScope(shield=True):  # bounded by the function
-            try:
-                values.append(await anyio.to_thread.run_sync(function))
-            except Exception as error:  # noqa: BLE001 - raised below, outside the task group
-                errors.append(error)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-    await anyio.lowlevel.checkpoint_if_cancelled()  # on trio, the group itself does not raise the cancellation
-    if errors:
-        raise errors.pop()
-    return values[0]
+    return await completed(partial(anyio.to_thread.run_sync, function))
