@@ -231,7 +231,8 @@ class Account(EntryPoint):
         Raises:
             ValueError: it is not the token of an operation.
         """
-        from stellantis_hal.resources.control.operation import Operation, OperationRecord
+        from stellantis_hal.resources.control.operation import Operation
+        from stellantis_hal.resources.control.operation_record import OperationRecord
 
         require_type("token", token, str, instead="operation.token")
         return Operation(OperationRecord.of_token(token), self._context)

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
-__all__ = ["ControlContext"]
+from typing import TYPE_CHECKING
+
+from stellantis_hal.navigation.context import ResourceContext
+
+if TYPE_CHECKING:
+    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+__all__ = ["ControlContext", "services_of"]
 
 
 class ControlContext:
@@ -68,3 +74,9 @@ class ControlContext:
 
             self._state = MemoryState()
         return self._state
+
+
+def services_of(context: ResourceContext) -> ControlContext:
+    """Return what the client hands to control; of a client that hands nothing, the defaults, for this object alone."""
+    services = context.services
+    return services if isinstance(services, ControlContext) else ControlContext()

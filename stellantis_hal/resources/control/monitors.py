@@ -15,6 +15,7 @@ from stellantis_hal.resources.control.callback import Callback, CallbackReferenc
 from stellantis_hal.resources.control.callback_targets import EventAttribute, Webhook
 from stellantis_hal.resources.control.callbacks import Callbacks
 from stellantis_hal.resources.control.collection import url_below_callback
+from stellantis_hal.resources.control.control_context import services_of
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
@@ -25,7 +26,6 @@ from stellantis_hal.resources.control.monitor import (
     sent_monitor,
     set_monitor_address,
 )
-from stellantis_hal.resources.control.operation import services_of
 from stellantis_hal.resources.control.reconciling import ReconciliationPlan, is_as, plan
 from stellantis_hal.validation import require_type
 

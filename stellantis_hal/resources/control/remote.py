@@ -41,14 +41,9 @@ from stellantis_hal.resources.collection_requests import UrlPageSource, index_ra
 from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
-from stellantis_hal.resources.control.operation import (
-    Operation,
-    OperationRecord,
-    interactive,
-    may_pass,
-    server_time,
-    services_of,
-)
+from stellantis_hal.resources.control.control_context import services_of
+from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
+from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteAction
 from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason

@@ -29,7 +29,8 @@ from stellantis_hal import (
     RetryPolicy,
     TokenBucketLimiter,
 )
-from stellantis_hal.resources.control.operation import OperationRecord, changed_at
+from stellantis_hal.resources.control.operation import changed_at
+from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.simulator import Course
 from tests.resources.control.commanded import Commanded, commanded
 
