@@ -1,6 +1,6 @@
 """Calls of navigation whose outcomes stand in ``outcomes.txt``.
 
-``python -m tests.navigation.cases`` renews that file.
+``python -m tests.support.outcomes tests.navigation.cases`` renews that file.
 """
 
 import io
@@ -40,7 +40,7 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import read_outcome
 from tests.navigation.site import HOME, Site
-from tests.support.outcomes import Case, write
+from tests.support.outcomes import Case
 from tests.support.responses import HAL, link, make_response
 
 __all__ = ["CASES", "FILE"]
@@ -1712,6 +1712,3 @@ async def _retried(requests: list[Request], error: Exception) -> Any:
 
 _add("a page that fails once", lambda requests: _retried(requests, ApiError("no", status=503, url=f"{HOME}/two")))
 _add("a page that the network loses once", lambda requests: _retried(requests, NetworkError("lost")))
-
-if __name__ == "__main__":
-    write(FILE, CASES)

@@ -1,16 +1,20 @@
 """Outcomes of calls, word for word: what is returned or raised, logged, warned of, and sent.
 
-Cases and their outcomes stand in a file beside the tests, which :func:`write` renews; its differences are to be read.
+They stand in a file beside the cases: ``python -m tests.support.outcomes MODULE`` renews it, and its differences are to
+be read.
 """
 
 import logging
 import re
+import sys
 import warnings
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import Enum
+from importlib import import_module
 from inspect import isawaitable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,11 @@ import anyio
 import attrs
 
 from stellantis_hal.navigation.fetch_protocol import Request
+from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Case", "described", "outcome", "read", "write"]
+__all__ = ["Case", "by_topic", "described", "outcome", "read", "write"]
 
 Case = Callable[[list[Request]], Any]
 """A call, or a coroutine function, which may record the requests that are sent in the list."""
@@ -88,6 +93,9 @@ def _of_request(request: Request) -> str:
 
 def _of_error(error: BaseException) -> str:
     own = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    if isinstance(token := own.get("resume_token"), str):  # its digests are in any order
+        place = PageToken.from_token(token)
+        own["resume_token"] = f"{place.url} after page {place.number} and item {place.position}"
     told = "".join(f", {name}={described(value)}" for name, value in sorted(own.items()) if value not in (None, (), ""))
     cause = f", from {type(error.__cause__).__name__}" if error.__cause__ is not None else ""
     return f"{type(error).__name__}: {error}{told}{cause}"
@@ -131,6 +139,15 @@ def outcome(case: Case) -> list[str]:
     return [_RANDOM.sub("RANDOM", line.replace("\n", "\\n"))[:_LENGTH] for line in lines]
 
 
+def by_topic(cases: Mapping[str, Case]) -> dict[str, list[str]]:
+    """Return the names of cases by their first words, up to a number."""
+    found: dict[str, list[str]] = {}
+    for name in cases:
+        words = takewhile(lambda word: not word.isdecimal(), name.split()[:2])
+        found.setdefault(" ".join(words), []).append(name)
+    return found
+
+
 async def _result(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
@@ -153,3 +170,8 @@ def write(file: Path, cases: Mapping[str, Case]) -> None:
         same = names.setdefault(lines, name)
         parts.append("\n".join([f"# {name}", *(lines if same == name else [f"{_SAME}{same}"])]))
     file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for module in map(import_module, sys.argv[1:]):
+        write(module.FILE, module.CASES)
