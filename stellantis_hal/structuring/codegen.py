@@ -175,8 +175,8 @@ class _CodeGenerator:
         lines: list[str] = []
         for age, path in reversed(list(enumerate(field.paths))):
             read = [f"raw = {self._get(path)}", *self._value(field, path, age)]
-            older = [f"if not raw or {is_empty}:", "    newer = value", *_indent(lines)] if lines else []
-            newer = [f"if {is_empty}:", "    value = newer"] if age else []
+            older = [f"if not raw or {is_empty}:", f"    newer{age} = value", *_indent(lines)] if lines else []
+            newer = [f"if {is_empty}:", f"    value = newer{age - 1}"] if age else []
             lines = [*read, *older, *newer]
         return lines
 

@@ -187,8 +187,8 @@ class _MsgspecCodeGenerator:
         is_empty = "value == ()" if field.many else "value is None"
         lines: list[str] = []
         for age, path in reversed(list(enumerate(field.paths))):
-            older = [f"if not raw or {is_empty}:", "    newer = value", *_indent(lines)] if lines else []
-            newer = [f"if {is_empty}:", "    value = newer"] if age else []
+            older = [f"if not raw or {is_empty}:", f"    newer{age} = value", *_indent(lines)] if lines else []
+            newer = [f"if {is_empty}:", f"    value = newer{age - 1}"] if age else []
             lines = [*self._value(field, path), *older, *newer]
         return [*lines, f"new.{field.name} = value"]
 
@@ -210,7 +210,7 @@ class _MsgspecCodeGenerator:
         """Refuse a body in which an older generation stands beside a newer one: it is kept as an extra."""
         lines: list[str] = []
         for path, paths in self._schema.older.items():
-            if path[:-1] in self._places and path[-1] in self._places[path[:-1]][1].attributes:
+            if path[-1] in self._places[path[:-1]][1].attributes:
                 newer = " or ".join(self._given(one) for one in paths[: paths.index(path)])
                 lines += [f"if {self._given(path)} and ({newer}):", "    raise Refused"]
         return lines

@@ -57,8 +57,8 @@ class MsgspecStruct:
         holders: the structs of the objects in it that only hold others, by key.
         undecoded: the keys whose values it keeps as bytes, UNSET where they are missing.
         unknown: those of them that no field of the class has.
-        doubted: the names of fields that it keeps as bytes because their values may be anything.
-        parts: the classes of nested models and their structs, by the name of the model's attribute.
+        doubted: the names of fields of the class that are kept as bytes because their values may be anything.
+        parts: the classes of nested models of the class and their structs, by the name of the model's attribute.
     """
 
     type: Any
@@ -66,8 +66,8 @@ class MsgspecStruct:
     holders: dict[str, MsgspecStruct]
     undecoded: frozenset[str]
     unknown: tuple[str, ...]
-    doubted: frozenset[str] = frozenset()
-    parts: dict[str, tuple[type, MsgspecStruct]] = attrs.field(factory=dict)
+    doubted: frozenset[str]
+    parts: dict[str, tuple[type, MsgspecStruct]]
 
 
 # The keys that no field has, as bodies showed them: by class and whether it is part of another, and by place.
@@ -213,15 +213,14 @@ class _StructMaker:
             gc=False,
         )
         undecoded = frozenset(key for key, kind in keys.items() if kind is self._msgspec.Raw)
-        is_whole = not place
         return MsgspecStruct(
             type=made,
             attributes=attributes,
             holders=holders,
             undecoded=undecoded,
             unknown=unknown,
-            doubted=self._doubted if is_whole else frozenset(),
-            parts=self._parts if is_whole else {},
+            doubted=self._doubted,
+            parts=self._parts,
         )
 
     def _add(self, path: Path, kind: Any) -> None:
