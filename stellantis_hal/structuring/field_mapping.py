@@ -153,8 +153,8 @@ def _derive(kind: type) -> ClassSchema:
         known.add(path[0])
         for depth in range(1, len(path)):
             containers.setdefault(path[:depth], set()).add(path[depth])
-    embedded: frozenset[str] = getattr(kind, "__embedded__", frozenset())
-    if embedded:
+    embedded: frozenset[str] | None = getattr(kind, "__embedded__", None)
+    if embedded is not None:
         containers.setdefault(("_embedded",), set()).update(embedded)
     newest = {field.paths[0] for field in fields}
     older = {path: field.paths for field in fields for path in field.paths[1:] if path not in newest}
@@ -191,7 +191,7 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
         unit=attribute.metadata.get(_UNIT),
         unit_by=attribute.metadata.get(_UNIT_BY),
         within=attribute.metadata.get(_WITHIN),
-        may_be_ahead=attribute.metadata.get(_AHEAD, False),
+        may_be_ahead=_AHEAD in attribute.metadata,
     )
 
 

@@ -186,8 +186,6 @@ def _read_duration(value: Any) -> timedelta:
 
 
 def _read_seconds(value: Any) -> timedelta:
-    if value.__class__ is int and -MAX_SECONDS < value < MAX_SECONDS:
-        return timedelta(0, value)
     try:
         return timedelta(seconds=_read_number(value))
     except OverflowError:
