@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -11,12 +12,6 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
-from typing import TYPE_CHECKING
-
-from stellantis_hal.navigation.context import ResourceContext
-
-if TYPE_CHECKING:
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
 __all__ = ["ControlContext", "services_of"]
 
 
