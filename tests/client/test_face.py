@@ -238,10 +238,27 @@ GONE_FROM_PACKAGE = (
     "PartnerCredentials",
     "Reader",
 )
-GONE_FROM_SIMULATOR = ("Call", "Chance", "Late", "Manners", "Reply", "Skewed", "Then", "Tls", "Wave")
+GONE_FROM_SIMULATOR = (
+    "Call",
+    "Chance",
+    "Late",
+    "Manners",
+    "Moment",
+    "Reply",
+    "Skewed",
+    "Subscription",
+    "Then",
+    "Tls",
+    "Wave",
+)
+GONE_FROM_FLEET = ("CsvTrips", "Event", "GeoJsonTrips", "JsonLinesTrips", "Plan")
 
 
 def test_the_changelog_renames_each_name_of_0_1_0() -> None:
     changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text("utf-8")
     old = [line.split("|")[1] for line in changelog.splitlines() if line.startswith("| `")]
-    assert [name for name in GONE_FROM_PACKAGE + GONE_FROM_SIMULATOR if not any(name in cell for cell in old)] == []
+    assert [
+        name
+        for name in (*GONE_FROM_PACKAGE, *GONE_FROM_SIMULATOR, *GONE_FROM_FLEET)
+        if not any(name in cell for cell in old)
+    ] == []
