@@ -161,6 +161,9 @@ class Outage:
     Polls are paused, except for one now and then that probes. In an outage of an identity server, where tokens are not
     renewed, these are the polls of accounts whose token has expired; the probes are at most 5 minutes apart.
 
+    With ``what``, the reads of one kind of data fail for all vehicles, while the API responds to others. Only these
+    reads are paused, and there is no :class:`VehicleUnavailable` for them until :class:`Recovered` with that ``what``.
+
     Attributes:
         error: the failure that revealed the outage.
         since: time of the first failure, by the client's clock.
@@ -168,6 +171,7 @@ class Outage:
             is exhausted.
         account: key of the account, where the server fails for this one only: its token is not renewed, or its
             vehicles are not listed. None where all accounts are concerned.
+        what: "status", "maintenance", "position" or "trips", where only the reads of this kind of data fail.
         id: unique id of the outage, the same in every delivery.
     """
 
@@ -178,6 +182,7 @@ class Outage:
     since: datetime
     server: str | None = None
     account: str | None = None
+    what: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -187,7 +192,7 @@ class Recovered:
     Attributes:
         account: key of the account that works again, or has vehicles; None otherwise.
         vehicle: the vehicle that is available again; None otherwise.
-        what: the kind of its data.
+        what: the kind of its data, or the one whose :class:`Outage` is over; None otherwise.
         after: duration of the failure in seconds, by the backend's clock.
         server: host of the server whose outage is over, as in the :class:`Outage`; None otherwise.
     """
@@ -236,6 +241,7 @@ def loss_id(owner: str, since: datetime) -> str:
     return f"{owner}/lost/{since.timestamp():.0f}"
 
 
-def outage_id(server: str | None, account: str | None, since: datetime) -> str:
+def outage_id(server: str | None, account: str | None, since: datetime, what: str | None = None) -> str:
     """Return the id of an outage."""
-    return "/".join([*(part for part in (server, account) if part is not None), f"outage/{since.timestamp():.0f}"])
+    parts = (part for part in (server, account, what) if part is not None)
+    return "/".join([*parts, f"outage/{since.timestamp():.0f}"])

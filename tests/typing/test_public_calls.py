@@ -833,6 +833,7 @@ def describe(event: WatchEvent) -> str:
             return f"{assert_type(event.account, str | None)}: {assert_type(event.vehicle, Vehicle).display_name}"
         case Outage():
             assert_type(event.server, str | None)
+            assert_type(event.what, str | None)
             return str(assert_type(event.since, datetime))
         case CallbackFailed():
             return f"{assert_type(event.status, str | None)}: silent for {assert_type(event.silent_for, float)} s"

@@ -32,6 +32,7 @@ from stellantis_hal.fleet.events import (
 from stellantis_hal.fleet.failure_scopes import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
 from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
+from stellantis_hal.fleet.watching.kind_outages import KindOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.hal.uri import host_of
@@ -62,6 +63,7 @@ class FailurePolicy:
     Attributes:
         outage_detector: failures in a row of all vehicles.
         identity_outages: failed renewals of tokens.
+        kind_outages: kinds of data that fail for all vehicles.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class FailurePolicy:
     ) -> None:
         self.outage_detector: OutageDetector = OutageDetector()
         self.identity_outages: IdentityOutages = IdentityOutages(registry.is_watched)
+        self.kind_outages: KindOutages = KindOutages(registry.vehicles, registry.is_watched)
         self._server: str | None = None  # the one whose outage was reported
         self._registry = registry
         self._pacing = registry.pacing
@@ -86,7 +89,7 @@ class FailurePolicy:
     async def poll_succeeded(self, watched_vehicle: WatchedVehicle, what: str, *, found: bool) -> None:
         """Record that a kind of data was read; ``found`` is false where the API has none."""
         now = anyio.current_time()
-        await self._end_outage(now)
+        await self._responded(now, what, is_readable=found)
         account = watched_vehicle.account
         account.rejections = 0
         self.identity_outages.read(account)
@@ -124,18 +127,26 @@ class FailurePolicy:
             return await self._account_failed(watched_vehicle, what, error, account)
         if scope == "vehicle":
             if isinstance(error, ApiError):  # the API responded; an invalid document is found without a request
-                await self._end_outage(anyio.current_time())
+                await self._responded(anyio.current_time(), what, is_readable=False)
             await self._back_off(watched_vehicle, what, error, report_after=1)
             if isinstance(error, LinkNotFoundError):  # a new vehicle gets its links in its first minutes
                 watched_vehicle.failure_state(what, anyio.current_time()).missing_rel = error.rel
                 if not watched_vehicle.account.is_standalone:
                     self._pacing.relist_soon(watched_vehicle.account, anyio.current_time())
             return True
-        await self._detect_outage(watched_vehicle.id, error)
+        if scope == "everything" and await self._detect_kind_outage(watched_vehicle, what, error):
+            return True
+        await self._detect_outage(watched_vehicle.id, error, what)
         if self.outage_detector.since is not None:
             return False
         await self._back_off(watched_vehicle, what, error, report_after=_TOLERATED)
         return True
+
+    def decides(self, watched_vehicle: WatchedVehicle, what: str) -> bool:
+        """Return whether a read decides if all is out, or another kind of data only: it is made before it is due."""
+        if not self.outage_detector.is_suspected or self.kind_outages.is_out(what):
+            return False
+        return what not in (watched_vehicle.failures or ())
 
     async def _account_failed(
         self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError, account: WatchedAccount
@@ -184,7 +195,7 @@ class FailurePolicy:
         now = anyio.current_time()
         again_in = self._pacing.schedule_listing(account, now)
         self.identity_outages.read(account)
-        await self._end_outage(now)
+        await self._responded(now, None)
         account.failures = 0
         since, is_reported = account.listing_failing_since, account.is_listing_reported
         account.listing_failing_since, account.is_listing_reported = None, False
@@ -217,7 +228,7 @@ class FailurePolicy:
         if scope in {"account", "vehicle"}:
             await self._renewal_refused(account, error)
             if isinstance(error, ApiError):
-                await self._end_outage(anyio.current_time())
+                await self._responded(anyio.current_time(), None)
             await self._lose_account(account, error)
             return
         now = anyio.current_time()
@@ -343,16 +354,64 @@ class FailurePolicy:
         )
         await self._detect_outage("", error)
 
-    async def _end_outage(self, now: float) -> None:
+    async def _responded(self, now: float, what: str | None, *, is_readable: bool = True) -> None:
+        """Record a response of the API to a read of a kind of data, or to another request (None)."""
         length = self.outage_detector.succeeded(now)
         if length is not None:
             await self._emit(Recovered(after=length, server=self._server))
+        outage = self.kind_outages.responded(what, is_readable=is_readable)
+        if outage is not None:
+            for watched_vehicle in outage.held:
+                self._retry(watched_vehicle, outage.what, now, now)
+            await self._emit(Recovered(what=what, after=now - outage.since, server=outage.server))
 
-    async def _detect_outage(self, key: str, error: StellantisError) -> None:
+    async def _detect_kind_outage(self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError) -> bool:
+        """Record a failure of a kind of data; emit `Outage` where it is out from now on, and return whether it is."""
+        now = anyio.current_time()
+        outages = self.kind_outages
+        if outages.is_out(what):
+            outages.outage_of(what).hold(watched_vehicle, now)
+        elif outages.failed(watched_vehicle, what, now, server=_server_of(error)):
+            self.outage_detector.ignore(what)
+            outage = outages.outage_of(what)
+            since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
+            await self._emit(
+                Outage(
+                    id=outage_id(outage.server, None, since, what),
+                    error=error,
+                    since=since,
+                    server=outage.server,
+                    what=what,
+                )
+            )
+        else:
+            suspect = outages.next_suspect(what)
+            if suspect is not None:
+                self._retry(suspect, what, now, now)
+            return False
+        if outages.is_out(what):  # it may have ended while the buffer was full
+            first = outages.next_probe(what)
+            if first is not None:
+                self._retry(first, what, outages.outage_of(what).probe_at, now)
+        return True
+
+    def _retry(self, watched_vehicle: WatchedVehicle, what: str, at: float, now: float) -> None:
+        """Poll a kind of data that was held, at an instant; the vehicle's other kinds are polled as they are due."""
+        state = watched_vehicle.failure_state(what, now)
+        state.is_held, state.is_transient, state.retry_at = False, True, at
+        queue = self._pacing.queue
+        due = queue.due_of(watched_vehicle)
+        if due is not None and due > at:  # one that is being polled is scheduled after that
+            if watched_vehicle.regular_due is None:
+                watched_vehicle.regular_due = due
+            queue.put(watched_vehicle, at)
+
+    async def _detect_outage(self, key: str, error: StellantisError, what: str | None = None) -> None:
         """Record a failure that may concern all vehicles, and emit `Outage` where one begins."""
         now = anyio.current_time()
         hold = (error.retry_after or _DEFAULT_HOLD) if isinstance(error, QuotaError) else None
-        if self.outage_detector.failed(key, now, vehicles=len(self._registry.vehicles), hold=hold):
+        vehicles, kinds = len(self._registry.vehicles), len(self.kind_outages.working)
+        if self.outage_detector.failed(key, now, vehicles=vehicles, what=what, kinds=kinds, hold=hold):
             began = now if self.outage_detector.since is None else self.outage_detector.since
             since = self._pacing.wall_clock() - timedelta(seconds=now - began)
             self._server = _server_of(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import attrs
 
@@ -15,30 +16,37 @@ _LONGEST_HOLD = 3_600.0
 
 @attrs.frozen
 class Failure:
-    """A failure: its key and its instant."""
+    """A failure: its key, its instant, and the kind of data that was read; None for a listing."""
 
     key: str
     at: float
+    what: str | None
 
 
 class OutageDetector:
     """Circuit breaker over all vehicles.
 
     ``needed`` failures without a success between them are an outage if they concern three different vehicles, or all
-    where there are fewer. During an outage one probe at a time is allowed, at growing intervals.
+    where there are fewer, and two kinds of data, where that many are read. During an outage one probe at a time is
+    allowed, at growing intervals.
 
     Args:
         needed: failures in a row that are an outage.
+
+    Attributes:
+        is_suspected: whether there are enough failures, but of one kind of data only: reads of others decide.
     """
 
-    __slots__ = ("_failures", "_probe", "_probe_at", "_since", "needed")
+    __slots__ = ("_failures", "_probe", "_probe_at", "_probes", "_since", "is_suspected", "needed")
 
     def __init__(self, needed: int = 5) -> None:
         self.needed: int = needed
+        self.is_suspected: bool = False
         self._failures: list[Failure] = []
         self._since: float | None = None
         self._probe_at = -math.inf
         self._probe = _FIRST_PROBE
+        self._probes = 0
 
     @property
     def since(self) -> float | None:
@@ -50,13 +58,24 @@ class OutageDetector:
         """Instant from which the next probe is allowed; in the past where there is no outage."""
         return self._probe_at
 
-    def failed(self, key: str, now: float, *, vehicles: int, hold: float | None = None) -> bool:
+    def failed(
+        self,
+        key: str,
+        now: float,
+        *,
+        vehicles: int,
+        what: str | None = None,
+        kinds: int = 0,
+        hold: float | None = None,
+    ) -> bool:
         """Record a failure.
 
         Args:
             key: the vehicle or account that failed.
             now: the present instant.
             vehicles: number of watched vehicles.
+            what: the kind of data that was read; None for a listing.
+            kinds: number of kinds of data that are read.
             hold: seconds until the budget allows requests again, where it is exhausted; None otherwise.
 
         Returns:
@@ -64,16 +83,26 @@ class OutageDetector:
         """
         if self._since is not None:
             if now >= self._probe_at:
+                self._probes += 1
                 self._probe = min(_LONGEST_PROBE, self._probe * 2)
                 self._probe_at = now + self._wait(hold)
             return False
-        self._failures = [*self._failures, Failure(key, now)][-self.needed :]
+        self._failures = [*self._failures, Failure(key, now, what)][-self.needed :]
         distinct = len({failure.key for failure in self._failures})
         if hold is None and (len(self._failures) < self.needed or distinct < min(3, vehicles)):
+            return False
+        failing = {failure.what for failure in self._failures if failure.what is not None}
+        self.is_suspected = hold is None and len(failing) < min(2, kinds)
+        if self.is_suspected:
             return False
         self._since = self._failures[0].at if hold is None else now
         self._probe_at = now + self._wait(hold)
         return True
+
+    def in_turn(self, kinds: Sequence[str]) -> Sequence[str]:
+        """Return the kinds of data in the order in which to read them: each is the first of a probe in its turn."""
+        first = self._probes % len(kinds) if self._since is not None else 0
+        return (*kinds[first:], *kinds[:first]) if first else kinds
 
     def _wait(self, hold: float | None) -> float:
         return self._probe if hold is None else min(max(hold, 1.0), _LONGEST_HOLD)
@@ -81,6 +110,7 @@ class OutageDetector:
     def succeeded(self, now: float) -> float | None:
         """Record a success and return the length of the outage in seconds, where it ends one; None otherwise."""
         self._failures.clear()
+        self.is_suspected = False
         if self._since is None:
             return None
         length = now - self._since
@@ -88,3 +118,8 @@ class OutageDetector:
         self._probe_at = -math.inf
         self._probe = _FIRST_PROBE
         return length
+
+    def ignore(self, what: str) -> None:
+        """Forget the failures of a kind of data that alone is out."""
+        self._failures = [failure for failure in self._failures if failure.what != what]
+        self.is_suspected = False

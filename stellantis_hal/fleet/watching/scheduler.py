@@ -331,6 +331,15 @@ class PollScheduler:
         rarer = RARER * self._pacing.interval(watched_vehicle)
         return now - watched_vehicle.snapshots_at < 0.99 * rarer  # polls start early or late by a little
 
+    def _must_read(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
+        """Return whether a regular poll, or a retry, reads a kind of data."""
+        policy = self._failure_policy
+        if policy.decides(watched_vehicle, what):
+            return True
+        if not watched_vehicle.should_poll(what, now) or self._is_fed(watched_vehicle, what, now):
+            return False
+        return policy.kind_outages.may_read(watched_vehicle, what, now)
+
     async def _poll_vehicle(
         self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False
     ) -> float:
@@ -340,11 +349,9 @@ class PollScheduler:
         account = watched_vehicle.account
         queue = self._pacing.queue
         read_at = watched_vehicle.snapshots_at
-        for what in self._options.what:
+        for what in self._failure_policy.outage_detector.in_turn(self._options.what):
             now = anyio.current_time()
-            if not (urgent or watched_vehicle.should_poll(what, now)):
-                continue
-            if not urgent and self._is_fed(watched_vehicle, what, now):
+            if not (urgent or self._must_read(watched_vehicle, what, now)):
                 continue
             if what != "trips":
                 read_at = now

@@ -39,6 +39,7 @@ class FleetStatistics:
         lateness_most: largest delay of all polls.
         paused: whether the watch is paused.
         outage: seconds since the present outage of the API began; None where there is none.
+        kind_outages: seconds since the present outages of one kind of data began, by that kind.
         identity_outages: seconds since the present outages of identity servers began, by the server's host.
         budget: what the limiter leaves to this watch.
         plan: whether the interval fits the budget; None until the vehicles are known.
@@ -67,6 +68,7 @@ class FleetStatistics:
     lateness_most: float
     paused: bool
     outage: float | None
+    kind_outages: Mapping[str, float]
     identity_outages: Mapping[str, float]
     budget: Budget
     plan: CapacityPlan | None

@@ -348,6 +348,7 @@ class Watch(AcknowledgedStream):
             lateness_most=counts.longest_delay,
             paused=scheduler.is_paused,
             outage=None if outage_since is None else now - outage_since,
+            kind_outages=self._failure_policy.kind_outages.ages(now),
             identity_outages=self._failure_policy.identity_outages.ages(now),
             budget=self._pacing.budget(),
             plan=self._plan,

@@ -33,6 +33,46 @@ def test_a_success_between_failures_prevents_an_outage() -> None:
             assert detector.succeeded(number) is None
 
 
+def test_failures_of_one_kind_of_several_are_suspected_only() -> None:
+    detector = OutageDetector(needed=5)
+    for number in range(20):
+        assert not detector.failed(f"v{number}", number, vehicles=100, what="trips", kinds=2)
+        assert detector.is_suspected == (number >= 4)
+    assert detector.failed("v1", 20, vehicles=100, what="status", kinds=2)
+    assert not detector.is_suspected
+
+
+def test_failed_listings_decide_where_no_kind_is_read() -> None:
+    detector = OutageDetector(needed=5)
+    assert [detector.failed(f"a{number}", number, vehicles=0, kinds=0) for number in range(5)][-1]
+    detector.succeeded(5)
+    assert not any(detector.failed(f"a{number}", number, vehicles=3, kinds=1) for number in range(20))
+    assert detector.failed("v", 20, vehicles=3, what="status", kinds=1)
+
+
+def test_a_kind_that_is_out_is_ignored() -> None:
+    detector = OutageDetector(needed=5)
+    for number in range(5):
+        detector.failed(f"v{number}", number, vehicles=9, what="trips", kinds=2)
+    detector.ignore("trips")
+    assert not detector.is_suspected
+    outcomes = [detector.failed(f"v{number}", number, vehicles=9, what="status", kinds=1) for number in range(5)]
+    assert outcomes == [False] * 4 + [True]
+
+
+def test_each_kind_is_the_first_of_a_probe_in_turn() -> None:
+    detector = OutageDetector(needed=1)
+    assert detector.in_turn(("a", "b")) == ("a", "b")
+    detector.failed("v", 0.0, vehicles=1)
+    orders = list[str]()
+    for _ in range(4):
+        orders.append("".join(detector.in_turn(("a", "b", "c"))))
+        detector.failed("v", detector.probe_at, vehicles=1)
+    assert orders == ["abc", "bca", "cab", "abc"]
+    detector.succeeded(9_999.0)
+    assert detector.in_turn(("a", "b", "c")) == ("a", "b", "c")
+
+
 def test_probe_intervals_double_up_to_300_seconds() -> None:
     detector = OutageDetector(needed=1)
     detector.failed("a", 0.0, vehicles=1)
