@@ -5,6 +5,9 @@ import pytest
 from tests.hal.cases import CASES, FILE
 from tests.support.outcomes import by_topic, outcome, read
 
+for _name in ("msgspec", "orjson", "regex"):  # without them, some texts are others
+    pytest.importorskip(_name)
+
 EXPECTED = read(FILE)
 TOPICS = by_topic(CASES)
 

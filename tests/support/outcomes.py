@@ -31,8 +31,8 @@ __all__ = ["Case", "by_topic", "described", "outcome", "read", "write"]
 Case = Callable[[list[Request]], Any]
 """A call, or a coroutine function, which may record the requests that are sent in the list."""
 
-# What is drawn at random: keys of requests, boundaries of bodies, addresses in memory.
-_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,27}|\b[0-9a-f]{32}\b|0x[0-9a-f]{8,}")
+# What is drawn at random: folders, keys of requests, boundaries of bodies, addresses in memory.
+_RANDOM = re.compile(r"[^\s']*/outcome-\w{8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,27}|\b[0-9a-f]{32}\b|0x[0-9a-f]{8,}")
 _LENGTH = 4_000
 _SAME = "as: "
 _SHORT = 400

@@ -1,0 +1,20 @@
+"""What calls of the cache return, raise, log and send, word for word."""
+
+import pytest
+
+from tests.navigation.cache.cases import CASES, FILE
+from tests.support.outcomes import by_topic, outcome, read
+
+EXPECTED = read(FILE)
+TOPICS = by_topic(CASES)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_outcomes_of_calls_are_as_before(topic: str) -> None:
+    """What is meant to change is renewed by ``python -m tests.support.outcomes MODULE``, and read."""
+    for name in TOPICS[topic]:
+        assert outcome(CASES[name]) == EXPECTED[name], name
+
+
+def test_the_file_of_outcomes_has_no_other_calls() -> None:
+    assert [*EXPECTED] == [*CASES]
