@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -56,8 +56,9 @@ def read(body: Mapping[str, Any], kind: type[M], *, path: str = "$", strict: boo
     >>> [(problem.path, problem.reason) for problem in trip.problems]
     [('$.startedAt', 'not an instant')]
     """
-    hook = cast("CompiledReader", default_converter().get_structure_hook(kind))
-    return cast("M", hook(body, path=path, strict=strict))
+    hook: Any = default_converter().get_structure_hook(kind)
+    value: M = hook(body, path=path, strict=strict)
+    return value
 
 
 def _configured(converter: cattrs.Converter | None) -> cattrs.Converter:
@@ -139,9 +140,10 @@ class TypedConverter:
                     wire.learn(value)
             elif problems:
                 self._record(hook, resource, value, problems)
+        found: T = value
         if isinstance(value, TypedResource):
             _set(value, "_resource", self._kept(resource))
-        return cast("T", value)
+        return found
 
     def _read_tolerantly(self, hook: CompiledReader, resource: HalResource, clock: ClientClock | None) -> Any:
         """Read a body as a model, and report what cannot be read."""
@@ -174,7 +176,7 @@ class TypedConverter:
     def _structure_by_hook(self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Any, kind: type[T]) -> T:
         """Read by the user's hook, or by one that cattrs generates for the user's class."""
         try:
-            value = hook(body, kind)
+            value: T = hook(body, kind)
         except StructureError as error:
             raise StructureError(f"{error} (at {mask_url(resource.url)})", problems=error.problems) from None
         except cattrs.BaseValidationError as error:
@@ -188,8 +190,8 @@ class TypedConverter:
                 f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
             ) from None  # its parts quote the values
         if isinstance(value, TypedResource) and value.resource is None:
-            return cast("T", attrs.evolve(value, resource=self._kept(resource)))
-        return cast("T", value)
+            return attrs.evolve(value, resource=self._kept(resource))
+        return value
 
     def _clock_of(self, context: ResourceContext | None) -> Callable[[], datetime]:
         """Return this converter's clock; that of the resource where this one has none of its own."""
