@@ -1,17 +1,23 @@
 """Backends and markers of the tests: each asynchronous test runs on asyncio and on trio, in jumped time by default."""
 
+import functools
 import gc
+import importlib
+import inspect
 import logging
 import os
+import pkgutil
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from coverage import Coverage
 
+import stellantis_hal
 from tests.support.clocks import BACKENDS, jumping, real
 from tests.support.profiles import load_profiles
 
@@ -21,44 +27,123 @@ _PROXY_VARIABLES = {"all_proxy", "http_proxy", "https_proxy", "no_proxy", "stell
 CONFORMANCE = Path(__file__).parent / "conformance"
 
 
+class _Measurement:
+    """Coverage that is measured only where lines of the package run for a test; elsewhere it triples each step.
+
+    Trace functions are exchanged: ``Coverage.stop`` and ``start`` take longer than most tests.
+    """
+
+    def __init__(self) -> None:
+        self._trace_functions: tuple[Any, Any] | None = None
+
+    def suspend(self) -> None:
+        """Measure nothing, until ``of`` or ``resume``."""
+        if Coverage.current() is not None:
+            self._trace_functions = (sys.gettrace(), threading.gettrace())
+            _set_trace_functions(None, None)
+
+    def resume(self) -> None:
+        """Measure again."""
+        if self._trace_functions is not None:
+            _set_trace_functions(*self._trace_functions)
+            self._trace_functions = None
+
+    @contextmanager
+    def of(self, item: pytest.Item) -> Generator[None]:
+        """Measure the body, unless the test is marked ``unmeasured``."""
+        if self._trace_functions is None or item.get_closest_marker("unmeasured") is not None:
+            yield
+            return
+        _set_trace_functions(*self._trace_functions)
+        try:
+            yield
+        finally:
+            _set_trace_functions(None, None)
+
+    @contextmanager
+    def of_examples(self, item: pytest.Item) -> Generator[None]:
+        """Measure the test itself, and not how hypothesis generates its examples."""
+        handle = item.obj.hypothesis  # type: ignore[attr-defined]
+        before = handle.inner_test
+        is_async = inspect.iscoroutinefunction(before)
+
+        @functools.wraps(before)
+        async def measured_async(*args: Any, **kwargs: Any) -> None:
+            with self.of(item):
+                await before(*args, **kwargs)
+
+        @functools.wraps(before)
+        def measured(*args: Any, **kwargs: Any) -> None:
+            with self.of(item):
+                before(*args, **kwargs)
+
+        handle.inner_test = measured_async if is_async else measured
+        try:
+            yield
+        finally:
+            handle.inner_test = before
+
+
+def _set_trace_functions(of_this_thread: Any, of_new_threads: Any) -> None:
+    sys.settrace(of_this_thread)
+    threading.settrace(of_new_threads)
+
+
+_measurement = _Measurement()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Stop the first of two measurements of coverage in a worker of xdist.
 
     pytest-cov starts one before and one at the start of the session there; only the second is saved. While the second
     one is stopped, the first would go on, at the same cost.
     """
-    first = Coverage.current() if hasattr(config, "workerinput") else None
+    first = Coverage.current() if _worker_of(config) is not None else None
     if first is not None:
         first.stop()
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure no coverage while a test marked ``unmeasured`` is set up, runs and is reported.
-
-    Trace functions are exchanged: ``Coverage.stop`` and ``start`` take longer than most tests.
-    """
-    if item.get_closest_marker("unmeasured") is None or Coverage.current() is None:
-        return (yield)
-    of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
-        return (yield)
-    finally:
-        threading.settrace(of_new_threads)
-        sys.settrace(of_this_thread)
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Collect no garbage while tests are collected, and exclude these tests from later collections of garbage."""
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Measure the import of each module, once; collect tests without measurement and without collecting garbage.
+
+    The tests are excluded from later collections of garbage.
+    """
+    if Coverage.current() is not None and _worker_of(session.config) in {None, "gw0"}:
+        for module in pkgutil.walk_packages(stellantis_hal.__path__, "stellantis_hal."):
+            importlib.import_module(module.name)
+    _measurement.suspend()
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Measure fixtures."""
+    with _measurement.of(request.node):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the end of fixtures."""
+    with _measurement.of(item):
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    """Leave coverage as it was started."""
+    _measurement.resume()
+
+
+def _worker_of(config: pytest.Config) -> str | None:
+    """Return the name of this worker of xdist, or None in the process that was started."""
+    name = getattr(config, "workerinput", {}).get("workerid")
+    return name if isinstance(name, str) else None
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -126,11 +211,13 @@ _raised_warnings = _RaisedWarnings()
 logging.getLogger("stellantis_hal").addHandler(_raised_warnings)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that causes a warning without expecting it, as ``filterwarnings = error`` is to do."""
+    """Measure a test, and fail it for a warning that it does not expect, as ``filterwarnings = error`` is to do."""
     _raised_warnings.messages.clear()
-    result = yield
+    is_property = hasattr(getattr(item, "obj", None), "hypothesis")
+    with _measurement.of_examples(item) if is_property else _measurement.of(item):
+        result = yield
     if item.get_closest_marker("warnings_as_errors") is None:
         assert not _raised_warnings.messages
     return result
