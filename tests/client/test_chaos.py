@@ -6,6 +6,7 @@ from tests.client.chaos import chaos
 from tests.support.profiles import deep
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize(("seed", "requests"), [(1, 200), deep(1, 600), deep(2, 600)])
 async def test_faults_lose_and_repeat_no_trip(seed: int, requests: int) -> None:

@@ -124,6 +124,7 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert newest.startswith(f"## [{stellantis_hal.__version__}]")
 
 
+@pytest.mark.unmeasured
 def test_types_in_public_signatures_are_exported() -> None:
     """Parameters, results and attributes of public names need no import from another module than the face."""
     exported = {value for value in PUBLIC.values() if isinstance(value, type)}

@@ -23,6 +23,7 @@ from tests.support.transports import RewritingTransport, edit_json
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.unmeasured
 async def test_all_trips_are_read_once_and_in_order() -> None:
     """Of every vehicle of every account."""
     simulator = Simulator(world(accounts=3, vehicles=5, trips=400))
@@ -35,6 +36,7 @@ async def test_all_trips_are_read_once_and_in_order() -> None:
     assert seen == {vehicle.id: list(simulator.world.trip_ids(vehicle.id)) for vehicle in simulator.world.vehicles}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("page_size", [None, 1, 7, 2_000])
 async def test_telemetry_is_read_over_all_pages(page_size: int | None) -> None:
     """Its records have no ids, and name the collection as themselves."""
@@ -60,6 +62,7 @@ async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
     assert everything == ids[::-1]
 
 
+@pytest.mark.unmeasured
 async def test_eight_concurrent_ranges_give_the_same_as_pages() -> None:
     simulator = Simulator(world(trips=500), variant=BackendVariant())
     async with client_of(simulator) as client:

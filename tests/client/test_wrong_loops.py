@@ -212,6 +212,7 @@ os.wait()
 """
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_fork_is_refused() -> None:
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, timeout=60)

@@ -139,6 +139,7 @@ def test_changed_snapshots_are_neither_older_nor_repeated(
         state = comparison.state
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(bodies, bodies)
 def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:

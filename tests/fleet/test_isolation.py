@@ -349,6 +349,7 @@ async def test_a_retry_after_of_hours_is_respected() -> None:
         await until(updates, Recovered)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
 @pytest.mark.parametrize("trips", [3, deep(12)])
 async def test_random_faults_lose_no_trip(fault: kinds.Fault, trips: int) -> None:

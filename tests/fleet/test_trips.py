@@ -97,6 +97,7 @@ async def test_a_new_trip_is_delivered_once() -> None:
         assert update.status is None
 
 
+@pytest.mark.unmeasured
 async def test_trips_are_delivered_in_order() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
@@ -128,6 +129,7 @@ async def test_a_trip_open_at_the_first_poll_comes_when_finished() -> None:
             assert (await until(updates, Update)).trip.done
 
 
+@pytest.mark.unmeasured
 async def test_a_late_trip_is_delivered_as_late() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
         hidden = hide_trip(fleet.world, fleet.vehicles[0], 70)

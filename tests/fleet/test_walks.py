@@ -210,6 +210,7 @@ async def test_a_wrong_total_is_logged(total: int, caplog: pytest.LogCaptureFixt
             assert f"states a total of {total}, but has 150 items" in caplog.text, way
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(omits=ALL), BackendVariant(omits={"next"})])
 @pytest.mark.parametrize(("bounds", "size"), [((0, 9), None), ((10, 129), None), ((70, None), None), ((3, 90), 7)])
 async def test_an_index_range_is_read_whole(

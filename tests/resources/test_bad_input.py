@@ -122,6 +122,7 @@ def test_a_retyped_part_is_recorded_and_all_else_is_read(
     assert settled(value.to_dict()) == settled(without(body, path))
 
 
+@pytest.mark.unmeasured
 @given(places())
 def test_a_deleted_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
@@ -130,6 +131,7 @@ def test_a_deleted_part_costs_nothing_else(place: tuple[type[Model], Any, Path])
     assert settled(value.to_dict()) == settled(without(body, path))
 
 
+@pytest.mark.unmeasured
 @given(places())
 def test_a_null_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
@@ -176,6 +178,7 @@ def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], An
     assert (value.problems, value.to_dict()) == ((), changed)
 
 
+@pytest.mark.unmeasured
 @given(places())
 def test_a_duplicated_part_is_there_twice(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
@@ -197,6 +200,7 @@ def test_anything_anywhere_never_raises(place: tuple[type[Model], Any, Path], va
 unknown_keys = st.text(max_size=5).map("~{}".format)  # a few known ones are as short, and Hypothesis finds them
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.sampled_from([kind for kind, _ in FULL]), st.dictionaries(unknown_keys, json_values))
 def test_any_object_reads_as_any_kind(kind: type[Model], body: dict[str, Any]) -> None:

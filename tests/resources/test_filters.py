@@ -84,6 +84,7 @@ def test_what_is_out_of_bounds_is_refused(write: Callable[[], Any]) -> None:
         write()
 
 
+@pytest.mark.unmeasured
 @given(st.floats(0, 1e12), st.floats(0, 1e12))
 def test_a_range_has_one_dash_and_two_decimals(one: float, other: float) -> None:
     low, high = sorted((one, other))

@@ -32,6 +32,7 @@ async def read_all(simulator: Simulator) -> list[TypedResource]:
         return [value for value in found if isinstance(value, TypedResource)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(newest_first=True)], ids=["new", "newest first"])
 async def test_no_scalar_of_a_world_vanishes(seed: int, variant: BackendVariant) -> None:

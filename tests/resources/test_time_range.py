@@ -91,6 +91,7 @@ moments = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map
 spans = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=900))
 
 
+@pytest.mark.unmeasured
 @given(moments, spans, st.none() | st.integers(0, 99), st.none() | spans)
 def test_what_is_written_reads_as_itself(
     since: datetime, duration: timedelta, repeat: int | None, every: timedelta | None

@@ -8,6 +8,7 @@ from stellantis_hal.simulator import SubscriptionLimits
 from stellantis_hal.simulator.api.rate_limits import RateLimitLedger
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.floats(0, 0.4), max_size=200), st.integers(1, 5), st.integers(1, 30))
 def test_no_window_exceeds_its_limit(gaps: list[float], per_second: int, per_day: int) -> None:
     books = RateLimitLedger(SubscriptionLimits(per_second=per_second, per_day=per_day))

@@ -261,6 +261,7 @@ async def test_a_sixth_monitor_and_other_methods_are_refused() -> None:
     assert client.simulator.monitors.monitors == ()
 
 
+@pytest.mark.unmeasured
 async def test_a_day_of_moving_cars_raises_each_edge_once() -> None:
     """The small twin of the day of a thousand cars: each trip that begins is one event, dated by the car's report."""
     simulator = Simulator(World(seed=3, vehicles=3, trips=30, moving=True))

@@ -65,6 +65,7 @@ def body_of(world: World, car: str) -> dict[str, Any]:
 # ---------------------------------------------------------------------- the past looks true
 
 
+@pytest.mark.unmeasured
 def test_faster_trips_use_more_at_the_same_temperature(past: World) -> None:
     mild = [trip for trip in long_trips(past) if 12 < trip.temperature < 20]
     assert len(mild) > 300
@@ -91,6 +92,7 @@ def test_consumption_and_speed_are_plausible(past: World) -> None:
     assert 4 < statistics.mean(litres) < 10
 
 
+@pytest.mark.unmeasured
 def test_trips_are_contiguous_in_time_place_and_mileage(past: World) -> None:
     for car in past.vehicles:
         for earlier, later in pairwise(past.trips(car.id)):
@@ -187,6 +189,7 @@ def states(world: World, clock: Clock, times: list[int]) -> dict[int, list[tuple
     return found
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 50), st.lists(st.integers(0, 60 * 24 * 30), min_size=1, max_size=8))
 def test_states_depend_on_the_clock_only(seed: int, times: list[int]) -> None:
@@ -197,6 +200,7 @@ def test_states_depend_on_the_clock_only(seed: int, times: list[int]) -> None:
     assert states(*one, times) == states(*other, sorted(times))
 
 
+@pytest.mark.unmeasured
 def test_cars_drive_park_and_charge_as_time_passes() -> None:
     world, clock = moving(12)
     seen = Counter[str]()
@@ -394,6 +398,7 @@ def test_doors_are_closed_and_locked_by_the_next_trip() -> None:
     assert [*seen, (car.controls.open_doors, car.is_locked)] == [(("Trunk",), False), ((), False), ((), True)]
 
 
+@pytest.mark.unmeasured
 def test_incidents_agree_with_trips_and_levels() -> None:
     world, clock = moving(20, seed=5, trips=600)
     clock.now += timedelta(days=60)
@@ -414,6 +419,7 @@ def test_incidents_agree_with_trips_and_levels() -> None:
         assert all(collision.at <= clock.now for collision in world.collisions(car.id))
 
 
+@pytest.mark.unmeasured
 def test_ten_thousand_vehicles_are_advanced_when_asked() -> None:
     world, clock = moving(10_000, trips=100_000)
     car = world.vehicles[9_999].id

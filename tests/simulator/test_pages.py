@@ -36,6 +36,7 @@ def follow(total: int, query: str, *, rel: str = "next", by_range: bool = False)
 totals, sizes = st.integers(0, 200), st.integers(1, 60)
 
 
+@pytest.mark.unmeasured
 @given(totals, sizes, st.booleans())
 def test_next_links_reach_every_item_once(total: int, size: int, by_range: bool) -> None:
     pages = follow(total, f"pageSize={size}", by_range=by_range)
@@ -43,6 +44,7 @@ def test_next_links_reach_every_item_once(total: int, size: int, by_range: bool)
     assert all(len(page) == size for page in pages[:-1])
 
 
+@pytest.mark.unmeasured
 @given(totals, sizes, st.booleans())
 def test_prev_links_lead_back_to_the_first_page(total: int, size: int, by_range: bool) -> None:
     first = page_body_of(total, f"pageSize={size}", by_range=by_range)

@@ -40,6 +40,7 @@ def test_trip_counts_add_up_to_the_total(world: World) -> None:
     assert sum(world.trip_count(car.id) for car in world.vehicles) == world.trip_count()
 
 
+@pytest.mark.unmeasured
 @given(worlds())
 def test_every_vehicle_has_exactly_one_account(world: World) -> None:
     owned = [car for account in world.accounts for car in world.vehicles_of(account.key)]
@@ -50,6 +51,7 @@ def test_every_vehicle_has_exactly_one_account(world: World) -> None:
     assert all(car.account == account.key for account in world.accounts for car in world.vehicles_of(account.key))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(worlds())
 def test_trips_are_contiguous_in_time_place_and_mileage(world: World) -> None:

@@ -232,6 +232,7 @@ def test_acts_on_an_unknown_vehicle_raise_key_error(vehicle: Any) -> None:
         world.drive(vehicle, km=1)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(1, 400)), max_size=30))
 def test_any_order_of_acts_is_consistent(acts: list[tuple[str, int]]) -> None:

@@ -125,6 +125,7 @@ async def test_a_stream_need_not_be_a_generator() -> None:
         await read_body(Twice(), "", limit=9)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [50, 10_000_000])
 async def test_a_bomb_is_refused_before_it_expands(size: int) -> None:
     bomb = gzip.compress(bytes(50_000_000))
@@ -153,6 +154,7 @@ async def test_no_part_beyond_the_limit_is_dropped() -> None:
         await read(gzip.compress(WORDS, mtime=0) + gzip.compress(b"x"), "gzip", limit=len(WORDS), size=100_000)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.sampled_from(["gzip", "deflate", ""]))
 def test_any_compressed_body_is_decompressed(parts: list[bytes], coding: str) -> None:
     whole = b"".join(parts)
@@ -168,6 +170,7 @@ def test_any_compressed_body_is_decompressed(parts: list[bytes], coding: str) ->
     anyio.run(main)
 
 
+@pytest.mark.unmeasured
 @given(st.binary(max_size=200), st.text(max_size=10) | st.sampled_from(["gzip", "deflate"]))
 def test_invalid_bodies_raise_known_errors(content: bytes, coding: str) -> None:
     async def main() -> None:

@@ -83,6 +83,7 @@ def test_what_is_no_url_of_a_proxy_is_refused(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.unmeasured
 @given(user=st.text(min_size=1), password=st.text(), host=NAME, port=PORT)
 def test_credentials_round_trip_and_are_masked(user: str, password: str, host: str, port: int) -> None:
     proxy = parse_proxy(f"http://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}")
@@ -237,6 +238,7 @@ def test_an_unreadable_entry_is_logged(entry: str, caplog: pytest.LogCaptureFixt
     assert (settings.for_url("http://b.test"), settings.for_url("http://a.test")) == (None, Proxy("http", "p", 1))
 
 
+@pytest.mark.unmeasured
 @given(name=NAME, sub=LABEL, port=PORT, dot=st.sampled_from(["", ".", "*."]))
 def test_a_name_matches_itself_and_its_subdomains(name: str, sub: str, port: int, dot: str) -> None:
     rule, only = NoProxyHosts(dot + name), NoProxyHosts(f"{dot}{name}:{port}")
@@ -249,6 +251,7 @@ def test_a_name_matches_itself_and_its_subdomains(name: str, sub: str, port: int
         assert rule.matches(f"http://{host}/a") == expected
 
 
+@pytest.mark.unmeasured
 @given(network=NETWORK, address=st.ip_addresses(), inside=st.integers(min_value=0), port=PORT)
 def test_a_network_matches_its_addresses(network: Any, address: Any, inside: int, port: int) -> None:
     expected = ipaddress.ip_network(f"{network[0]}/{network[1]}", strict=False)
@@ -276,6 +279,7 @@ def test_any_text_is_a_proxy_or_is_refused(text: str) -> None:
     assert httpx.Proxy(proxy.url).url.port in (proxy.port, None)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.lists(st.tuples(st.sampled_from(["http", "https"]), NAME, PORT), min_size=1, max_size=100))
 def test_remembered_answers_are_the_same(urls: list[tuple[str, str, int]]) -> None:

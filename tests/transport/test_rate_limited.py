@@ -117,6 +117,7 @@ async def test_waits_after_429s_without_a_wait_double() -> None:
         assert floor <= wait <= 1.05 * floor + 0.35  # a little more, so that not all come at once, and a slow machine
 
 
+@pytest.mark.unmeasured
 async def test_a_storm_of_429_loses_and_rushes_no_request() -> None:
     """All of a thousand requests succeed, none is sent during a pause."""
     storm_ends = anyio.current_time() + 10.0
@@ -159,6 +160,7 @@ async def test_an_unlimited_pipelines_429_does_not_pause_others() -> None:
     assert transport.times[1] < transport.times[0] + 1.0
 
 
+@pytest.mark.unmeasured
 async def test_a_day_of_polling_at_the_days_limit_meets_no_429() -> None:
     sent: list[float] = []
 

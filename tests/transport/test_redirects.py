@@ -170,6 +170,7 @@ async def test_a_303_after_a_write_is_returned() -> None:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=40)
 @given(
     st.lists(

@@ -236,6 +236,7 @@ async def test_a_flow_cannot_send_a_spent_body_again() -> None:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("target", ["/p?", "/p", "/?", "/p??", "/p?a=1?", "/%2F?"])
 async def test_an_empty_query_is_sent_as_it_is(target: str) -> None:

@@ -123,6 +123,7 @@ def test_asyncio_cancellation_when_acquiring_releases() -> None:
     assert asyncio.run(cancelled())
 
 
+@pytest.mark.unmeasured
 @given(
     st.integers(1, 3),
     st.lists(st.tuples(st.integers(0, 20), st.integers(1, 90), st.integers(0, 40)), min_size=1, max_size=12),
@@ -157,6 +158,7 @@ def test_permits_are_neither_lost_nor_made(places: int, lives: list[tuple[int, i
     anyio.run(live, backend=name, backend_options=dict(options))
 
 
+@pytest.mark.unmeasured
 @given(
     st.integers(1, 3),
     st.lists(st.sampled_from(["stay", "scope", "native", "both"]), min_size=1, max_size=12),
@@ -198,6 +200,7 @@ def test_waiters_of_asyncio_leave_by_any_cancellation(places: int, leaving: list
     assert {number for number, how in enumerate(leaving) if how == "stay"} <= {*order}
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.booleans(), min_size=2, max_size=20), st.sampled_from(BACKENDS))
 def test_those_who_stay_acquire_in_order(stays: list[bool], backend: str) -> None:
     async def live() -> None:

@@ -97,6 +97,7 @@ def other_process(path: Path) -> Generator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("number", [signal.SIGKILL])
 async def test_a_reservation_ends_with_its_process(tmp_path: Path, number: int) -> None:
     store = SQLiteCheckpoints(tmp_path / "fleet.db")

@@ -84,6 +84,7 @@ async def test_targets_change_outside_of_tasks(run: Callable[[Callable[[], objec
         assert (await run(lambda: updates.statistics)).vehicles == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("run", ORIGINS)
 async def test_a_watch_pauses_outside_of_tasks(run: Callable[[Callable[[], object]], Any]) -> None:
     async with (
@@ -100,6 +101,7 @@ async def test_a_watch_pauses_outside_of_tasks(run: Callable[[Callable[[], objec
         assert updates.statistics.polls > polls
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("run", ORIGINS)
 async def test_a_watch_stops_outside_of_tasks(run: Callable[[Callable[[], object]], Any]) -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:

@@ -172,6 +172,7 @@ async def test_an_identity_outage_is_reported_once_and_ends_in_time(
         assert updates.statistics.unavailable == 0
 
 
+@pytest.mark.unmeasured
 async def test_a_living_token_serves_during_an_identity_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(HtmlError(200), since=600.0, until=3_598.0)
     async with (
@@ -240,6 +241,7 @@ async def test_a_silent_identity_server_takes_no_places(
         assert log.of(AccountLost) == []
 
 
+@pytest.mark.unmeasured
 async def test_poll_now_of_a_silent_identity_server_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(seed=7, accounts=60, vehicles=60, trips=0, epoch=EPOCH)
     async with a_fleet(world=world, identity_url=EACH_BRAND) as fleet:
@@ -380,6 +382,7 @@ async def test_single_vehicles_wait_for_the_identity_server(monkeypatch: pytest.
             assert set(log.first_update_after(6 * HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.unmeasured
 async def test_a_lost_single_vehicle_waits_for_the_identity_server(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(kinds.OAuthFault(), since=HOUR, until=3 * HOUR)
     async with a_fleet(vehicles=1, accounts=1, faults=faults) as fleet:
@@ -417,6 +420,7 @@ async def test_expired_tokens_at_the_start_are_renewed_by_few_requests(monkeypat
             assert updates.statistics.vehicles == 40
 
 
+@pytest.mark.unmeasured
 async def test_a_limit_of_the_identity_server_stops_its_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_fleet(vehicles=4, accounts=4, identity_url=EACH_BRAND) as fleet:
         broken = fleet.world.accounts[0].domain
@@ -473,6 +477,7 @@ async def test_removed_accounts_do_not_hold_up_the_probes(monkeypatch: pytest.Mo
         assert set(log.first_update_after(3 * HOUR)) == set(fleet.vehicles[4:])
 
 
+@pytest.mark.unmeasured
 async def test_an_outage_of_everything_names_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(Refused(), since=HOUR / 2, until=4 * HOUR, path="")
     async with (
@@ -502,6 +507,7 @@ async def test_a_short_fault_of_the_identity_server_is_not_reported(monkeypatch:
         assert updates.statistics.errors
 
 
+@pytest.mark.unmeasured
 async def test_the_watch_ends_during_an_identity_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(Delay(200.0), since=HOUR / 2, until=1e9)
     async with a_fleet(vehicles=2, accounts=1, faults=faults) as fleet:

@@ -206,6 +206,7 @@ async def requests_in(scene: Scene, updates: Watch, hours: int, *, events: bool)
     return updates.statistics.requests - before
 
 
+@pytest.mark.unmeasured
 async def test_polls_are_rarer_while_events_arrive() -> None:
     async with a_scene() as scene, watched(scene) as updates:
         await updates_of(updates, HOUR)

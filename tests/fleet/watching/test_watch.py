@@ -785,6 +785,7 @@ async def test_poll_now_of_an_unwatched_vehicle_raises_key_error() -> None:
 # ------------------------------------------------------------------------------------------- the end of the stream
 
 
+@pytest.mark.unmeasured
 async def test_stop_delivers_the_buffer_and_ends_the_stream() -> None:
     async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await anyio.sleep(900)
@@ -915,6 +916,7 @@ async def test_the_given_checkpoint_store_is_used() -> None:
     assert await store.load(f"watch/{fleet.vehicles[0]}") is not None
 
 
+@pytest.mark.unmeasured
 async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         fleet.world.hide_status(fleet.vehicles[0])

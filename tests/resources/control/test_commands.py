@@ -139,6 +139,7 @@ UNKNOWN: dict[str, Callable[[], httpx.Response | Exception]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", UNKNOWN)
 @pytest.mark.parametrize("executed", [True, False])
 async def test_a_lost_answer_leaves_the_outcome_unknown(kind: str, executed: bool) -> None:
@@ -173,6 +174,7 @@ NOT_DONE: dict[str, tuple[Callable[[], httpx.Response | Exception], type[Stellan
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", NOT_DONE)
 async def test_a_command_that_was_not_taken_is_not_under_way(kind: str) -> None:
     response, error = NOT_DONE[kind]
@@ -529,6 +531,7 @@ async def test_listed_operations_may_lack_everything() -> None:
         assert "unknown" in repr(found[2])
 
 
+@pytest.mark.unmeasured
 async def test_more_operations_than_a_page_holds_are_listed() -> None:
     async with commanded(policy=RemotePolicy(cooldown=timedelta(0))) as case:
         for _ in range(61):

@@ -262,6 +262,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.sampled_from(["triggers", "boolExp"]), values))
 def test_any_value_is_read(value: Any) -> None:
     condition, _ = read(value)

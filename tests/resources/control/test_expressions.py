@@ -31,6 +31,7 @@ expressions: st.SearchStrategy[Expression] = st.recursive(
 a, b, c = Name("a"), Name("b"), Name("c")
 
 
+@pytest.mark.unmeasured
 @given(expressions)
 def test_parsing_inverts_printing(expression: Expression) -> None:
     assert parse_expression(str(expression)) == expression
@@ -38,6 +39,7 @@ def test_parsing_inverts_printing(expression: Expression) -> None:
     assert hash(parse_expression(str(expression))) == hash(expression)
 
 
+@pytest.mark.unmeasured
 @given(expressions)
 def test_values_are_those_of_another_library(expression: Expression) -> None:
     algebra = boolean.BooleanAlgebra()
@@ -110,6 +112,7 @@ def test_any_text_parses_or_is_an_error(text: str) -> None:
     assert parse_expression(str(parsed)) == parsed
 
 
+@pytest.mark.unmeasured
 @given(expressions, expressions, expressions)
 def test_joining_is_associative(one: Expression, other: Expression, third: Expression) -> None:
     assert str((one & other) & third) == str(one & (other & third))

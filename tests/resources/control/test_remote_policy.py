@@ -139,6 +139,7 @@ def test_a_clock_that_was_ahead_holds_up_no_longer_than_it_may(kind: ActionKind,
 instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.sampled_from(list(ActionKind)), instants, st.booleans()), max_size=6))
 def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, datetime, bool]]) -> None:
     state = CommandHistory()

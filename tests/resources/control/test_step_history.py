@@ -29,6 +29,7 @@ def fold(steps: list[OperationStep]) -> StepHistory:
     return history
 
 
+@pytest.mark.unmeasured
 @given(st.lists(STEPS, max_size=8).flatmap(lambda steps: st.tuples(st.just(steps), st.permutations(steps))))
 def test_every_order_of_steps_folds_alike(orders: tuple[list[OperationStep], list[OperationStep]]) -> None:
     first, second = map(fold, orders)
@@ -36,6 +37,7 @@ def test_every_order_of_steps_folds_alike(orders: tuple[list[OperationStep], lis
     assert (first.latest, first.outcome, first.is_blocked) == (second.latest, second.outcome, second.is_blocked)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(STEPS, max_size=8), STEPS)
 def test_a_final_step_stays_final(steps: list[OperationStep], late: OperationStep) -> None:
     history = fold(steps)
@@ -47,6 +49,7 @@ def test_a_final_step_stays_final(steps: list[OperationStep], late: OperationSte
             assert after.outcome.status == "Success"
 
 
+@pytest.mark.unmeasured
 @given(st.lists(STEPS, max_size=8))
 def test_repeated_steps_change_nothing(steps: list[OperationStep]) -> None:
     history = fold(steps)

@@ -226,6 +226,7 @@ def test_an_interval_that_is_once_has_an_end_or_none() -> None:
         closed.covers(NOON.replace(tzinfo=None))
 
 
+@pytest.mark.unmeasured
 @given(
     name=st.sampled_from(["Europe/London", "Europe/Paris", "America/Santiago", "Australia/Lord_Howe", "Etc/UTC"]),
     clock=st.times().map(lambda found: found.replace(second=0, microsecond=0)),

@@ -117,6 +117,7 @@ async def test_a_compressed_body_is_decompressed(backend: dict[str, Any]) -> Non
     assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower() + b"\r\n"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("query", ["a=1&a=2&t=x%3D%3D", "t=ab==&u=%2F%2f", "p=%2B+%20", "k=%7e~%41", "q='(x)'"])
 async def test_a_query_arrives_byte_for_byte(query: str, own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
@@ -224,6 +225,7 @@ async def test_an_invalid_header_is_unsent(backend: dict[str, Any]) -> None:
     assert server.heads == []
 
 
+@pytest.mark.unmeasured
 async def test_cancelled_requests_leave_a_working_pool(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         if b"/slow" in head:

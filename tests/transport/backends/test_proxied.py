@@ -129,6 +129,7 @@ async def test_credentials_that_a_proxy_wants_are_asked_for(scheme: str, login: 
     assert (error.sent, error.is_transient) == (False, False)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("status", "phrase", "transient"),
     [(502, "Bad Gateway", True), (403, "Forbidden", False), (429, "Too Many Requests", True)],

@@ -227,6 +227,7 @@ def test_of_limit_and_others_one_may_lapse_alone() -> None:
     assert window.available() == 500
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(
         st.tuples(st.floats(0.0, 2_000.0), st.integers(0, 10**15), st.none() | st.integers(0, 10**15)), max_size=30

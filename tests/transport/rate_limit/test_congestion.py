@@ -84,6 +84,7 @@ async def test_a_hundred_tasks_of_one_request_all_succeed() -> None:
     assert len(server.refused) <= 15
 
 
+@pytest.mark.unmeasured
 async def test_a_limit_that_is_raised_is_found() -> None:
     model = NginxLimitReq(5, 5)
     server = LimitingServer(model)
@@ -217,6 +218,7 @@ async def test_a_single_429_without_a_success_lowers_no_rate() -> None:
     assert transport.times[-1] < transport.times[0] + 2.5
 
 
+@pytest.mark.unmeasured
 async def test_where_headers_state_the_limit_it_is_reached_again_soon() -> None:
     quota = {"X_RateLimit_Limit_2": "100", "X_RateLimit_Remaining_2": "50"}
     served = 0
@@ -288,6 +290,7 @@ async def test_before_a_refusal_each_round_is_answered_first() -> None:
     assert sum(1 for at in sent if at < sent[0] + 1.0) == 10
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("limit", [10, deep(100)])
 @pytest.mark.parametrize("gap", [0.05, 0.9])
 async def test_after_one_429_a_given_limit_is_reached_again_soon(limit: int, gap: float) -> None:
@@ -570,6 +573,7 @@ def test_a_stated_limit_is_the_aim_of_the_growth() -> None:
     assert 92.0 < control.rate < 200.0
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.floats(0.001, 30.0), st.booleans()), max_size=200))
 def test_a_rate_never_stops(steps: list[tuple[float, bool]]) -> None:
     """Whatever is refused, there is a next request, at most 20 s later."""

@@ -102,6 +102,7 @@ def test_loading_anything_raises_only_value_errors(content: bytes) -> None:
         assert ledger.day.spent == 0
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.floats(0.0, 3600.0), max_size=50))
 def test_state_dumped_and_loaded_is_the_same(pauses: list[float]) -> None:
     ledger = QuotaLedger(RateLimits(None, 1000), interactive_share=0.0)

@@ -168,6 +168,7 @@ async def test_capacity_is_never_negative_and_returns_with_time() -> None:
     assert limiter.capacity("background") == Capacity(per_day=5, free_today=5)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25)
 @given(acts=ACTS, limit=st.integers(1, 4))

@@ -233,6 +233,7 @@ def test_an_overdue_request_given_back_is_forgotten() -> None:
     assert (window.in_flight, window.overdue, window.taken, window.returned) == (0, 0, 1, 1)
 
 
+@pytest.mark.unmeasured
 @given(
     st.integers(1, 10),
     st.lists(st.tuples(st.floats(0.0, 0.1), st.floats(0.0, 6.0)), max_size=80),

@@ -37,6 +37,7 @@ def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], Bu
     return sorted(counted), window
 
 
+@pytest.mark.unmeasured
 @given(st.integers(1, 20), st.lists(st.tuples(SPANS, SPANS), max_size=90))
 def test_a_strict_window_is_never_exceeded_with_any_delays(limit: int, trips: list[tuple[float, float]]) -> None:
     counted, _ = drive(limit, trips)
@@ -45,6 +46,7 @@ def test_a_strict_window_is_never_exceeded_with_any_delays(limit: int, trips: li
         assert later - earlier > 1.0
 
 
+@pytest.mark.unmeasured
 @given(st.integers(5, 40), st.floats(0.0, 0.3), st.floats(0.0, 0.3))
 def test_steady_round_trips_are_subtracted(limit: int, out: float, back: float) -> None:
     """After a hundred samples of steady delays the window is used almost fully."""
@@ -572,6 +574,7 @@ def test_beyond_external_requests_own_minutes_return() -> None:
     assert window.available_at(7, 0.0) == 60.0 + DAY
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.integers(0, 4 * DAY), st.integers(1, 50)), max_size=60))
 def test_the_ring_never_grants_more_than_exact_timestamps(spends: list[tuple[int, int]]) -> None:
     limit = 100
@@ -588,6 +591,7 @@ def test_the_ring_never_grants_more_than_exact_timestamps(spends: list[tuple[int
         assert len(exact) <= limit
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.integers(-10, 6000), st.integers(-5, 50), max_size=40), st.integers(1500, 5000))
 def test_restoring_adds_exactly_the_last_days_minutes(minutes: dict[int, int], minute: int) -> None:
     window = DayWindow(100)

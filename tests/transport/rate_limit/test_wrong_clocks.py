@@ -163,6 +163,7 @@ def test_a_count_beyond_all_bounds_is_bounded() -> None:
     assert ledger.day.spent == 10**12
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(st.tuples(st.floats(0.0, 7_200.0), st.floats(-3 * DAY, 3 * DAY)), max_size=40),
     st.floats(-2 * DAY, 2 * DAY),
