@@ -131,6 +131,16 @@ def test_day_is_free_again_a_day_after_its_first_request() -> None:
     assert (reply.is_day, reply.blocked_for) == (True, (first + DAY) * MINUTE - desk.now)
 
 
+def test_process_asks_again_when_tokens_of_others_return() -> None:
+    """Three of them are used by others than these processes, as the headers state."""
+    desk = Desk(per_second=10, share=0)
+    desk.open("a")
+    desk.take("a", interactive=10)
+    desk.take("a", burst_limit=10, burst_remaining=0, burst_returned=3)
+    desk.now += 800_000
+    assert desk.take("a", interactive=1).again_in == 200_000 - 50_000
+
+
 def test_background_requests_leave_a_share() -> None:
     desk = Desk(per_second=10, per_day=100)
     desk.open("a")
