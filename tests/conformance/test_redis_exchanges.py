@@ -9,6 +9,7 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.redis import arguments_of, ledger_script, parse_reply
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest, SharedLedger
 from tests.conformance.redis_server import RedisServer
+from tests.support.ledger_exchanges import RECORDED
 from tests.support.shared_processes import Scene
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -54,6 +55,15 @@ async def test_script_and_python_agree(seed: int, redis_server: RedisServer) -> 
             reply = parse_reply(await redis.run(script, KEYS, arguments_of(exchange, clock)))
             found = reply if exchange.epoch else _sorted(reply)
             assert found == (expected if exchange.epoch else _sorted(expected)), (number, exchange)
+
+
+@pytest.mark.parametrize("play", RECORDED)
+async def test_script_returns_the_recorded_replies(play: str, redis_server: RedisServer) -> None:
+    script = ledger_script()
+    async with RedisConnection(redis_server.url) as redis:
+        for number, (clock, exchange, expected) in enumerate(RECORDED[play]):
+            reply = parse_reply(await redis.run(script, KEYS, arguments_of(exchange, clock)))
+            assert _sorted(reply) == _sorted(expected), (number, exchange)
 
 
 def _sorted(reply: LedgerReply) -> LedgerReply:

@@ -14,11 +14,14 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     LAPSE,
     MINUTE,
     SECOND,
+    SHARING,
+    WAITING,
     Answered,
     LedgerReply,
     LedgerRequest,
     SharedLedger,
 )
+from tests.support.ledger_exchanges import RECORDED
 from tests.support.profiles import few_examples, scenario
 from tests.support.shared_processes import Scene
 
@@ -139,6 +142,138 @@ def test_process_asks_again_when_tokens_of_others_return() -> None:
     desk.take("a", burst_limit=10, burst_remaining=0, burst_returned=3)
     desk.now += 800_000
     assert desk.take("a", interactive=1).again_in == 200_000 - 50_000
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "delays"),
+    [
+        ((20_000, 80_000), 50_000, (20_000, 50_000, 80_000)),
+        ((60_000, 80_000), 50_000, (50_000, 60_000, 80_000)),
+        ((20_000, 80_000), 90_000, (20_000, 80_000, 90_000)),
+    ],
+    ids=["between", "before", "after"],
+)
+def test_tokens_of_others_return_among_own_ones(own: tuple[int, int], others: int, delays: tuple[int, ...]) -> None:
+    desk = Desk(per_second=3, share=0)
+    desk.open("a")
+    desk.take("a", interactive=2)
+    desk.take("a", burst_limit=3, burst_remaining=0)
+    desk.now += SECOND - others
+    answered = tuple(Answered(number, -1, at) for number, at in enumerate(own, start=1))
+    assert desk.take("a", interactive=3, answered=answered).delays == delays
+
+
+@pytest.mark.parametrize(
+    ("per_second", "returns_in", "again_in"),
+    [(7, 60_000, 50_000), (3, 200_001, 100_000), (4, 60_000, 62_500), (3, 100_000, 83_333)],
+    ids=["the least", "half the delay", "a quarter of the look-ahead", "rounded"],
+)
+def test_process_asks_again_soon_where_no_token_returns(per_second: int, returns_in: int, again_in: int) -> None:
+    """The first of two requests is granted, the second one is not."""
+    desk = Desk(per_second=per_second, share=0)
+    desk.open("a")
+    desk.take("a", interactive=per_second)
+    reply = desk.take("a", interactive=2, answered=(Answered(1, -1, returns_in),))
+    assert (reply.delays, reply.again_in) == ((returns_in,), again_in)
+
+
+def test_process_above_its_share_asks_for_the_next_token() -> None:
+    """What background requests may not use counts for none of its interactive ones."""
+    desk = Desk(per_second=4, share=500_000)
+    desk.open("a", "b")
+    desk.take("a", interactive=3)
+    desk.take("b", interactive=5)
+    reply = desk.take("a", interactive=3, given_back=((1, desk.latest.minute),))
+    assert (reply.interactive, reply.free, reply.again_in) == (0, 1, 62_500)
+
+
+@pytest.mark.parametrize(("returns_in", "free"), [(30_000, 4), (30_001, 0)])
+def test_token_is_free_one_round_trip_before_its_return(returns_in: int, free: int) -> None:
+    """It is then left to those who wait, and counts no longer for who had it."""
+    desk = Desk(per_second=4, share=0, round_trip=30_000)
+    desk.open("a", "b", "c")
+    desk.take("c", interactive=4)
+    desk.take("a", interactive=4)
+    reply = desk.take("c", answered=tuple(Answered(number, -1, returns_in) for number in range(1, 5)))
+    assert reply.free == free
+    assert desk.take("b", interactive=4).interactive == free // 2
+
+
+def test_process_waits_for_a_while_after_it_asked() -> None:
+    desk = Desk(per_second=9, share=0)
+    desk.open("a", "b", "c")
+    desk.take("a", interactive=9)
+    desk.take("a", answered=tuple(Answered(number, -1, 250_000) for number in range(1, 10)))
+    desk.take("b", interactive=9)
+    desk.now += 100_000
+    desk.take("c", interactive=1, background=1)
+    desk.now += WAITING - 100_000
+    reply = desk.take("a", interactive=9)
+    assert (reply.interactive, reply.ahead, reply.waiting) == (5, 2, 2)
+
+
+@pytest.mark.parametrize(("passed", "is_free"), [(HOLD + 99_999, False), (HOLD + 100_000, True)])
+def test_delayed_token_stays_away_from_its_request_on(passed: int, *, is_free: bool) -> None:
+    desk = Desk(per_second=10)
+    desk.open("a")
+    assert desk.take("a", interactive=1, pause=100_000).delays == (100_000,)
+    desk.now += passed
+    assert desk.take("a").free == (10 if is_free else 9)
+
+
+@pytest.mark.parametrize(("passed", "expected"), [(LAPSE - 1, (8, 500, 100)), (LAPSE, (10, 1_000, 1_000))])
+def test_statements_of_headers_lapse(passed: int, expected: tuple[int, int, int]) -> None:
+    desk = Desk(per_second=10, per_day=1_000)
+    desk.open("a")
+    desk.take("a", burst_limit=8, day_limit=500, day_remaining=100)
+    desk.now += passed
+    reply = desk.take("a")
+    assert (reply.per_second, reply.per_day, reply.day_free) == expected
+
+
+def test_least_limits_of_headers_are_believed() -> None:
+    desk = Desk(per_second=10, per_day=1_000)
+    desk.open("a")
+    reply = desk.take("a", burst_limit=1, burst_remaining=0, day_limit=1, day_remaining=0)
+    assert (reply.per_second, reply.per_day, reply.free, reply.day_free) == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(("passed", "sharers"), [(SHARING - 1, 2), (SHARING, 1)])
+def test_users_of_background_requests_are_counted_for_a_while(passed: int, sharers: int) -> None:
+    desk = Desk(per_second=10)
+    desk.open("a", "b")
+    desk.take("a", background=1)
+    desk.now += passed
+    desk.take("a")
+    assert desk.take("b", epoch="").sharers == sharers
+
+
+def test_first_minute_is_a_minute_like_others() -> None:
+    desk = Desk(per_second=10, per_day=100)
+    desk.now = 0
+    desk.open("a")
+    assert desk.take("a", interactive=1).minute == 0
+    desk.now += MINUTE
+    reply = desk.take("a", epoch="", former=desk.latest.epoch, answered=(Answered(1, 0, SECOND),))
+    assert sorted(reply.minutes) == [(0, 1), (1, 0)]
+
+
+def test_day_that_is_all_reserved_is_free_a_day_later() -> None:
+    desk = Desk(per_day=10, share=1_000_000)
+    desk.open("a")
+    reply = desk.take("a", background=1)
+    assert (reply.is_day, reply.blocked_for) == (True, (START // MINUTE + DAY) * MINUTE - desk.now)
+
+
+def test_day_returns_with_its_first_request_that_was_used() -> None:
+    desk = Desk(per_day=1, share=0)
+    desk.open("a")
+    minute = desk.take("a", interactive=1).minute
+    desk.now += MINUTE
+    desk.take("a", given_back=((1, minute),))
+    desk.now += SECOND
+    assert desk.take("a", interactive=1).interactive == 1
+    assert desk.take("a", interactive=1).blocked_for == (minute + 1 + DAY) * MINUTE - desk.now
 
 
 def test_background_requests_leave_a_share() -> None:
@@ -358,8 +493,10 @@ def test_use_in_an_outage_is_booked_once() -> None:
     for _ in range(2):
         desk.take("a", epoch="", outage=1, used=((2, 10), (DAY, 1)), held=(7,), answered=(Answered(8, -1, SECOND),))
     assert (desk.latest.day_free, desk.latest.free) == (90, 8)
-    desk.take("a", epoch="", outage=2, used=((0, 5),))
-    assert desk.latest.day_free == 85
+    for _ in range(2):
+        desk.take("a", epoch="", outage=2, used=((0, 5),))
+        desk.take("a")  # an exchange that states no outage changes nothing of this
+        assert desk.latest.day_free == 85
 
 
 def test_state_that_was_set_back_is_a_loss() -> None:
@@ -395,9 +532,10 @@ def test_clock_set_ahead_waits_for_one_window() -> None:
 def test_state_survives_being_written_down() -> None:
     desk = Desk(per_second=10, per_day=50, share=0)
     desk.open("a", "b")
-    desk.take("a", interactive=7)
-    minutes = {desk.latest.minute: 7}
+    desk.take("a", interactive=8)
+    minutes = {desk.latest.minute: 8}
     desk.ledger = SharedLedger(desk.ledger.dump(), minutes)
+    desk.take("a", given_back=((8, desk.latest.minute),))
     reply = desk.take("b", interactive=5)
     assert (reply.interactive, reply.day_free, minutes[reply.minute]) == (3, 40, 10)
     desk.ledger.change_clock(5, elapsed=2 * SECOND)
@@ -417,6 +555,14 @@ def test_share_of_processes_that_are_missing_is_kept_for_a_while() -> None:
     desk.now += SECOND
     desk.take("b")
     assert desk.take("a", interactive=10).interactive == 2
+
+
+@pytest.mark.parametrize("play", RECORDED)
+def test_recorded_exchanges_have_the_same_replies(play: str) -> None:
+    """The script in Redis returns the same ones: tests/conformance/test_redis_exchanges.py asks it."""
+    ledger = SharedLedger()
+    for number, (clock, exchange, reply) in enumerate(RECORDED[play]):
+        assert ledger.take(exchange, clock) == reply, (number, exchange)
 
 
 @pytest.mark.unmeasured
