@@ -1,6 +1,7 @@
 """Hooks."""
 
 import logging
+import re
 from typing import Any
 
 import anyio
@@ -224,6 +225,9 @@ async def test_log_records_have_the_fields_of_hooks(caplog: pytest.LogCaptureFix
     assert (responses[-1].quota_day, responses[-1].quota_burst, responses[-1].bytes) == (93, None, 0)
 
 
+ASYNC = r"it is called within the request, and not awaited\. Start a task in it, or hand the record to a queue"
+
+
 class _AsyncCallable:
     async def __call__(self, record: Any) -> None:
         """Take a record."""
@@ -235,15 +239,17 @@ async def _async_hook(record: Any) -> None:
 
 @pytest.mark.parametrize("hook", [_async_hook, _AsyncCallable()])
 def test_a_coroutine_function_is_no_hook(hook: Any) -> None:
-    with pytest.raises(TypeError, match=r"on_wait must be a plain function: .* not awaited"):
+    with pytest.raises(TypeError, match=f"^on_wait must be a plain function: {ASYNC}$"):
         Hooks(on_wait=hook)
 
 
 @pytest.mark.parametrize("hook", [5, "print", object()])
 def test_other_values_are_no_hooks(hook: Any) -> None:
-    with pytest.raises(TypeError, match="on_end must be a function, not"):
+    with pytest.raises(TypeError, match=f"^on_end must be a function, not {type(hook).__name__}$"):
         Hooks(on_end=hook)
-    with pytest.raises(TypeError, match="hooks must be Hooks or None"):
+    with pytest.raises(
+        TypeError, match=rf"^hooks must be Hooks or None, not {type(hook).__name__}: Hooks\(on_response=…\)$"
+    ):
         session(OK, hooks=hook)
 
 
@@ -258,7 +264,7 @@ async def test_a_returned_coroutine_is_logged_once(caplog: pytest.LogCaptureFixt
         await get(pipeline)
     (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert logged.exc_info is not None
-    assert "on_response returned a coroutine" in str(logged.exc_info[1])
+    assert re.fullmatch(f"on_response returned a coroutine: {ASYNC}", str(logged.exc_info[1]))
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
@@ -282,3 +288,87 @@ def test_a_hook_takes_responses_where_the_log_takes_none(caplog: pytest.LogCaptu
     observer.on_response("https://api.test/user", 200, 0.5, attempt=1, size=3, quota=None)
     assert [(record.request_id, record.status) for record in records] == [(7, 200)]
     assert caplog.records == []
+
+
+CALL: dict[str, Any] = {
+    "request_id": 7,
+    "method": "PUT",
+    "account": "alice@example.test",
+    "priority": "background",
+    "attempt": 3,
+    "url": "https://api.test/user/vehicles/***?x=***",
+    "route": "/user/vehicles/***",
+}
+SERVER_ERROR = ServerError("503", status=503)
+QUOTA = Quota(day=Window(100, 93), burst=Window(10, 7))
+PLACE = "#7 PUT https://api.test/user/vehicles/***?x=***: "
+
+
+@pytest.mark.parametrize(
+    ("event", "options", "kind", "message", "fields"),
+    [
+        ("request", {"size": 5}, RequestRecord, None, {"bytes": 5}),
+        (
+            "response",
+            {"status": 202, "seconds": 0.25, "size": 9, "quota": QUOTA},
+            ResponseRecord,
+            PLACE + "202 in 0.250 s, attempt 3, quota left 93 today, 7 this second",
+            {"status": 202, "seconds": 0.25, "bytes": 9, "quota_day": 93, "quota_burst": 7},
+        ),
+        (
+            "retry",
+            {"error": SERVER_ERROR, "wait": 1.5},
+            RetryRecord,
+            PLACE + "attempt 3 failed (ServerError), next in 1.50 s",
+            {"error": "ServerError", "wait": 1.5},
+        ),
+        ("pause", {"seconds": 2.5}, None, "#7 429: all requests pause for 2.50 s", {"seconds": 2.5}),
+        ("wait", {"seconds": 2.5}, WaitRecord, None, {"seconds": 2.5}),
+        (
+            "failure",
+            {"error": SERVER_ERROR, "seconds": 4.5, "waited": 1.25},
+            FailureRecord,
+            PLACE + "failed after 3 attempts and 4.50 s, 1.25 s of them waiting for the limiter (ServerError)",
+            {"error": "ServerError", "seconds": 4.5, "waited": 1.25},
+        ),
+        ("end", {"outcome": "error", "seconds": 4.5, "waited": 1.25}, EndRecord, None, {}),
+    ],
+    ids=["request", "response", "retry", "pause", "wait", "failure", "end"],
+)
+def test_what_is_reported_is_logged_and_given_to_its_hook(
+    event: str,
+    options: dict[str, Any],
+    kind: Any,
+    message: str | None,
+    fields: dict[str, Any],
+    *,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[Any] = []
+    name = f"on_{event}"
+    hooks = Hooks() if kind is None else Hooks(**{name: heard.append})
+    reporter = CallReporter(hooks, 7, "PUT", CALL["account"], CALL["priority"])
+    first = (heard.append,) if event == "request" else ()
+    with caplog.at_level(logging.DEBUG, "stellantis_hal"):
+        getattr(reporter, name)(
+            *first, url="https://api.test/user/vehicles/0123456789abcdef0123?x=1", attempt=3, **options
+        )
+    renamed = {("bytes" if key == "size" else key): value for key, value in options.items()}
+    assert heard == ([] if kind is None else [kind(**CALL, **renamed)])
+    assert [record.getMessage() for record in caplog.records] == ([] if message is None else [message])
+    logged = {**CALL, "account": "'***'", **fields}
+    assert [{key: vars(record)[key] for key in logged} for record in caplog.records] == [logged] * len(caplog.records)
+
+
+def test_the_first_exception_of_each_hook_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(record: object) -> None:
+        raise RuntimeError("the metrics server is away")
+
+    reporter = CallReporter(Hooks(on_wait=fail, on_end=fail), 7, "GET")
+    for _ in range(2):
+        reporter.on_wait("https://api.test/", 1.0, attempt=1)
+        reporter.on_end("https://api.test/", "response", seconds=1.0, waited=0.0, attempt=1)
+    assert [record.getMessage().partition(" raised")[0] for record in caplog.records] == [
+        "the hook on_wait",
+        "the hook on_end",
+    ]
