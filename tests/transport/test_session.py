@@ -1,6 +1,7 @@
 """Session: arguments, closing, pool size, quota."""
 
 import re
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.tls import Tls
 from tests.support.transports import ScriptedTransport
 from tests.transport.doubles import API, OK, call, get, response_with, session, wall
 
@@ -37,12 +39,79 @@ pytestmark = pytest.mark.anyio
             {"limiter": RateLimits(10)},
             "limiter must be RateLimiter or None, not RateLimits: TokenBucketLimiter(RateLimits(…))",
         ),
+        ({"conventions": "api"}, "conventions must be ApiConventions or None, not str"),
+        ({"cache": {}}, "cache must be a CacheStore or None, not dict: MemoryCache(32_000_000)"),
+        ({"connections": 1.5}, "connections must be a whole number, not float"),
+        ({"max_body": None}, "max_body must be a whole number, not NoneType"),
+        ({"max_redirects": True}, "max_redirects must be a whole number, not bool"),
+        (
+            {"host_session": 5},
+            (
+                "session must be an aiohttp.ClientSession or an httpx.AsyncClient, not int; a transport of httpx is "
+                "passed as transport="
+            ),
+        ),
     ],
-    ids=["transport", "retry", "tls", "limiter"],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
 )
 def test_arguments_of_another_type_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         Session(Origins(API), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"connections": 0}, "connections must be at least 1, not 0"),
+        ({"max_body": 0}, "max_body must be at least 1, not 0"),
+        ({"max_redirects": -1}, "max_redirects must be at least 0, not -1"),
+        ({"connections": 1, "max_body": 1, "max_redirects": 0}, None),
+    ],
+    ids=["connections", "max_body", "max_redirects", "least"],
+)
+def test_bounds_have_a_least_value(options: dict[str, Any], message: str | None) -> None:
+    with nullcontext() if message is None else pytest.raises(ValueError, match=f"^{message}$"):
+        Session(Origins(API), **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        (
+            {"proxy": "http://proxy.test:3128"},
+            {
+                "transport": "the proxy to the transport, as in httpx.AsyncHTTPTransport(proxy=…)",
+                "session": "the proxy to the session, as in aiohttp.ClientSession(proxy=…) or "
+                "httpx.AsyncClient(proxy=…)",
+            },
+        ),
+        (
+            {"tls": Tls()},
+            {
+                "transport": "its context to the transport, as in "
+                "httpx.AsyncHTTPTransport(verify=Tls(certificate=…).make_context())",
+                "session": "its context to the session, as in "
+                "aiohttp.TCPConnector(ssl=Tls(certificate=…).make_context()) or httpx.AsyncClient(verify=…)",
+            },
+        ),
+    ],
+    ids=["proxy", "tls"],
+)
+async def test_options_without_effect_are_refused(option: dict[str, Any], advice: dict[str, str]) -> None:
+    (name,) = option
+    async with httpx.AsyncClient() as client:
+        for own, brought in (
+            ("transport", {"transport": ScriptedTransport(OK)}),
+            ("session", {"host_session": client}),
+        ):
+            with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+                Session(Origins(API), **option, **brought)
+            assert str(caught.value) == (
+                f"{name}= has no effect on a {own} of your own: leave it out, and give {advice[own]}"
+            )
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+            Session(Origins(API), transport=ScriptedTransport(OK), host_session=client)
+        assert str(caught.value) == "session= and transport= both say how requests are sent: pass one of them"
 
 
 def test_credentials_of_another_type_are_refused_and_not_shown() -> None:
@@ -125,11 +194,6 @@ async def test_the_session_does_not_save_the_limiter() -> None:
 async def test_the_pool_is_sized_with_the_limiter(limits: RateLimits | None, connections: int) -> None:
     opened, _ = session(OK, limiter=TokenBucketLimiter(limits, clock=wall))
     assert opened.connections == connections
-
-
-async def test_a_session_needs_at_least_one_connection() -> None:
-    with pytest.raises(ValueError, match="connection"):
-        Session(Origins(API), transport=ScriptedTransport(OK), connections=0)
 
 
 async def test_a_closed_session_raises_at_once() -> None:
