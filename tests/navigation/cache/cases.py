@@ -492,21 +492,22 @@ class _Recording:
         self.inner = MemoryCache() if inner is None else inner
         self.calls: list[Any] = []
         self.failing: set[str] = set()
+        self.versions: dict[str, int] = {}
 
     async def _do(self, act: str, key: str, *rest: Any) -> Any:
-        shown = [
-            [
-                (one.content, one.headers.get("etag"), one.selection, one.initial_age, one.received_at - NOON)
-                for one in part
-            ]
-            if isinstance(part, tuple)
-            else part
-            for part in rest
-        ]
+        shown = [self._shown(key, part) for part in rest]
         self.calls.append((act, key, *shown))
         if act in self.failing:
             raise StellantisError(f"{act} failed with token=abc")
         return await getattr(self.inner, act)(key, *rest)
+
+    def _shown(self, key: str, part: Any) -> Any:
+        if isinstance(part, tuple):
+            return [
+                (one.content, one.headers.get("etag"), one.selection, one.initial_age, one.received_at - NOON)
+                for one in part
+            ]
+        return "as loaded" if part == self.versions.get(key) else "another version"
 
     def ordered(self) -> list[Any]:
         """Return the calls; keys that are forgotten one after the other by their names: a set has no order."""
@@ -515,6 +516,7 @@ class _Recording:
 
     async def load(self, key: str) -> StoredVariants:
         found: StoredVariants = await self._do("load", key)
+        self.versions[key] = found.version
         return found
 
     async def save(self, key: str, kept: tuple[StoredResponse, ...], version: int) -> None:
@@ -700,7 +702,7 @@ Step = tuple[Any, ...]
 
 
 async def _steps(requests: list[Request], steps: Sequence[Step], failing: str = "") -> Any:
-    """Take steps: ("wait", seconds), ("answer", content, {fields}), ("fail", error), or (method, {fields}) of a request"""
+    """Take steps: ("wait", seconds), ("answer", content, {fields}), ("fail", error), or a request."""
     server = OriginServer(requests=requests)
     server.answer("one", cache_control="max-age=60", etag='"1"')
     recording = _Recording()
