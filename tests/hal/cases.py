@@ -653,9 +653,9 @@ SECRETS: Final = (
     "firstName=Ann",
     "latitude: 5",
     "realm=x",
-    "x" * 8_192,
-    "x" * 8_193,
-    "y" * 8_200 + VIN,
+    "ab " * 2_730 + "cd",
+    "ab " * 2_731,
+    "y " * 4_100 + VIN,
     "\ud800",
     "a\u202eb",
     f'"vin":"{VIN}"',
@@ -664,7 +664,7 @@ SECRETS: Final = (
 )
 _each("mask", redaction.mask_text, SECRETS)
 _each("mask the repr of", redaction.mask_repr, (None, *SECRETS))
-_each("excerpt", redaction.excerpt, (*SECRETS[:4], b"\xff\xc3\xa9", b"x" * 9_000, "x" * 301))
+_each("excerpt", redaction.excerpt, (*SECRETS[:4], b"\xff\xc3\xa9", b"xy " * 3_000, "xy " * 101))
 _call("a short excerpt", redaction.excerpt, "token=abcdef, more", 9)
 URLS: Final = (
     "https://h",
@@ -686,7 +686,7 @@ URLS: Final = (
     "#f",
     "#",
     "x?y#z",
-    "https://h/" + "p/" * 5_000,
+    "https://h/?" + "p&" * 4_200,
     "https://h/a b",
     "",
 )
