@@ -15,7 +15,7 @@ from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.status_view import CarState, status_lines
-from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock
+from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, tabbed
 from stellantis_hal.errors import ForbiddenError, NotFoundError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.alert import Alert
@@ -55,7 +55,7 @@ def vehicles(**options: Any) -> None:
             click.echo("The account has no cars.", err=True)
         elif not _is_terminal():
             for row in rows:
-                click.echo("\t".join(map(one_line, row)))
+                click.echo(tabbed(row))
         else:
             titles = ["Car", "Brand", "VIN", "Id"]
             table = [titles, *([one_line(text) for text in row] for row in rows)]

@@ -19,7 +19,7 @@ from stellantis_hal.cli.json_rows import to_json, utc
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import escape_json
 from stellantis_hal.cli.status_view import reported_at
-from stellantis_hal.cli.wording import age, amount, cells, ending
+from stellantis_hal.cli.wording import age, amount, cells, ending, tabbed
 from stellantis_hal.fleet.events import Update, WatchEvent
 from stellantis_hal.fleet.watching.watch import watch as watch_fleet
 from stellantis_hal.hal.redaction import one_line
@@ -129,4 +129,4 @@ def _line(event: WatchEvent, now: datetime) -> str:
         changes = f"{len(event.changes)} changes"
         detail = changes if event.trip is None else amount(event.trip.distance, "km", 1)
         parts = [utc(now), event.vehicle.display_name, event.what, detail]
-    return "\t".join(map(one_line, parts))
+    return tabbed(parts)

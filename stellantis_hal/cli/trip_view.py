@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.cli.json_rows import plain
-from stellantis_hal.cli.wording import cells
+from stellantis_hal.cli.wording import cells, tabbed
 
 __all__ = ["TAB_COLUMNS", "tab_line", "trip_lines"]
 
@@ -120,4 +120,4 @@ def _narrow(values: list[tuple[_Column, str]], width: int) -> list[str]:
 
 def tab_line(row: Row) -> str:
     """Return a trip as values between tabs, whole and without units; an unknown one is empty."""
-    return "\t".join("" if row[name] is None else str(plain(row[name])) for name in TAB_COLUMNS)
+    return tabbed("" if row[name] is None else str(plain(row[name])) for name in TAB_COLUMNS)

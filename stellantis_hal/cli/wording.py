@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining"]
+from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize
+from stellantis_hal.hal.redaction import one_line
+
+__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining", "tabbed"]
 
 UNKNOWN: Final = "unknown"
 _FULL, _EMPTY = "█", "░"
@@ -78,3 +82,8 @@ def cells(row: list[str], widths: list[int], numbers: set[int]) -> str:
         for index, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(parts).rstrip()
+
+
+def tabbed(values: Iterable[str]) -> str:
+    """Return values with tabs between them; what a spreadsheet would take for a formula gets an apostrophe."""
+    return "\t".join(neutralize(one_line(value)) for value in values)

@@ -48,6 +48,15 @@ def test_vehicles_are_listed(run: Run) -> None:
     assert [(car["label"], car["vin"], car["id"]) for car in as_json] == [(row[0], *row[2:]) for row in rows]
 
 
+@pytest.mark.parametrize("label", ["=HYPERLINK(1)", "@x", "-x", "+x"])
+def test_a_label_is_no_formula_in_a_pipe(run: Run, monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    async def vehicles(*_: Any, **__: Any) -> AsyncGenerator[Vehicle]:
+        yield Vehicle(id="a", label=label)
+
+    monkeypatch.setattr(Account, "vehicles", vehicles)
+    assert run("vehicles", "--simulate").stdout.split("\t")[0] == f"'{label}"
+
+
 def test_an_account_without_cars_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_vehicles(*_: Any, **__: Any) -> AsyncGenerator[Vehicle]:
         vehicles: tuple[Vehicle, ...] = ()

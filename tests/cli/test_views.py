@@ -8,6 +8,7 @@ import pytest
 from stellantis_hal import Alert, Maintenance, Status, Trip, Vehicle
 from stellantis_hal.cli.status_view import CarState, reported_at, status_lines
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
+from stellantis_hal.cli.wording import tabbed
 from stellantis_hal.structuring.converter import read
 
 NOW = datetime(2025, 12, 31, 19, 0, tzinfo=UTC)
@@ -144,6 +145,32 @@ def test_narrow_terminals_have_two_lines_a_trip() -> None:
     assert "4.5 kWh" in shown[1]
     bare = trip_lines([read({"startedAt": "2025-12-31T20:55:00Z"}, Trip).row()], zone=UTC, width=40)
     assert bare == ["2025-12-31 20:55", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+SUM(A1)", "'+SUM(A1)"),
+        ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+        ("@cell", "'@cell"),
+        (" =1", "' =1"),
+        ("a;=1", "a;'=1"),
+        ("-5.5", "-5.5"),
+        ("e-208", "e-208"),
+    ],
+)
+def test_no_value_between_tabs_is_a_formula(text: str, shown: str) -> None:
+    assert tabbed(["a", text, "b"]).split("\t") == ["a", shown, "b"]
+    assert tab_line(read({"id": text}, Trip).row()).split("\t")[0] == shown
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\r\nb", "\t=1", "\r=1", "\x1b[2J"])
+def test_a_value_between_tabs_stays_one_column(text: str) -> None:
+    line = tabbed([text, "b"])
+    assert (line.count("\t"), line.isprintable() or line.replace("\t", "").isprintable()) == (1, True)
+    assert not line.lstrip().startswith("=")
+    assert len(tab_line(read({"id": text}, Trip).row()).split("\t")) == len(TAB_COLUMNS)
 
 
 def test_programs_get_whole_values() -> None:
