@@ -175,7 +175,7 @@ class _Answer:
         self.headers = headers
 
     def __repr__(self) -> str:
-        return "<the answer>"
+        return "<the response>"
 
 
 class ApiError(StellantisError):
@@ -517,7 +517,7 @@ class StructureError(StellantisError):
 
 
 class OutcomeUnknownError(StellantisError):
-    """The server may have taken a command or not: the answer was lost. Nothing repeats it; look for it first.
+    """The server may have taken a command or not: the response was lost. Nothing repeats it; look for it first.
 
     It is no :class:`NetworkError`, so that no code repeats the command by habit.
 

@@ -152,7 +152,7 @@ async def _server(name: str, url: str, settings: AccountSettings) -> AsyncGenera
                 found = await anyio.getaddrinfo(host, None)
             yield Verdict(f"{name} name", "ok", f"{host} is {found[0][4][0]}")
         except (OSError, TimeoutError) as error:
-            reason = getattr(error, "strerror", None) or "no answer"
+            reason = getattr(error, "strerror", None) or "no response"
             yield Verdict(f"{name} name", "FAIL", f"{host}: {reason}", "Check the connection and the DNS server.")
             return
     try:
@@ -164,15 +164,15 @@ async def _server(name: str, url: str, settings: AccountSettings) -> AsyncGenera
         async with httpx.AsyncClient(
             proxy=proxy, trust_env=settings.proxy is None, timeout=_PATIENCE, verify=context
         ) as client:
-            answer = await client.get(url)
+            response = await client.get(url)
     except (httpx.HTTPError, OSError, StellantisError) as error:
         reason = str(error) or type(error).__name__
         yield Verdict(
             f"{name} server", "FAIL", f"{host}: {reason}", "Check the network, the proxy and the certificate."
         )
         return
-    yield Verdict(f"{name} server", "ok", f"{host} answers ({answer.status_code})")
-    if (date := answer.headers.get("date")) is not None:
+    yield Verdict(f"{name} server", "ok", f"{host} answers ({response.status_code})")
+    if (date := response.headers.get("date")) is not None:
         yield _clock(name, date)
 
 
@@ -219,7 +219,7 @@ async def _token(settings: AccountSettings, *, is_reached: bool) -> AsyncGenerat
             quota = client.quota
     except (StellantisError, TimeoutError) as error:
         advice = "Wait, or ask for a larger subscription." if isinstance(error, QuotaError) else ""
-        yield Verdict("request", "FAIL", str(error) or "no answer", advice)
+        yield Verdict("request", "FAIL", str(error) or "no response", advice)
         return
     yield Verdict("request", "ok", "the API knows the user")
     yield Verdict("quota", "ok", f"{amount(quota.day.remaining)} of {amount(quota.day.limit)} requests left today")

@@ -1,4 +1,4 @@
-"""The command ``record``: an anonymized recording of an account's answers, for tests and reports of bugs."""
+"""The command ``record``: an anonymized recording of an account's responses, for tests and reports of bugs."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _show(file: Path, visit: _Visit) -> None:
     facts: dict[str, Any] = {
         "file": str(file),
         "requests": len(exchanges),
-        "without_answer": sum("failure" in exchange for exchange in exchanges),
+        "without_response": sum("failure" in exchange for exchange in exchanges),
         "bodies_left_out": sum("left_out" in exchange.get("response", {}) for exchange in exchanges),
         "replaced": {kind: found["count"] for kind, found in privacy["replaced"].items()},
         "left_as_it_was": sum(privacy["left_as_it_was"].values()),
@@ -208,7 +208,9 @@ def _show(file: Path, visit: _Visit) -> None:
     if current().as_json:
         click.echo(json_text(facts))
         return
-    click.echo(f"Recorded {facts['requests']} requests in {file}, {facts['without_answer']} of them without an answer.")
+    click.echo(
+        f"Recorded {facts['requests']} requests in {file}, {facts['without_response']} of them without a response."
+    )
     click.echo("Removed or replaced:")
     for kind, count in facts["replaced"].items():
         click.echo(f"  {kind:<18}{count:>6}")

@@ -73,7 +73,7 @@ def remote() -> None:
     """Send a command to a car, and show each step of it.
 
     Asks before it sends; without a terminal --yes is needed. Exit status: 0 done, 1 failed or refused, 9 where the
-    end is unknown: the answer was lost, or did not come in time.
+    end is unknown: the response was lost, or did not come in time.
     """
 
 
@@ -190,7 +190,7 @@ async def _run(title: str, send: Send, options: _Options, connection: Connection
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OutcomeUnknownError as error:
-        current().note(f"The answer was lost; looking for the command {error.label!r} …")
+        current().note(f"The response was lost; looking for the command {error.label!r} …")
         found = await _find(error)
         if found is None:
             raise

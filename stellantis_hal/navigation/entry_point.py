@@ -132,7 +132,7 @@ class EntryPoint:
         return await HalResource.from_url(self._absolute(url, params), self._context, accept, headers)
 
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HalResource:
-        """Send a request of any method to a URL on a trusted origin, and return its answer as a resource.
+        """Send a request of any method to a URL on a trusted origin, and return its response as a resource.
 
         Args:
             method: the HTTP method, in any case.

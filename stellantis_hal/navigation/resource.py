@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 __all__ = ["HalResource"]
 
 T = TypeVar("T")
-_MAX_CHAIN = 16  # of POSTs, each to the answer of the one before
+_MAX_CHAIN = 16  # of POSTs, each to the response of the one before
 
 
 class HalResource(ResourceView):
@@ -447,8 +447,8 @@ class HalResource(ResourceView):
             headers: header fields to add to those that it was read with; default None: none.
 
         Raises:
-            InvalidLinkError: it has no URL of its own: it is embedded without a ``self`` link, or the answer of a write
-                that does not say which resource it is about.
+            InvalidLinkError: it has no URL of its own: it is embedded without a ``self`` link, or the response of a
+                write that does not say which resource it is about.
         """
         url, asked = self._own_url(), self._asked(headers)
         return await HalResource.from_url(url, self.require_context(), self._own_type(), asked)
@@ -474,7 +474,7 @@ class HalResource(ResourceView):
                 url=self.base,
             )
         raise InvalidLinkError(
-            f"which resource the answer {self.status} of {mask_url(self.base)} is about is unknown: it has no "
+            f"which resource the response {self.status} of {mask_url(self.base)} is about is unknown: it has no "
             "Content-Location, no Location of a 201 and no self link, or they are those of the collection; name a "
             "relation, or use the resource that was written to",
             url=self.base,
@@ -529,7 +529,7 @@ class HalResource(ResourceView):
         """Send a POST request to it, or along a link; never sent twice once the server may have received it.
 
         The result is a resource too, even if its body is not a document, with ``status`` and ``location``. Its own URL
-        is what the answer says, never the collection that was posted to.
+        is what the response says, never the collection that was posted to.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
@@ -558,15 +558,15 @@ class HalResource(ResourceView):
 
         Raises:
             TypeError: there is no such option, one has another type, or there are two bodies.
-            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
-                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the response of a write
+                that does not say which resource it is about; or ``if_match=True`` without a strong ETag.
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
         return await self._write("post", "POST", rel, options)
 
     async def put(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a PUT request to it, or along a link, and return the answer as a resource.
+        """Send a PUT request to it, or along a link, and return the response as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
@@ -596,15 +596,15 @@ class HalResource(ResourceView):
 
         Raises:
             TypeError: there is no such option, one has another type, or there are two bodies.
-            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
-                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the response of a write
+                that does not say which resource it is about; or ``if_match=True`` without a strong ETag.
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
         return await self._write("put", "PUT", rel, options)
 
     async def patch(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a PATCH request to it, or along a link, and return the answer as a resource.
+        """Send a PATCH request to it, or along a link, and return the response as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
@@ -634,15 +634,15 @@ class HalResource(ResourceView):
 
         Raises:
             TypeError: there is no such option, one has another type, or there are two bodies.
-            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
-                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the response of a write
+                that does not say which resource it is about; or ``if_match=True`` without a strong ETag.
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
         return await self._write("patch", "PATCH", rel, options)
 
     async def delete(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a DELETE request to it, or along a link, and return the answer as a resource.
+        """Send a DELETE request to it, or along a link, and return the response as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
@@ -672,8 +672,8 @@ class HalResource(ResourceView):
 
         Raises:
             TypeError: there is no such option, one has another type, or there are two bodies.
-            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
-                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the response of a write
+                that does not say which resource it is about; or ``if_match=True`` without a strong ETag.
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
@@ -699,7 +699,7 @@ class HalResource(ResourceView):
         return (self._snapshot.own_headers, self.state) if url == self._snapshot.identity else None
 
     async def send(self, request: Request, asked: Mapping[str, str] | None = None) -> HalResource:
-        """Send a request that a write or one of its forms made, and return the answer as a resource.
+        """Send a request that a write or one of its forms made, and return the response as a resource.
 
         Args:
             request: what to send.
@@ -725,7 +725,7 @@ class HalResource(ResourceView):
         asked: Mapping[str, str] | None = None,
         posted_to: tuple[str, ...] = (),
     ) -> HalResource:
-        """Send a request of any method, and return its answer as a resource.
+        """Send a request of any method, and return its response as a resource.
 
         Args:
             request: what to send; default header fields of the client are added.

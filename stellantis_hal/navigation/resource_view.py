@@ -198,8 +198,8 @@ class ResourceView:
     def url(self) -> str:
         """Its own URL: of its response, or for an embedded copy that of its ``self`` link, else of the response.
 
-        Of the answer of a write, it is what the answer says (Content-Location, Location, ``self``), else the URL that
-        was written to.
+        Of the response of a write, it is what the response says (Content-Location, Location, ``self``), else the URL
+        that was written to.
         """
         return (self.self_url if self._steps else self._snapshot.identity) or self.base
 

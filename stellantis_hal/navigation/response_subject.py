@@ -1,4 +1,4 @@
-"""Identity of responses to writes (RFC 9110 section 6.4.2): which resource an answer is about."""
+"""Identity of responses to writes (RFC 9110 section 6.4.2): which resource a response is about."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _WRITES_OF_TARGET = frozenset({"PUT", "PATCH"})
 
 
 class ResponseSubject(NamedTuple):
-    """Which resource an answer is about.
+    """Which resource a response is about.
 
     Attributes:
         url: its URL; None where it is unknown.
-        has_validators: whether ETag and Last-Modified of the answer are those of the resource.
+        has_validators: whether ETag and Last-Modified of the response are those of the resource.
     """
 
     url: str | None
@@ -35,12 +35,12 @@ class ResponseSubject(NamedTuple):
 def identify(
     method: str, target: str, response: Response, own_url: str | None, posted_to: Sequence[str] = ()
 ) -> ResponseSubject:
-    """Return which resource the answer of a write is about.
+    """Return which resource the response of a write is about.
 
     That is what Content-Location (on the same origin) says, or the Location of a 201, or the ``self`` of the body; a
-    PUT or PATCH with a 201 without Location, a 204 or a 205 is about its target. What the answer of a POST says is not
-    taken where it is the target, and that of no write where it is a collection which contains the target: a write to
-    the answer would change all of the collection.
+    PUT or PATCH with a 201 without Location, a 204 or a 205 is about its target. What the response of a POST says is
+    not taken where it is the target, and that of no write where it is a collection which contains the target: a write
+    to the response would change all of the collection.
 
     Args:
         method: in upper case.
@@ -65,7 +65,7 @@ def identify(
 
 
 def _candidates(method: str, target: str, response: Response, own_url: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the URLs that an answer names, the best first, each after where it is named."""
+    """Yield the URLs that a response names, the best first, each after where it is named."""
     base, headers, status = response.url, response.headers, response.status
     content_location = header_url(headers, "content-location", base)
     if content_location is not None and origin_of(content_location) == origin_of(base):
@@ -80,7 +80,7 @@ def _candidates(method: str, target: str, response: Response, own_url: str | Non
 
 
 def stated_self(document: HalDocument, response: Response, target: str) -> str | None:
-    """Return the URL of the ``self`` link of an answer, resolved; None where it has none that can be followed.
+    """Return the URL of the ``self`` link of a response, resolved; None where it has none that can be followed.
 
     Some servers (Eve) write references relative to the root of their API. A ``self`` with which the path of the target
     ends is the target.

@@ -187,13 +187,13 @@ def _let_go(body: weakref.ref[LazyBody], _: weakref.ref[HalDocument]) -> None:
 
 @attrs.frozen
 class WriteOutcome:
-    """What the answer of a write is about.
+    """What the response of a write is about.
 
     Attributes:
         identity: the URL of the resource; None where it is unknown.
-        has_validators: whether ETag and Last-Modified of the answer are those of the resource.
+        has_validators: whether ETag and Last-Modified of the response are those of the resource.
         condition: the header field that made the write conditional, as ``If-Match: "abc"``; None for none.
-        posted_to: targets of POSTs in the chain of writes that led here, each sent to the answer of the one before:
+        posted_to: targets of POSTs in the chain of writes that led here, each sent to the response of the one before:
             no further write is sent to them unless they are read again.
     """
 
@@ -259,7 +259,7 @@ class Snapshot:
 
     @property
     def identity(self) -> str | None:
-        """The URL of the resource that it shows; None for the answer of a write that does not say."""
+        """The URL of the resource that it shows; None for the response of a write that does not say."""
         return self.url if self.outcome is None else self.outcome.identity
 
     @property

@@ -44,7 +44,7 @@ class ReceivedBody:
 
 
 async def read_body(receive: Receive, encoding: str, *, limit: int, timeout: float) -> ReceivedBody:
-    """Read a body; what is beyond the limit is received and not kept, so that the sender gets its answer.
+    """Read a body; what is beyond the limit is received and not kept, so that the sender gets its response.
 
     Args:
         receive: the ASGI callable.

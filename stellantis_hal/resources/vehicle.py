@@ -265,7 +265,7 @@ class Vehicle(TypedResource):
         Raises:
             RemoteRefusedError: the policy refuses the wake-up.
             RemoteFailedError: the car was not woken.
-            OutcomeUnknownError: the answer of the wake-up was lost.
+            OutcomeUnknownError: the response of the wake-up was lost.
             TimeoutError: the car, or its status, took longer.
             ApiError: the server responded with an error.
         """

@@ -166,7 +166,7 @@ class Simulator:
 
         Args:
             transport: the way to the receiver, such as ``httpx.ASGITransport(receiver)``; None: the network.
-            timeout: seconds to wait for an answer; None: without limit, for a receiver that waits for a thread while
+            timeout: seconds to wait for a response; None: without limit, for a receiver that waits for a thread while
                 the clock jumps.
             faults: the probabilities of faults.
         """

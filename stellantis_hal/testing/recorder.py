@@ -118,7 +118,7 @@ class Recorder:
 
         Args:
             path: the file.
-            repeat_last: whether the last answer to a request is also that to its further repetitions, which otherwise
+            repeat_last: whether the last response to a request is also that to its further repetitions, which otherwise
                 are errors.
 
         Raises:
@@ -142,7 +142,7 @@ class Recorder:
         return {**exchange, "response": shown}
 
     def begin(self, request: httpx.Request) -> dict[str, Any]:
-        """Return the record of a request, in the order of requests; its answer is added to it."""
+        """Return the record of a request, in the order of requests; its response is added to it."""
         at = self._anonymizer.pseudonyms.instant(self._clock())
         self._anonymizer.count("request headers", "$request.headers")
         url = self._anonymizer.url(_text_of(request), "$request.url")
@@ -155,7 +155,7 @@ class Recorder:
         return exchange
 
     def end(self, exchange: dict[str, Any], response: httpx.Response, body: bytes | None) -> None:
-        """Add an answer to the record of its request.
+        """Add a response to the record of its request.
 
         Args:
             exchange: the record.

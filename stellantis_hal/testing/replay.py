@@ -56,11 +56,11 @@ class ReplayTransport(httpx.AsyncBaseTransport):
     """Answers a request as the recording answered the same method, path and query, in the order of the recording.
 
     Queries are compared by meaning: their order and encoding do not matter, and the parameters that a recording leaves
-    out (``client_id`` and other secrets) are ignored. The k-th repetition of a request gets its k-th answer.
+    out (``client_id`` and other secrets) are ignored. The k-th repetition of a request gets its k-th response.
 
     Args:
         content: the recording.
-        repeat_last: whether the last answer is also that to further repetitions.
+        repeat_last: whether the last response is also that to further repetitions.
 
     Raises:
         ValueError: it is no recording, one of another version, or damaged.
@@ -77,11 +77,11 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             raise ValueError(f"a recording of version {document.get('version')!r}; this release reads {VERSION}")
         self._repeat_last = repeat_last
         self._exchanges = _check_exchanges(document.get("exchanges"))
-        self._answers: dict[Hashable, list[dict[str, Any]]] = {}
+        self._responses: dict[Hashable, list[dict[str, Any]]] = {}
         self._asked: Counter[Hashable] = Counter()
         for exchange in self._exchanges:
             key = _key(exchange["request"]["method"], exchange["request"]["url"])
-            self._answers.setdefault(key, []).append(exchange)
+            self._responses.setdefault(key, []).append(exchange)
         self._at = datetime.fromisoformat(self._exchanges[0]["at"]) if self._exchanges else None
 
     def __repr__(self) -> str:
@@ -89,7 +89,8 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         return f"<ReplayTransport: {self._asked.total()} of {len(self._exchanges)} exchanges>"
 
     def now(self) -> datetime:
-        """Return the (shifted) time of the latest answer, for ``clock=``: ages and expiries are those of the recording.
+        """Return the (shifted) time of the latest response, for ``clock=``: ages and expiries are those of the
+        recording.
 
         Raises:
             ValueError: the recording is empty.
@@ -103,13 +104,13 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         """The recorded requests that were not sent, as often as they were recorded."""
         left = [
             exchange["request"]
-            for key, exchanges in self._answers.items()
+            for key, exchanges in self._responses.items()
             for exchange in exchanges[self._asked[key] :]
         ]
         return tuple(f"{request['method']} {request['url']}" for request in left)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the next recorded answer to a request.
+        """Return the next recorded response to a request.
 
         Raises:
             UnrecordedRequestError: there is none.
@@ -117,16 +118,16 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         """
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{request.url.raw_path.decode('ascii')}"
         key = _key(request.method, url)
-        answers = self._answers.get(key, [])
-        if not answers:
+        responses = self._responses.get(key, [])
+        if not responses:
             raise self._unrecorded(request.method, url)
         number = self._asked[key]
-        if number >= len(answers) and not self._repeat_last:
+        if number >= len(responses) and not self._repeat_last:
             raise UnrecordedRequestError(
-                f"{request.method} {mask_url(url)} was recorded {len(answers)} times, and is sent once more: record "
+                f"{request.method} {mask_url(url)} was recorded {len(responses)} times, and is sent once more: record "
                 "the repetitions, or use repeat_last=True",
             )
-        exchange = answers[min(number, len(answers) - 1)]
+        exchange = responses[min(number, len(responses) - 1)]
         self._asked[key] += 1
         self._at = datetime.fromisoformat(exchange["at"])
         if "failure" in exchange:
@@ -145,7 +146,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         listed = "; ".join(nearest) or "nothing, the recording is empty"
         return UnrecordedRequestError(
             f"{method} {mask_url(url)} was not recorded. The nearest recorded requests: {listed}. Ids, places and "
-            "instants in a recording are replacements: take them from recorded answers, not from the program.",
+            "instants in a recording are replacements: take them from recorded responses, not from the program.",
             nearest,
         )
 

@@ -31,7 +31,7 @@ DOCUMENTS: dict[str, tuple[list[str], type, set[str]]] = {
     "record": (
         ["a.json"],
         dict,
-        {"file", "requests", "without_answer", "bodies_left_out", "replaced", "left_as_it_was"},
+        {"file", "requests", "without_response", "bodies_left_out", "replaced", "left_as_it_was"},
     ),
     "whoami": ([], dict, {"account", "brand", "name", "email"}),
     "config": ([], dict, {"file", "profile", "values"}),

@@ -102,7 +102,7 @@ def test_a_simulated_recording_replays(tmp_path: Path) -> None:
     facts = json.loads(result.stdout)
     assert facts["requests"] > 8
     assert facts["replaced"]["VIN"] >= 2
-    assert facts["without_answer"] == 0
+    assert facts["without_response"] == 0
     distances, unused = anyio.run(_read, tmp_path / "car.json")
     assert len(distances) == 20
     assert any("/status" in request for request in unused)

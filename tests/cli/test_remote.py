@@ -154,7 +154,7 @@ def test_an_unknown_outcome_is_looked_for_and_has_its_own_status(case: Case) -> 
     case.line.faults = [after]
     found = run("unlock", "--simulate", "--yes")
     assert found.exit_code == 0
-    assert "The answer was lost; looking" in found.stderr
+    assert "The response was lost; looking" in found.stderr
     case.line.faults = [before]
     unknown = run("unlock", "--simulate", "--yes")
     assert unknown.exit_code == 9

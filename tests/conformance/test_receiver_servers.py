@@ -152,7 +152,7 @@ async def test_simulated_deliveries_pass_the_specification(tmp_path: Path) -> No
                 with anyio.fail_after(60):
                     await deliveries.settle()
                 await anyio.sleep(1)
-                assert set(deliveries.statistics.answers) == {200}
+                assert set(deliveries.statistics.responses) == {200}
     events = await stored(inbox)
     assert sorted(type(event).__name__ for event in events) == ["MonitorEvent"] * 3 + ["RemoteEvent"]
     assert all(event.is_verified and event.vin == VIN for event in events)

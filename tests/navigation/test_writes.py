@@ -711,7 +711,7 @@ async def test_a_303_is_followed_by_a_get() -> None:
 async def test_a_303_back_to_the_collection_is_no_identity() -> None:
     site = _site(**{"/items": _see_other})
     answer = await site.resource({"_links": links(items=f"{HOME}/items")}).post("items", json={})
-    with pytest.raises(InvalidLinkError, match=r"which resource the answer 200 of .*/items is about is unknown"):
+    with pytest.raises(InvalidLinkError, match=r"which resource the response 200 of .*/items is about is unknown"):
         await answer.delete()
     assert [request.method for request in site.requests] == ["POST", "GET"]
 

@@ -175,7 +175,7 @@ async def test_500_is_repeated_until_the_inbox_works(monkeypatch: pytest.MonkeyP
         await anyio.sleep(95)
         monkeypatch.undo()
         await deliveries.settle()
-        assert deliveries.statistics.answers[500] == 10
+        assert deliveries.statistics.responses[500] == 10
     assert scene.numbers(await scene.received()) == [0]
 
 
@@ -218,7 +218,7 @@ async def test_every_fault_together_loses_and_doubles_nothing() -> None:
             scene.raise_events()
             await anyio.sleep(5)
         await deliveries.settle()
-        assert deliveries.statistics.answers[0] > 0
+        assert deliveries.statistics.responses[0] > 0
     events = await scene.received()
     assert sorted(scene.numbers(events)) == list(range(200))
     assert not any(isinstance(event, UnreadableEvent) for event in events)
@@ -384,7 +384,7 @@ async def test_the_network_is_the_default_and_is_closed(monkeypatch: pytest.Monk
         async with scene.simulator.delivering() as deliveries:
             scene.raise_events()
             await deliveries.settle()
-            assert deliveries.statistics.answers == {200: 1}
+            assert deliveries.statistics.responses == {200: 1}
             if is_cancelled:
                 scope.cancel()
                 await anyio.sleep_forever()

@@ -105,13 +105,13 @@ class StoredResponse:
             from_cache=True,
         )
 
-    def merged(self, answer: Response) -> Response:
+    def merged(self, response: Response) -> Response:
         """Return the response as a 304 has renewed it."""
         return attrs.evolve(
-            answer,
+            response,
             url=self.url,
             status=self.status,
-            headers=merge_headers(self.headers, answer.headers),
+            headers=merge_headers(self.headers, response.headers),
             content=self.content,
             from_cache=True,
         )

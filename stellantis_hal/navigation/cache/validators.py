@@ -62,12 +62,12 @@ def conditions_of(headers: Headers) -> dict[str, str]:
     return found
 
 
-def is_of(stored: Headers, answer: Headers) -> bool:
+def is_of(stored: Headers, response: Headers) -> bool:
     """Return whether a 304 speaks of a stored response: its tag, else its date, is not another one."""
-    if "etag" in answer and "etag" in stored:
-        return _opaque(answer["etag"]) == _opaque(stored["etag"])
-    if "etag" not in stored and "last-modified" in answer and "last-modified" in stored:
-        return answer["last-modified"] == stored["last-modified"]
+    if "etag" in response and "etag" in stored:
+        return _opaque(response["etag"]) == _opaque(stored["etag"])
+    if "etag" not in stored and "last-modified" in response and "last-modified" in stored:
+        return response["last-modified"] == stored["last-modified"]
     return True
 
 
@@ -89,10 +89,10 @@ def is_not_modified(fields: Mapping[str, str], stored: Headers) -> bool:
     return since is not None and modified is not None and modified <= since
 
 
-def merge_headers(stored: Headers, answer: Headers) -> Headers:
+def merge_headers(stored: Headers, response: Headers) -> Headers:
     """Return the header fields of a stored response with those of a 304, except those that describe the content."""
     kept = {name: value for name, value in stored.items() if name != "age"}
-    replaced = {name: value for name, value in end_to_end(answer).items() if name not in _OF_CONTENT}
+    replaced = {name: value for name, value in end_to_end(response).items() if name not in _OF_CONTENT}
     return Headers({**kept, **replaced})
 
 

@@ -213,8 +213,8 @@ class Callback(TypedResource):
         else:
             new_types = self.types if types is None else callback_types(types)
             body = callback_body(new_target, label=new_label, types=new_types, allow_http_loopback=allow_http_loopback)
-        answer = await send_json(self.require_resource(), "PUT", self.address, body)
-        return as_sent(answer, body, self)
+        response = await send_json(self.require_resource(), "PUT", self.address, body)
+        return as_sent(response, body, self)
 
     async def delete(self, *, with_monitors: bool = False) -> None:
         """Delete it. Its monitors go with it, and steps of commands under way are never delivered.
@@ -232,13 +232,13 @@ class Callback(TypedResource):
         try:
             await send_json(self.require_resource(), "DELETE", self.address)
         except NotFoundError:
-            return  # as after an answer that was lost
+            return  # as after a response that was lost
 
     async def _set_status(self, status: CallbackStatus) -> Callback:
-        answer = await send_json(
+        response = await send_json(
             self.require_resource(), "PUT", join_segment(self.address, "status"), {"status": str(status)}
         )
-        return attrs.evolve(self, status=_stated(answer).status or status)
+        return attrs.evolve(self, status=_stated(response).status or status)
 
 
 def callback_types(types: Iterable[CallbackType | str] | str) -> tuple[CallbackType, ...]:
@@ -317,15 +317,15 @@ def sent_callback(body: dict[str, Any]) -> Callback:
     return read({**label, "subscribe": body}, Callback)
 
 
-def as_sent(answer: HalResource, body: dict[str, Any], before: Callback) -> Callback:
-    """Return a callback as it was sent, with what the answer states of it.
+def as_sent(response: HalResource, body: dict[str, Any], before: Callback) -> Callback:
+    """Return a callback as it was sent, with what the response states of it.
 
     Args:
-        answer: of the write.
+        response: of the write.
         body: what was sent.
         before: the callback that was replaced; of one that is new, its resource.
     """
-    stated = _stated(answer)
+    stated = _stated(response)
     sent = sent_callback(body)
     return attrs.evolve(
         before,
@@ -344,9 +344,9 @@ def as_sent(answer: HalResource, body: dict[str, Any], before: Callback) -> Call
     )
 
 
-def _stated(answer: HalResource) -> Callback:
-    """Return what the answer of a write states: an id and a status, or nothing."""
-    return answer.as_(Callback) if answer.kind == "object" else Callback()
+def _stated(response: HalResource) -> Callback:
+    """Return what the response of a write states: an id and a status, or nothing."""
+    return response.as_(Callback) if response.kind == "object" else Callback()
 
 
 def callback_id(callback: CallbackReference | str) -> str:

@@ -53,7 +53,7 @@ class LabelledKind(Generic[T]):
         noun: one of them; also the relation of its own link, and with an s that of a page's items.
         type: the class that one is read as.
         set_address: sets the URL of one that was just read of a resource, or created; returns it.
-        as_sent: returns one as it was sent: from the answer, the body, and the one before.
+        as_sent: returns one as it was sent: from the response, the body, and the one before.
         new: makes one that has only a resource of the client.
         is_as: whether one is what a body asks for.
     """
@@ -146,7 +146,7 @@ class LabelledCollection(Generic[T]):
         created = await self._post(resource, url, body)
         if created is None:
             raise HalError(
-                f"the answer to the new {noun} has no id: look for its label among the {noun}s, or use ensure()",
+                f"the response to the new {noun} has no id: look for its label among the {noun}s, or use ensure()",
                 url=url,
             )
         return created
@@ -171,7 +171,7 @@ class LabelledCollection(Generic[T]):
             else:
                 if created is not None:
                     return await _resumed(created)
-                failure = HalError(f"the answers to the new {noun} had no id, and its label is not found", url=url)
+                failure = HalError(f"the responses to the new {noun} had no id, and its label is not found", url=url)
             _log.warning("whether a %s was created is unknown: looking for its label", noun)
             found = await self._find(body["label"])
             if found is not None:
@@ -189,22 +189,22 @@ class LabelledCollection(Generic[T]):
     async def _bring_up_to_date(self, found: T, body: dict[str, Any]) -> T:
         """Replace one where it differs from a body, and let it run."""
         if not self._kind.is_as(found, body):
-            answer = await send_json(found.require_resource(), "PUT", found.address, body)
-            found = self._kind.as_sent(answer, body, found)
+            response = await send_json(found.require_resource(), "PUT", found.address, body)
+            found = self._kind.as_sent(response, body, found)
         return await _resumed(found)
 
     async def _post(self, resource: HalResource, url: str, body: dict[str, Any]) -> T | None:
-        """Create one; None where the answer has no id."""
+        """Create one; None where the response has no id."""
         try:
-            answer = await send_json(resource, "POST", url, body)
+            response = await send_json(resource, "POST", url, body)
         except ApiError as error:
             await self._explain(error)
             raise
-        created = self._kind.as_sent(answer, body, self._kind.new(resource))
+        created = self._kind.as_sent(response, body, self._kind.new(resource))
         if not created.id:
             return None
         rel = self._kind.noun
-        own = answer.expand(rel) if answer.can(rel) else join_segment(url, created.id)
+        own = response.expand(rel) if response.can(rel) else join_segment(url, created.id)
         return self._registered(self._kind.set_address(created, own))
 
     async def _explain(self, error: ApiError) -> None:

@@ -225,11 +225,11 @@ class Monitor(TypedResource):
         try:
             await send_json(self.require_resource(), "DELETE", self.address)
         except NotFoundError:
-            return  # as after an answer that was lost
+            return  # as after a response that was lost
 
     async def _replace(self, body: dict[str, Any]) -> Monitor:
-        answer = await send_json(self.require_resource(), "PUT", self.address, body)
-        return sent_monitor(answer, body, self)
+        response = await send_json(self.require_resource(), "PUT", self.address, body)
+        return sent_monitor(response, body, self)
 
     async def _set_status(self, status: MonitorStatus) -> Monitor:
         url = join_segment(self.address, "status")
@@ -349,20 +349,20 @@ def set_monitor_address(monitor: Monitor, address: str | None) -> Monitor:
     return monitor
 
 
-def stated_monitor(answer: HalResource) -> Monitor:
-    """Return what the answer of a write states: id, status and times, or nothing."""
-    return answer.as_(Monitor) if answer.kind == "object" else Monitor()
+def stated_monitor(response: HalResource) -> Monitor:
+    """Return what the response of a write states: id, status and times, or nothing."""
+    return response.as_(Monitor) if response.kind == "object" else Monitor()
 
 
-def sent_monitor(answer: HalResource, body: dict[str, Any], before: Monitor) -> Monitor:
-    """Return a monitor as it was sent, with what the answer states of it.
+def sent_monitor(response: HalResource, body: dict[str, Any], before: Monitor) -> Monitor:
+    """Return a monitor as it was sent, with what the response states of it.
 
     Args:
-        answer: of the write.
+        response: of the write.
         body: what was sent.
         before: the monitor that was replaced; of one that is new, its resource and address.
     """
-    stated, sent = stated_monitor(answer), read({"monitor": body}, Monitor)
+    stated, sent = stated_monitor(response), read({"monitor": body}, Monitor)
     return attrs.evolve(
         before,
         id=stated.id or before.id,

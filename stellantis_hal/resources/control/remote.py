@@ -70,7 +70,7 @@ class Remote:
 
     - ``ValueError`` or ``TypeError``: an argument is out of its bounds; nothing was sent;
     - ``RemoteRefusedError``: the policy, or the vehicle's capabilities, refuse it; nothing was sent;
-    - ``OutcomeUnknownError``: the answer was lost; the server may have taken the command or not;
+    - ``OutcomeUnknownError``: the response was lost; the server may have taken the command or not;
     - any other ``StellantisError``: the server did not take it.
     """
 
@@ -241,7 +241,7 @@ class Remote:
             raise
         if id_ is None:
             await self._record_end(kind, full_label, is_unknown=True)
-            raise self._unknown(kind, full_label, f"the answer {response.status} names no operation")
+            raise self._unknown(kind, full_label, f"the response {response.status} names no operation")
         url = _operation_url(resource, self._collection, id_)
         operation = self._operation(id_, url, kind, full_label, server_time(resource, self._context.clock), is_new=True)
         await self._save(partial(self._ledger.record_sent, kind, full_label, url))
@@ -414,7 +414,7 @@ def _describe(error: Exception) -> str:
 
 
 def _read_answer(response: Response, context: ResourceContext) -> tuple[HalResource, str | None]:
-    """Return the answer of a command, and the id of its operation; None where it names none."""
+    """Return the response of a command, and the id of its operation; None where it names none."""
     response, document = read_outcome(response)
     resource = HalResource(Snapshot.of(response, document), document, context)
     value = document.value

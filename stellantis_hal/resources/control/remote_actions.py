@@ -52,7 +52,7 @@ class _Words(NamedTuple):
     """What the API calls an action.
 
     Attributes:
-        type: in answers and events.
+        type: in responses and events.
         scope: of an account; None where only fleet owners may.
         capability: among the capabilities of a vehicle; None where they do not list it.
     """
@@ -77,7 +77,7 @@ class ActionKind(enum.StrEnum):
 
     @property
     def type(self) -> str:
-        """What the API calls the kind in answers and events."""
+        """What the API calls the kind in responses and events."""
         return _WORDS[self].type
 
     @property
@@ -97,7 +97,7 @@ class ActionKind(enum.StrEnum):
 
     @classmethod
     def of_type(cls, name: str) -> ActionKind | None:
-        """Return the kind that the API calls by this name in answers and events; None for others."""
+        """Return the kind that the API calls by this name in responses and events; None for others."""
         return next((kind for kind in cls if kind.type == name), None)
 
 

@@ -105,7 +105,7 @@ class PendingCommand:
         label: the label it is sent with.
         since: when it was begun.
         costs: whether it is one of the month's wake-ups.
-        url: that of its operation; None before the answer, or where that was lost.
+        url: that of its operation; None before the response, or where that was lost.
         is_sent: whether the server may have received it.
     """
 

@@ -14,7 +14,7 @@ _GATEWAY_FAILURES = frozenset((502, 504))
 
 
 async def send_json(resource: HalResource, method: str, url: str, body: dict[str, Any] | None = None) -> HalResource:
-    """Send a request to a URL, unconditionally, and return its answer.
+    """Send a request to a URL, unconditionally, and return its response.
 
     Args:
         resource: any resource of the client that sends it.

@@ -84,7 +84,7 @@ class RemoteCommand:
 
     @property
     def type(self) -> str:
-        """The type in answers and events."""
+        """The type in responses and events."""
         return TYPES[self.action]
 
     @property

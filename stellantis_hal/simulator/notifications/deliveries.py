@@ -39,7 +39,7 @@ DeliveryFault = Literal["duplicate", "reorder", "delay", "cut", "give up", "lite
 - ``reorder``: it is sent after the next one, where another waits.
 - ``delay``: it is sent a minute later.
 - ``cut``: the connection breaks within the body.
-- ``give up``: the sender does not wait for the answer, and repeats it later.
+- ``give up``: the sender does not wait for the response, and repeats it later.
 - ``literal``: variables such as ``$vin`` arrive as they were written.
 - ``lose headers``: header attributes are lost.
 """
@@ -77,13 +77,13 @@ class DeliveryStatistics:
 
     Attributes:
         requests: requests that were sent.
-        answers: their answers by status; 0 where there was none.
+        responses: their responses by status; 0 where there was none.
         delivered: events that were answered by 2xx.
         dropped: events that were given up: after 72 hours, by the retry policy, or because their callback is paused.
     """
 
     requests: int = 0
-    answers: Counter[int] = field(default_factory=Counter[int])
+    responses: Counter[int] = field(default_factory=Counter[int])
     delivered: int = 0
     dropped: int = 0
 
@@ -316,9 +316,9 @@ class Deliveries:
             with anyio.fail_after(self._timeout):
                 status = await self._post(target.url or "", request, cut)
         except Exception:  # noqa: BLE001 - a failure of the receiver, or of the way to it
-            self.statistics.answers[0] += 1
+            self.statistics.responses[0] += 1
             return False
-        self.statistics.answers[status] += 1
+        self.statistics.responses[status] += 1
         return 200 <= status < 300
 
     async def _post(self, url: str, request: DeliveryRequest, cut: bool) -> int:

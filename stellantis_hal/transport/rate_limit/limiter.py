@@ -27,10 +27,10 @@ class TokenBucketLimiter:
     Interactive requests go before background ones, and a share of both windows is reserved for them. All waiting tasks
     share one timer; a token that returns wakes one task.
 
-    A request under way for longer than 1.1 s no longer holds its token, so that slow answers do not stop others. After
-    a response with status 429 one request goes first, then two, four …; where no header states the limit, the rate is
-    lowered to what the server serves, and increased again. What a single response states lapses after a quarter of an
-    hour.
+    A request under way for longer than 1.1 s no longer holds its token, so that slow responses do not stop others.
+    After a response with status 429 one request goes first, then two, four …; where no header states the limit, the
+    rate is lowered to what the server serves, and increased again. What a single response states lapses after a quarter
+    of an hour.
 
     Without a store it needs no entering. With a store it loads its state when entered and saves it at the end::
 

@@ -7,7 +7,7 @@ the arrival of the next request. A guard of some milliseconds covers the error o
 subtracted before there are enough samples.
 
 A request under way for longer than the window is slow work at the server, which has counted it on arrival: its token
-returns a window and a bound on late arrivals after it was SENT, so that slow answers do not stop other requests.
+returns a window and a bound on late arrivals after it was SENT, so that slow responses do not stop other requests.
 """
 
 from __future__ import annotations
