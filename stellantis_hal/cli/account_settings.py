@@ -185,7 +185,7 @@ def account_options(*, required: bool = False) -> tuple[Callable[..., Any], ...]
         "--brand",
         required=required,
         type=click.Choice([brand.value for brand in Brand], case_sensitive=False),
-        help="Brand of the account's vehicles.",
+        help="Brand of the account's cars.",
     )
     return (id_, *_APPLICATION_OPTIONS[:3], brand, *_APPLICATION_OPTIONS[3:], *STORE_OPTIONS)
 

@@ -44,7 +44,7 @@ _COMMANDS: Final = {
     "callbacks": LazyCommand("callbacks", "List and change where events are delivered to."),
     "monitors": LazyCommand("monitors", "List and change what the vendor watches."),
     "receive": LazyCommand("receive", "Receive the vendor's notifications and print them."),
-    "fleet": LazyCommand("partner_fleets", "Read the fleets of a partner (B2B), and the vehicles in them."),
+    "fleet": LazyCommand("partner_fleets", "Read the fleets of a partner (B2B), and the cars in them."),
     "doctor": LazyCommand("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
     "demo": LazyCommand("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
     "simulate": LazyCommand("simulate", "Serve the simulated API over a socket until interrupted."),

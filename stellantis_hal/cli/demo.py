@@ -79,7 +79,7 @@ class DemoSettings:
 
 @attrs.frozen(kw_only=True)
 class VehicleRow:
-    """One vehicle's row of the table.
+    """One car's row of the table.
 
     Attributes:
         vin: the vehicle identification number; no real car has it.
@@ -125,7 +125,7 @@ class ProgressListener(Protocol):
     """Callbacks for progress."""
 
     def on_vehicle(self, row: VehicleRow) -> None:
-        """Called after each vehicle."""
+        """Called after each car."""
         ...
 
     def on_response(self, requests: int, waiting: int) -> None:

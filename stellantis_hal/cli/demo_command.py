@@ -27,7 +27,7 @@ _option = partial(option, command="demo")
 
 @click.command(context_settings=SETTINGS)
 @_option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Number of account holders.")
-@_option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of vehicles.")
+@_option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of cars.")
 @_option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="Total number of trips.")
 @_option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests per second that the API allows.")
 @_option("--seed", type=int, default=7, help="Seed of the simulated world.")

@@ -46,7 +46,7 @@ class DemoScreen:
     def show_progress(self, settings: DemoSettings) -> Generator[None, None, None]:
         """Show the progress within the block."""
         title = (
-            f"Polling {settings.vehicles} vehicles of {settings.accounts} accounts, about {settings.trips} trips, "
+            f"Polling {settings.vehicles} cars of {settings.accounts} accounts, about {settings.trips} trips, "
             f"at most {settings.per_second} requests per second"
         )
         if self._silent or not self._console.is_terminal:
@@ -70,7 +70,7 @@ class DemoScreen:
         self._progress = None
 
     def on_vehicle(self, row: VehicleRow) -> None:
-        """Advance the progress by a vehicle."""
+        """Advance the progress by a car."""
         if self._progress is not None:
             self._progress.advance(self._task)
         elif not self._silent:
@@ -97,7 +97,7 @@ class DemoScreen:
         left = "unknown" if result.left_today is None else f"{result.left_today:,}"
         pace = result.requests / result.seconds
         texts = [
-            f"{len(result.rows)} vehicles, {trips:,} trips, {kilometres:,.0f} km",
+            f"{len(result.rows)} cars, {trips:,} trips, {kilometres:,.0f} km",
             f"{result.requests:,} requests in {result.seconds:.1f} s: {pace:.1f} per second, {result.refused} with 429",
             f"{result.waited:,.0f} s waited for the rate limit, all tasks together; requests left today: {left}",
             *(f"failed: {failure}" for failure in result.failures),

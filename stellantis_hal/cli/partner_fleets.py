@@ -1,4 +1,4 @@
-"""The command ``fleet``: the fleets of a partner, their vehicles, and the status of one."""
+"""The command ``fleet``: the fleets of a partner, their cars, and the status of one."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _options(function: F) -> F:
 
 @click.group(context_settings=SETTINGS)
 def fleet() -> None:
-    """Read the fleets of a partner (B2B), and the vehicles in them.
+    """Read the fleets of a partner (B2B), and the cars in them.
 
     The login and its password are the partner's; the client id is another name.
     """
@@ -117,10 +117,10 @@ def list_(**options: Any) -> None:
 
 
 @fleet.command(context_settings=SETTINGS)
-@option("--fleet", "wanted", metavar="ID|NAME", help="Only the vehicles of this fleet.")
+@option("--fleet", "wanted", metavar="ID|NAME", help="Only the cars of this fleet.")
 @_options
 def vehicles(*, wanted: str | None, **options: Any) -> None:
-    """List the vehicles of each fleet, with their VINs."""
+    """List the cars of each fleet, with their VINs."""
     _run(partial(_list_vehicles, wanted=wanted), options)
 
 
@@ -135,7 +135,7 @@ def vehicles(*, wanted: str | None, **options: Any) -> None:
 )
 @_options
 def status(*, vehicle: str, wanted: str | None, view: str, **options: Any) -> None:
-    """Show the latest status of a vehicle."""
+    """Show the latest status of a car."""
     _run(partial(_show_status, wanted_vehicle=vehicle, wanted=wanted, view=view), options)
 
 
@@ -174,7 +174,7 @@ async def _show_status(client: FleetOwnerClient, *, wanted_vehicle: str, wanted:
     vehicle = await _find_vehicle(await _find_fleets(client, wanted), wanted_vehicle)
     found = await vehicle.status(profile=view)
     if found is None:
-        raise Failure(f"the vehicle has no status in the profile {view}", 5)
+        raise Failure(f"the car has no status in the profile {view}", 5)
     row = to_json(found.row())
     if current().as_json:
         click.echo(json_text(row))
@@ -208,7 +208,7 @@ async def _find_vehicle(fleets: list[Fleet], wanted: str) -> Vehicle:
         async for vehicle in found.vehicles():
             if wanted.upper() == (vehicle.vin or "").upper() or wanted == vehicle.id:
                 return vehicle
-    raise NotFoundError(f"none of {len(fleets)} fleets has the vehicle {wanted!r}: check the VIN or id", status=404)
+    raise NotFoundError(f"none of {len(fleets)} fleets has the car {wanted!r}: check the VIN or id", status=404)
 
 
 # ------------------------------------------------------------------------------------------------- clients

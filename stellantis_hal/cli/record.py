@@ -42,14 +42,14 @@ _ALERTS = 20
 @click.command(context_settings=SETTINGS)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @connected
-@_option("--trips", type=click.IntRange(0, 1_000), default=20, help="Latest trips to read of each vehicle.")
+@_option("--trips", type=click.IntRange(0, 1_000), default=20, help="Latest trips to read of each car.")
 @_option(
     "--follow",
     "rels",
     command="record",
     multiple=True,
     metavar="REL",
-    help="Link of each vehicle to read too; repeatable.",
+    help="Link of each car to read too; repeatable.",
 )
 @_option("--host", "hosts", multiple=True, help="Host that may stay readable in the file; repeatable.")
 @_option(
@@ -133,8 +133,8 @@ class _Visit:
     """What is read, and what could not be.
 
     Attributes:
-        trips: how many latest trips of each vehicle.
-        rels: further links of each vehicle.
+        trips: how many latest trips of each car.
+        rels: further links of each car.
         failures: a line for each read that failed.
         refusal: the error of an account that has to log in again; it ends the visit.
     """
@@ -154,7 +154,7 @@ class _Visit:
             raise self.refusal
 
     async def account(self, account: Account) -> None:
-        """Read an account, and each of its vehicles; a failure ends no other read."""
+        """Read an account, and each of its cars; a failure ends no other read."""
         await self._read("user", account.user)
         vehicles = await self._read("vehicles", account.vehicles().collect)
         for number, vehicle in enumerate(vehicles or (), 1):

@@ -1,4 +1,4 @@
-"""The command ``remote``: commands to a vehicle, which are asked for before they are sent."""
+"""The command ``remote``: commands to a car, which are asked for before they are sent."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class _NamedFault(click.ParamType[RandomFault]):
 @_option("--host", default="127.0.0.1", help="Address to listen on; clients that can reach it can read the world.")
 @_option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Port to listen on; 0 selects a free port.")
 @_option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Number of account holders.")
-@_option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Total number of vehicles.")
+@_option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Total number of cars.")
 @_option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="Total number of trips.")
 @_option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests per second that the API allows.")
 @_option(

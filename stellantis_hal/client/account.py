@@ -159,7 +159,7 @@ class Account(EntryPoint):
             locale: the language of labels (``fr-FR``).
             extensions: more data of each vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
             vin_prefix: only vehicles whose VIN begins with this.
-            country: CL, BR or AR, which have back ends of their own.
+            country: CL, BR or AR, which have servers of their own.
             index_range: first and last index, both included; None: open.
             page_size: 1 to 60.
 
@@ -203,7 +203,7 @@ class Account(EntryPoint):
                 end filters by it.
             locale: the language of labels (``fr-FR``).
             extensions: more data of the vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
-            country: CL, BR or AR, which have back ends of their own.
+            country: CL, BR or AR, which have servers of their own.
 
         Raises:
             NotFoundError: there is no such vehicle; now and then the API says so of an existing id.

@@ -52,7 +52,7 @@ async def find_by_vin(
 
     Args:
         vin: the VIN, in capitals.
-        filtered: the vehicles by ``vinPrefix``. Some back ends ignore it, others answer 400 or 404: then ``whole`` is
+        filtered: the vehicles by ``vinPrefix``. Some servers ignore it, others answer 400 or 404: then ``whole`` is
             searched.
         whole: all vehicles.
         among: whose vehicles they are, for the message of an error.
@@ -64,7 +64,7 @@ async def find_by_vin(
     search = _Search(vin)
     try:
         found = await search.among(filtered)
-        is_whole = search.others > 0  # the back end ignored the prefix
+        is_whole = search.others > 0  # the server ignored the prefix
     except (BadRequestError, NotFoundError):
         found, is_whole = None, False
     if found is None and not is_whole:

@@ -63,7 +63,7 @@ class Simulator:
         partner_password: its password.
         token_lifetime: lifetime of an access token in seconds.
         rotates_tokens: whether a refresh issues a new refresh token and retires the old one.
-        variant: the back end to imitate.
+        variant: the server to imitate.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))

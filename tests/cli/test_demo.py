@@ -91,7 +91,7 @@ def test_table_has_a_row_per_vehicle_and_totals() -> None:
     assert "VF3A" in text
     assert "48.8566, 2.3522" in text
     assert "42 %" in text
-    assert "2 vehicles, 1,200 trips, 15,000 km" in text
+    assert "2 cars, 1,200 trips, 15,000 km" in text
     assert "50 requests in 2.0 s: 25.0 per second, 3 with 429" in text
     assert "11 s waited for the rate limit, all tasks together; requests left today: 99,950" in text
 
@@ -110,7 +110,7 @@ def test_without_a_terminal_vehicles_are_plain_lines() -> None:
         screen.on_response(1, 0)
         screen.on_vehicle(make_result().rows[0])
     assert page.getvalue().splitlines() == [
-        "Polling 4 vehicles of 2 accounts, about 200 trips, at most 10 requests per second",
+        "Polling 4 cars of 2 accounts, about 200 trips, at most 10 requests per second",
         "VF3A Peugeot 1200 15,000 48.8566, 2.3522 42 %",
     ]
 

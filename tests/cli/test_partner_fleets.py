@@ -75,7 +75,7 @@ def test_what_a_driver_hides_is_told(simulator: Simulator, signed: dict[str, str
 
 
 def test_unknown_vehicles_and_fleets_are_errors(signed: dict[str, str]) -> None:
-    assert "none of 2 fleets has the vehicle" in run("status", "VF3AAAAAA00000000", **signed).output
+    assert "none of 2 fleets has the car" in run("status", "VF3AAAAAA00000000", **signed).output
     assert "the partner has no fleet 'trucks'; it has 2" in run("vehicles", "--fleet", "trucks", **signed).output
 
 

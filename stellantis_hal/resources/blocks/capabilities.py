@@ -138,7 +138,7 @@ class ChargingCapability(RemoteCapability):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class RemoteDetails(Model):
-    """Options of remote operations, as back ends list them that list supported operations by their scope."""
+    """Options of remote operations, as servers list them that list supported operations by their scope."""
 
     preconditioning: PreconditioningParameters | None = None
     charging: ChargingParameters | None = None
@@ -146,13 +146,13 @@ class RemoteDetails(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class RemoteCapabilities(Model):
-    """The remote operations, each by its name; or, of other back ends, their scopes and details.
+    """The remote operations, each by its name; or, of other servers, their scopes and details.
 
     ``capabilities.has("remote:door")`` reads both.
 
     Attributes:
         stolen: whether a vehicle of a fleet can be reported stolen.
-        operations: the scopes of the supported operations, where the back end lists them so.
+        operations: the scopes of the supported operations, where the server lists them so.
         details: the options of those.
     """
 

@@ -1,4 +1,4 @@
-"""Variants of the vendor's back ends."""
+"""Variants of the vendor's servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _names(names: Iterable[str]) -> frozenset[str]:
 
 @attrs.frozen(kw_only=True)
 class BackendVariant:
-    """Behaviour that differs between the vendor's back ends.
+    """Behaviour that differs between the vendor's servers.
 
     Attributes:
         relative_links: links are paths instead of absolute URLs.

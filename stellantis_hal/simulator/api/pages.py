@@ -116,7 +116,7 @@ def page_body(
 ) -> dict[str, Any]:
     """Return the body of a page: its items under ``name``, its numbers, its links.
 
-    With ``by_range`` the links use ``indexRange`` as older back ends do, and lead beyond the requested range.
+    With ``by_range`` the links use ``indexRange`` as older servers do, and lead beyond the requested range.
     """
     kept = request.query_without("client_id", "pageToken", _EMPTY)
 

@@ -128,7 +128,7 @@ class RemoteRegistry:
         self._ordered.extend(courses)
 
     def forget_done(self) -> None:
-        """Forget the commands that have ended, as the back end does after two months."""
+        """Forget the commands that have ended, as the server does after two months."""
         self._commands = {id_: command for id_, command in self._commands.items() if not command.is_done}
 
     @property

@@ -147,7 +147,7 @@ class Vehicle:
         motorization: ``Electric``, ``Hybrid`` or ``Thermic``.
         energies: ``Electric``, ``Fuel`` or both.
         home: where it stands at night.
-        has_maintenance: whether the back end has maintenance data of the vehicle.
+        has_maintenance: whether the server has maintenance data of the vehicle.
     """
 
     id: str

@@ -325,7 +325,7 @@ class World:
         return self._changes.get(self.generator.find(vehicle), {})
 
     def has_status(self, vehicle: str) -> bool:
-        """Return whether the back end has a status of the vehicle."""
+        """Return whether the server has a status of the vehicle."""
         return self.generator.find(vehicle) not in self._hidden
 
     # ------------------------------------------------------------------ changes
@@ -525,7 +525,7 @@ class World:
             self._changes.setdefault(number, {}).update(blocks)
 
     def hide_status(self, vehicle: str) -> None:
-        """Remove the vehicle's status from the back end (404)."""
+        """Remove the vehicle's status from the server (404)."""
         self._hidden.add(self.generator.find(vehicle))
 
     def show_status(self, vehicle: str) -> None:
