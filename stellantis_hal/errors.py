@@ -155,7 +155,7 @@ class BodyTooLargeError(NetworkError):
 # ------------------------------------------------------------------------------------------------- responses
 
 
-class _Answer:
+class _ResponseParts:
     """What the server sent with an error: unmasked, so that it shows nothing of it itself."""
 
     __slots__ = ("detail", "document", "errors", "headers", "problem_type")
@@ -234,32 +234,32 @@ class ApiError(StellantisError):
         self.is_transient = is_transient
         self.oauth_error = oauth_error
         self.description = description
-        self._answer = _Answer(detail, errors or {}, problem_type, document, headers or {})
+        self._response = _ResponseParts(detail, errors or {}, problem_type, document, headers or {})
 
     @property
     def detail(self) -> str | None:
         """The server's own words, as they are, in at most 1,000 characters; None where it has none."""
-        return self._answer.detail
+        return self._response.detail
 
     @property
     def errors(self) -> Mapping[str, tuple[str, ...]]:
         """Messages by field (``address.zip``, ``items[0].price``); ``""`` is the whole."""
-        return self._answer.errors
+        return self._response.errors
 
     @property
     def problem_type(self) -> str | None:
         """The URI of the kind of problem (RFC 9457); None where the body is no problem document."""
-        return self._answer.problem_type
+        return self._response.problem_type
 
     @property
     def document(self) -> Any:
         """The decoded body; None where it is not JSON, or nested more than a hundred levels deep."""
-        return self._answer.document
+        return self._response.document
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The header fields of the response."""
-        return self._answer.headers
+        return self._response.headers
 
 
 class BadRequestError(ApiError):

@@ -74,8 +74,8 @@ class Operation:
         self._ledger = CommandLedger(services, record.car, context.clock)
         self._history = StepHistory()
         self._log: list[OperationStep] = []
-        self._news: anyio.Event | None = None
-        self._news_at = 0.0
+        self._changed: anyio.Event | None = None
+        self._changed_at = 0.0
         self._is_polling = False
         self._failures = 0
         self._is_settled = False
@@ -143,7 +143,7 @@ class Operation:
     def is_over(self) -> bool:
         """Whether the end is known; without a request."""
         return self._history.outcome is not None or (
-            self._history.is_blocked and anyio.current_time() >= self._news_at + GRACE
+            self._history.is_blocked and anyio.current_time() >= self._changed_at + GRACE
         )
 
     def offer(self, step: OperationStep) -> None:
@@ -153,7 +153,7 @@ class Operation:
             return
         self._history = history
         self._log.append(step)
-        self._news_at = anyio.current_time()
+        self._changed_at = anyio.current_time()
         self._notify()
         if history.outcome is not None:
             self._end_subscription()
@@ -267,21 +267,21 @@ class Operation:
             due = self._due(now)
             if due <= now and not self._is_polling:
                 await self._poll()
-            else:  # the end of another task's poll is news too
-                await self._wait_for_news(None if self._is_polling else due - now)
+            else:  # the end of another task's poll is a change too
+                await self._wait_for_change(None if self._is_polling else due - now)
 
-    async def _wait_for_news(self, seconds: float | None) -> None:
-        if self._news is None:
-            self._news = anyio.Event()
+    async def _wait_for_change(self, seconds: float | None) -> None:
+        if self._changed is None:
+            self._changed = anyio.Event()
         with anyio.move_on_after(seconds):
-            await self._news.wait()
+            await self._changed.wait()
 
     def _due(self, now: float) -> float:
         """Return when the next poll is due, or the end of the grace of a blocked operation."""
         if self._next_poll is None:
             self._next_poll = now
         if self._history.is_blocked:
-            return min(self._next_poll, self._news_at + GRACE)
+            return min(self._next_poll, self._changed_at + GRACE)
         return self._next_poll
 
     async def _poll(self) -> None:
@@ -315,9 +315,9 @@ class Operation:
         return min(_LONGEST_PAUSE, _FIRST_POLL * _GROWTH**exponent)
 
     def _notify(self) -> None:
-        news, self._news = self._news, None
-        if news is not None:
-            news.set()
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set()
 
     async def _settle(self) -> None:
         """Record the end for the policy, once."""

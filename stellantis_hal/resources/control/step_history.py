@@ -14,7 +14,7 @@ from stellantis_hal.resources.control.operation_step import OperationStatus, Ope
 __all__ = ["GRACE", "StepHistory", "failure_cause", "read_step"]
 
 GRACE: Final = 15.0
-"""Seconds without news after which a blocked operation counts as over."""
+"""Seconds without a step after which a blocked operation counts as over."""
 
 _FAILED = OperationStatus.FAILED
 # Pending by the schemas, final failures by the vendor's flow chart.

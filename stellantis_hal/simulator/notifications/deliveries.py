@@ -104,8 +104,8 @@ class Courses(Protocol):
 
 
 @dataclass
-class _Lane:
-    """The deliveries of one callback."""
+class _DeliveryState:
+    """State of the deliveries of one callback."""
 
     changed: anyio.Event = field(default_factory=anyio.Event)
     is_lagging: bool = False
@@ -143,7 +143,7 @@ class Deliveries:
         self._faults = faults
         self._random = random.Random(seed)
         self._ordered: deque[frozenset[DeliveryFault]] = deque()
-        self._lanes: dict[str, _Lane] = {}
+        self._states: dict[str, _DeliveryState] = {}
         self._tasks: TaskGroup | None = None
         self.statistics: DeliveryStatistics = DeliveryStatistics()
         self.pushed: list[dict[str, Any]] = []
@@ -203,23 +203,23 @@ class Deliveries:
             courses.on_started.remove(wake)
 
     def _notify(self, callback_id: str) -> None:
-        lane = self._lanes.get(callback_id)
-        if lane is not None:
-            lane.wake()
+        state = self._states.get(callback_id)
+        if state is not None:
+            state.wake()
         else:
             assert self._tasks is not None  # noqa: S101 - the outbox is listened to while they run
-            self._lanes[callback_id] = lane = _Lane()
-            self._tasks.start_soon(self._serve, callback_id, lane)
+            self._states[callback_id] = state = _DeliveryState()
+            self._tasks.start_soon(self._serve, callback_id, state)
 
     # ------------------------------------------------------------------ one callback
 
-    async def _serve(self, callback_id: str, lane: _Lane) -> None:
+    async def _serve(self, callback_id: str, state: _DeliveryState) -> None:
         """Deliver the events of a callback, and wait for others."""
         while True:
             waiting = self._outbox.pending.get(callback_id)
             if not waiting:
-                lane.is_lagging, lane.failures = False, 0
-                await lane.changed.wait()
+                state.is_lagging, state.failures = False, 0
+                await state.changed.wait()
                 continue
             target = self._find_target(callback_id)
             if target is None or target.status != "Running" or (target.kind == "webhook" and target.url is None):
@@ -236,9 +236,9 @@ class Deliveries:
             wait = self._seconds_until_due(target, waiting)
             if wait > 0:
                 with anyio.move_on_after(wait):
-                    await lane.changed.wait()
+                    await state.changed.wait()
                 continue
-            await self._deliver_next(target, lane, waiting)
+            await self._deliver_next(target, state, waiting)
 
     def _seconds_until_due(self, target: Target, waiting: Sequence[Pending]) -> float:
         """Return how long a batch of a fleet owner still waits for more events."""
@@ -247,10 +247,10 @@ class Deliveries:
             return 0.0
         return policy[1] - (self._now().wall - waiting[0].raised_at).total_seconds()
 
-    async def _deliver_next(self, target: Target, lane: _Lane, waiting: list[Pending]) -> None:
+    async def _deliver_next(self, target: Target, state: _DeliveryState, waiting: list[Pending]) -> None:
         faults = self._ordered.popleft() if self._ordered else self._faults.draw(self._random)
-        size = self._batch_size(target, lane, waiting[0])
-        if lane.is_lagging and len(waiting) > 1:
+        size = self._batch_size(target, state, waiting[0])
+        if state.is_lagging and len(waiting) > 1:
             self._random.shuffle(waiting)
         elif "reorder" in faults and len(waiting) > 1:
             waiting[0], waiting[1] = waiting[1], waiting[0]
@@ -267,33 +267,33 @@ class Deliveries:
         if await self._send(target, request, faults):
             self.statistics.delivered += len(events)
             self._outbox.remove(events)
-            lane.failures = 0
+            state.failures = 0
             return
-        await self._wait_after_failure(target, lane, events)
+        await self._wait_after_failure(target, state, events)
 
-    def _batch_size(self, target: Target, lane: _Lane, event: Pending) -> int:
+    def _batch_size(self, target: Target, state: _DeliveryState, event: Pending) -> int:
         if is_envelope(event):
             policy = _batch_of(target)
             return 1 if policy is None else policy[0]
-        return BATCH if lane.is_lagging else 1
+        return BATCH if state.is_lagging else 1
 
-    async def _wait_after_failure(self, target: Target, lane: _Lane, events: Sequence[Pending]) -> None:
-        lane.failures += 1
-        lane.is_lagging = True
+    async def _wait_after_failure(self, target: Target, state: _DeliveryState, events: Sequence[Pending]) -> None:
+        state.failures += 1
+        state.is_lagging = True
         delay = RETRY_DELAY
         if target.retry is not None:
             policy = target.retry.get("policy")
             tries = {"None": 0, "Bounded": int(target.retry.get("retryNumber", _RETRIES))}.get(str(policy))
             delay = float(target.retry.get("retryDelay", RETRY_DELAY))
-            if tries is not None and lane.failures > tries:
+            if tries is not None and state.failures > tries:
                 self._drop(events)
-                lane.failures = 0
+                state.failures = 0
                 return
         waiting = self._outbox.pending[events[0].callback_id]
         full = float("inf") if is_envelope(events[0]) else (len(waiting) // BATCH + 1) * BATCH
         with anyio.move_on_after(delay):
             while len(waiting) < full:  # a full batch is sent at once
-                await lane.changed.wait()
+                await state.changed.wait()
 
     def _drop(self, events: Sequence[Pending]) -> None:
         self.statistics.dropped += len(events)

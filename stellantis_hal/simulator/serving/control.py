@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["ControlApplication", "PortDispatcher"]
 
 _MAX_BODY = 65_536
-_PAGE = 100  # vehicles of an answer
+_PAGE = 100  # vehicles of a response
 
 
 @attrs.frozen
-class _Answer:
+class _Response:
     status: int
     body: Any
 
@@ -96,28 +96,28 @@ class ControlApplication:
         try:
             if any(name == b"origin" for name, _ in scope["headers"]):
                 raise _ControlError(403, "requests of web pages are refused")
-            answer = self._respond(scope["method"], scope["path"], scope["query_string"], await _body_of(receive))
+            response = self._respond(scope["method"], scope["path"], scope["query_string"], await _body_of(receive))
         except _ControlError as error:
-            answer = _Answer(error.status, {"error": str(error)})
+            response = _Response(error.status, {"error": str(error)})
         except CarRefusal as refusal:
-            answer = _Answer(409, {"error": str(refusal), "cause": refusal.cause})
+            response = _Response(409, {"error": str(refusal), "cause": refusal.cause})
         except ValueError as error:
-            answer = _Answer(409 if scope["path"].startswith("/vehicles/") else 400, {"error": str(error)})
-        body = json.dumps(answer.body, ensure_ascii=False).encode()
+            response = _Response(409 if scope["path"].startswith("/vehicles/") else 400, {"error": str(error)})
+        body = json.dumps(response.body, ensure_ascii=False).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _respond(self, method: str, path: str, query: bytes, body: Mapping[str, Any]) -> _Answer:
+    def _respond(self, method: str, path: str, query: bytes, body: Mapping[str, Any]) -> _Response:
         match (method, *(part for part in path.split("/") if part)):
             case ("GET",):
-                return _Answer(200, self._state())
+                return _Response(200, self._state())
             case ("GET", "vehicles"):
                 first = _first(query)
                 found = self._simulator.world.vehicles[first : first + _PAGE]
-                return _Answer(200, {"vehicles": [self._vehicle(vehicle) for vehicle in found]})
+                return _Response(200, {"vehicles": [self._vehicle(vehicle) for vehicle in found]})
             case ("GET", "vehicles", id_):
-                return _Answer(200, self._vehicle(self._find(id_)))
+                return _Response(200, self._vehicle(self._find(id_)))
             case ("POST", "vehicles", id_, act):
                 return self._act(self._find(id_), act, body)
             case ("POST", "clock"):
@@ -178,7 +178,7 @@ class ControlApplication:
 
     # ------------------------------------------------------------------ changes
 
-    def _act(self, vehicle: Vehicle, act: str, body: Mapping[str, Any]) -> _Answer:
+    def _act(self, vehicle: Vehicle, act: str, body: Mapping[str, Any]) -> _Response:
         if act not in _ACTS:
             raise _ControlError(404, f"there is no act {act!r}: they are {', '.join(_ACTS)}")
         arguments, function = _ACTS[act]
@@ -187,10 +187,10 @@ class ControlApplication:
             raise _ControlError(400, "drive needs km")
         done = function(self._simulator.world, self._simulator.world.car(vehicle.id), body)
         changed = done if isinstance(done, bool) else True
-        answer = {"changed": changed, "vehicle": self._vehicle(vehicle)}
-        return _Answer(200, answer | ({"trip": done.id} if isinstance(done, Trip) else {}))
+        facts = {"changed": changed, "vehicle": self._vehicle(vehicle)}
+        return _Response(200, facts | ({"trip": done.id} if isinstance(done, Trip) else {}))
 
-    def _set_clock(self, body: Mapping[str, Any]) -> _Answer:
+    def _set_clock(self, body: Mapping[str, Any]) -> _Response:
         simulator = self._simulator
         if not body or not body.keys() <= {"advance", "speed"}:
             raise _ControlError(400, 'the clock takes {"advance": "2h"}, {"speed": 60}, or both')
@@ -198,9 +198,9 @@ class ControlApplication:
             simulator.set_speed(_number(body, "speed"))
         if "advance" in body:
             simulator.advance(timedelta(seconds=parse_duration(str(body["advance"]))))
-        return _Answer(200, {"now": format_instant(simulator.now()), "speed": simulator.speed})
+        return _Response(200, {"now": format_instant(simulator.now()), "speed": simulator.speed})
 
-    def _set_faults(self, body: Mapping[str, Any]) -> _Answer:
+    def _set_faults(self, body: Mapping[str, Any]) -> _Response:
         if not body or not body.keys() <= {"random", "latency", "next"}:
             raise _ControlError(400, 'faults take {"random": {"cut-body": 0.1}, "latency": "50ms", "next": […]}')
         rates, steps = body.get("random", {}), body.get("next", [])
@@ -211,9 +211,9 @@ class ControlApplication:
         latency = None if "latency" not in body else Latency(parse_duration(str(body["latency"])))
         self._simulator.set_faults(random=random if "random" in body else None, latency=latency)
         self._simulator.script(*script)
-        return _Answer(200, {"random": self._simulator.random_faults, "next": len(script)})
+        return _Response(200, {"random": self._simulator.random_faults, "next": len(script)})
 
-    def _issue(self, body: Mapping[str, Any]) -> _Answer:
+    def _issue(self, body: Mapping[str, Any]) -> _Response:
         world = self._simulator.world
         key = body.get("account", world.accounts[0].key)
         try:
@@ -221,7 +221,7 @@ class ControlApplication:
         except (KeyError, AttributeError):
             raise _ControlError(404, f"there is no account {key!r}") from None
         issued = self._simulator.token_for(account)
-        return _Answer(
+        return _Response(
             200,
             {
                 "account": account.key,
