@@ -1,8 +1,10 @@
 """Congestion control: what follows a refusal, against models of servers that state no limit."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import anyio
 import httpx
@@ -441,6 +443,40 @@ def test_pauses_double_up_to_four_seconds(asked: float, expected: list[float]) -
     assert pauses == expected
 
 
+def test_the_first_pause_decides_whether_the_server_is_believed() -> None:
+    control = CongestionControl()
+    pauses: list[float] = []
+    for asked in (0.2, 1.0, 1.0):
+        refuse(control, 10.0 * (len(pauses) + 1))
+        pauses.append(control.back_off(asked))
+    assert pauses == [0.2, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("taken", "left"), [(2, 2), (3, 1)])
+def test_a_booking_taken_back_leaves_the_round_its_place(taken: int, left: int) -> None:
+    control = CongestionControl(3)
+    for in_flight in range(taken):
+        control.take(1.0, in_flight)
+    control.give_back()
+    assert [control.try_take(1.0, 3 - left + more) for more in range(left)] == [True] * left
+    assert not control.try_take(1.0, 2)
+
+
+@pytest.mark.parametrize(("successes", "refusals", "rate"), [(4, 1, 1.5 * 4 / 3.0), (4, 2, 1.3 * 4 / 4.0), (3, 2, 3.0)])
+def test_four_successes_are_evidence(successes: int, refusals: int, rate: float) -> None:
+    control = CongestionControl()
+    for turn in range(successes):
+        succeed(control, 100.0 + turn / 2)
+    for turn in range(refusals):
+        refuse(control, 102.0 + turn)
+    end = 102.0 + refusals
+    control.succeeded(end, end - 0.01)
+    assert control.rate == pytest.approx(rate)
+    assert not control.is_refused
+    assert control.available_at(end, 0) == pytest.approx(end + 1 / control.rate)
+    assert control.try_take(control.available_at(end, 0), 0)
+
+
 def test_a_longer_wait_of_the_server_is_kept() -> None:
     control = CongestionControl()
     refuse(control, 1.0)
@@ -593,3 +629,84 @@ def test_a_rate_never_stops(steps: list[tuple[float, bool]]) -> None:
 
 def test_a_quota_is_equal_whether_or_not_it_refuses() -> None:
     assert Quota(burst=Window(5, 1), refused=True) == Quota(burst=Window(5, 1))
+
+
+def played(
+    admit: SlidingWindow, *, window: float = 10.0, asked: float = 1.0, latency: float = 0.25, limit: float = math.inf
+) -> list[tuple[int, int, float, float]]:
+    """Send as much as may be sent for a minute; return what was served and refused, rate and window, at some times."""
+    control = CongestionControl(window)
+    under_way: deque[tuple[float, float, bool]] = deque()  # when answered, when sent, whether served
+    served = refused = 0
+    paused_until = 0.0
+    found: list[tuple[int, int, float, float]] = []
+    for tick in range(2_401):
+        now = tick / 40
+        while under_way and under_way[0][0] <= now:
+            _, sent_at, is_served = under_way.popleft()
+            if is_served:
+                control.succeeded(now, sent_at, limit=limit)
+            else:
+                control.refused(now, sent_at)
+                paused_until = max(paused_until, now + control.back_off(asked))
+        for _ in range(4):
+            if now < paused_until or len(under_way) == 30 or not control.try_take(now, len(under_way)):
+                break
+            if tick % 7 == 3:
+                control.give_back()  # a request that is not sent after all
+                continue
+            is_served = admit(now) is not None
+            served, refused = served + is_served, refused + (not is_served)
+            under_way.append((now + latency, now, is_served))
+        if tick in {80, 400, 1_200, 2_400}:
+            found.append((served, refused, round(control.rate, 3), control.window))
+    return found
+
+
+PLAYED: dict[str, tuple[dict[str, Any], list[tuple[int, int, float, float]]]] = {
+    "five a second": (
+        {"admits": (5, 1.0)},
+        [(7, 5, 4.762, 2), (25, 6, 3.007, 13), (97, 6, 4.466, math.inf), (209, 7, 4.442, math.inf)],
+    ),
+    "twenty in ten seconds": (
+        {"admits": (20, 10.0)},
+        [(20, 11, math.inf, 1), (20, 13, math.inf, 1), (56, 14, 2.438, 17), (111, 17, 2.082, 32)],
+    ),
+    "twenty in ten seconds, slow": (
+        {"admits": (20, 10.0), "latency": 0.6, "asked": 2.0},
+        [(20, 10, math.inf, 1), (20, 12, math.inf, 1), (58, 15, 2.493, 18), (104, 18, 1.911, 21)],
+    ),
+    "three a second, no wait": (
+        {"admits": (3, 1.0), "asked": 0.2, "latency": 0.05},
+        [(6, 8, 3.51, 4), (28, 9, 3.012, 22), (83, 11, 2.977, 26), (166, 14, 2.956, 20)],
+    ),
+    "one in five seconds": (
+        {"admits": (1, 5.0), "latency": 0.1},
+        [(1, 10, math.inf, 1), (2, 12, 3.0, 1), (4, 13, 0.147, 3), (9, 13, 0.207, 8)],
+    ),
+    "a limit given": (
+        {"admits": (8, 1.0), "window": math.inf, "limit": 10.0},
+        [(10, 26, 6.761, 2), (59, 27, 7.743, 39), (196, 29, 8.001, math.inf), (394, 30, 7.51, math.inf)],
+    ),
+    "a limit given that is too high": (
+        {"admits": (40, 20.0), "window": math.inf, "limit": 100.0, "latency": 0.1},
+        [(40, 17, math.inf, 1), (40, 19, math.inf, 1), (80, 22, 5.353, 1), (112, 25, 2.072, 32)],
+    ),
+    "hundred a second": (
+        {"admits": (100, 1.0), "latency": 0.05},
+        [(111, 2, 101.789, 8), (762, 5, 96.189, math.inf), (2388, 7, 84.419, 8), (4948, 9, 99.082, 1)],
+    ),
+    "long pause": (
+        {"admits": (10, 2.0), "asked": 9.0},
+        [(10, 20, math.inf, 1), (11, 20, 1.515, 2), (54, 20, 2.698, 45), (161, 20, 4.556, math.inf)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_a_minute_of_sending_goes_as_before(name: str) -> None:
+    """What each constant is for, the module says; a change of one changes these figures, and is to be weighed."""
+    options, expected = PLAYED[name]
+    limit, span = options["admits"]
+    given = {key: value for key, value in options.items() if key != "admits"}
+    assert played(SlidingWindow(limit, span), **given) == expected
