@@ -487,7 +487,9 @@ def _is_locked(error: Exception) -> bool:
 
 def _describe(path: str, error: Exception, waited: float) -> str:
     if not _is_locked(error):
-        return f"{path}: {error}"
+        reason, is_undecoded, _ = str(error).partition(" with text ")  # which may be personal
+        advice = ": another program wrote it. Remove that row, or restore the file from a backup"
+        return f"{path}: {reason}{advice if is_undecoded else ''}"
     return (
         f"{path}: {error}: another connection kept its lock for the {waited:.1f} s that this call waited. Look for a "
         f"second process that uses this file, a backup, or an sqlite3 shell with an open transaction"

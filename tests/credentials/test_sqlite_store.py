@@ -105,6 +105,25 @@ async def test_damaged_rows_concern_their_account(path: Path, content: object) -
         assert await store.load("alice") == TOKEN
 
 
+@pytest.mark.parametrize("key", ["CAST(X'ff41' AS TEXT)", "X'ff00'"])
+async def test_keys_that_are_no_text_are_told(path: Path, key: str) -> None:
+    async with SQLiteTokenStore(path) as store:
+        await store.save("alice", TOKEN)
+        await store.save("bob", TOKEN)
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"UPDATE tokens SET key = {key} WHERE key = 'bob'")
+        connection.close()
+        with pytest.raises(TokenStoreError) as caught:
+            await store.keys()
+        assert str(caught.value) == (
+            f"{path} has keys that are no text in UTF-8 (1 of 2): another program wrote them. Remove these rows, or "
+            "restore the file from a backup; single accounts can be read"
+        )
+        assert await store.load("alice") == TOKEN
+        await store.save("carol", TOKEN)
+        assert await store.load("bob") is None
+
+
 async def test_files_that_others_may_read_are_refused(path: Path, tmp_path: Path) -> None:
     async with SQLiteTokenStore(path) as store:
         await store.save("alice", TOKEN)

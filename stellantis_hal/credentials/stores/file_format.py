@@ -92,7 +92,10 @@ class TokenLines:
         """
         first, _, body = content.partition(b"\n")
         if not first.startswith(_HEADER):
-            raise TokenStoreError(f"{place} is not a token file of this version of the library: nothing was read")
+            raise TokenStoreError(
+                f"{place} is not a token file of this version of the library: nothing was read. Restore it from a "
+                "backup, or remove it and log in again"
+            )
         if _first_line(body) != first + b"\n":
             raise TokenStoreError(
                 f"{place} is damaged, cut short or was edited: restore it from a backup, or remove it and log in again"

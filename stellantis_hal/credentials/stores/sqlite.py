@@ -25,7 +25,7 @@ from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
-from stellantis_hal.storage.sqlite import SQLiteDatabase
+from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["SQLiteTokenStore"]
@@ -102,9 +102,16 @@ class SQLiteTokenStore:
         """Return the keys that have a token, sorted.
 
         Raises:
-            TokenStoreError: the file is damaged, or may be read by other users.
+            TokenStoreError: the file is damaged, has keys of another program, or may be read by other users.
         """
-        return await self._with_errors(None, partial(self._database.read, _keys))
+        keys = await self._with_errors(None, partial(self._database.read, _keys))
+        names = tuple(key for key in keys if isinstance(key, str))
+        if len(names) < len(keys):
+            raise TokenStoreError(
+                f"{self._path} has keys that are no text in UTF-8 ({len(keys) - len(names)} of {len(keys)}): another "
+                "program wrote them. Remove these rows, or restore the file from a backup; single accounts can be read"
+            )
+        return names
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncGenerator[None, None]:
@@ -193,5 +200,6 @@ def _replace(key: str, content: bytes | None, connection: sqlite3.Connection) ->
         connection.execute("REPLACE INTO tokens (key, content) VALUES (?, ?)", (key, content))
 
 
-def _keys(connection: sqlite3.Connection) -> tuple[str, ...]:
-    return tuple(key for (key,) in connection.execute("SELECT key FROM tokens ORDER BY key"))
+def _keys(connection: sqlite3.Connection) -> tuple[str | bytes, ...]:
+    with undecoded_text(connection):
+        return tuple(key for (key,) in connection.execute("SELECT key FROM tokens ORDER BY key"))

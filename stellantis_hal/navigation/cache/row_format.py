@@ -70,6 +70,6 @@ def unpack(row: bytes) -> tuple[StoredResponse, ...]:
                 )
             )
             start = end
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"its metadata are unreadable ({type(error).__name__})") from None
     return tuple(variants)

@@ -32,6 +32,11 @@ _SCHEMA = (
     "INSERT OR IGNORE INTO counters VALUES ('last_version', 0), ('absent_version', 0), ('size', 0)",
 )
 
+# Another program may have written any type: such a row is damaged, which `unpack` reports, and costs no other one.
+_VERSION = "CASE typeof(version) WHEN 'integer' THEN version ELSE 0 END"
+_SIZE = "CASE WHEN typeof(size) = 'integer' AND size BETWEEN 0 AND 4294967296 THEN size ELSE 0 END"
+_CONTENT = "CASE WHEN content IS NULL OR typeof(content) || typeof(version) = 'blobinteger' THEN content ELSE x'' END"
+
 
 class SQLiteCache:
     """Responses in an SQLite file, at most ``limit`` bytes of them; those stored or renewed longest ago go first.
@@ -120,7 +125,7 @@ class SQLiteCache:
     ) -> T:
         try:
             return await transact(function)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise StorageError(
                 f"{self._database.path} is damaged, or another program's: delete it", path=self._database.path
             ) from error
@@ -130,10 +135,13 @@ class SQLiteCache:
         total = _counter(connection, "size") + size - _remove(connection, key)
         connection.execute("INSERT INTO responses VALUES (?, ?, ?, ?)", (key, version, size, content))
         while total > self._limit:
-            oldest, dropped, has_content = connection.execute(
-                "SELECT key, size, content IS NOT NULL FROM responses ORDER BY version LIMIT 1"
-            ).fetchone()
-            connection.execute("DELETE FROM responses WHERE key = ?", (oldest,))
+            query = f"SELECT rowid, {_SIZE}, content IS NOT NULL FROM responses ORDER BY version LIMIT 1"  # noqa: S608
+            row: tuple[int, int, int] | None = connection.execute(query).fetchone()
+            if row is None:
+                total = 0  # it was counted wrongly
+                break
+            oldest, dropped, has_content = row
+            connection.execute("DELETE FROM responses WHERE rowid = ?", (oldest,))
             total -= dropped
             if not has_content:
                 _set_counter(connection, "absent_version", version)
@@ -156,22 +164,22 @@ class SQLiteCache:
 
 
 def _select(key: str, connection: sqlite3.Connection) -> tuple[int, bytes | None]:
-    # A value of another type is damage, which `unpack` reports; sqlite3 cannot return text that is not UTF-8.
-    found = "CASE WHEN content IS NULL OR typeof(content) = 'blob' THEN content ELSE x'' END"
-    row = connection.execute(f"SELECT version, {found} FROM responses WHERE key = ?", (key,)).fetchone()  # noqa: S608
-    return (_counter(connection, "absent_version"), None) if row is None else (int(row[0]), row[1])
+    query = f"SELECT {_VERSION}, {_CONTENT} FROM responses WHERE key = ?"  # noqa: S608
+    row: tuple[int, bytes | None] | None = connection.execute(query, (key,)).fetchone()
+    return (_counter(connection, "absent_version"), None) if row is None else row
 
 
 def _remove(connection: sqlite3.Connection, key: str) -> int:
     """Remove the row of a key; return its size, 0 where there is none."""
-    row = connection.execute("DELETE FROM responses WHERE key = ? RETURNING size", (key,)).fetchone()
-    return 0 if row is None else int(row[0])
+    query = f"DELETE FROM responses WHERE key = ? RETURNING {_SIZE}"  # noqa: S608
+    row: tuple[int] | None = connection.execute(query, (key,)).fetchone()
+    return 0 if row is None else row[0]
 
 
 def _clear(prefix: str, connection: sqlite3.Connection) -> None:
-    rows = connection.execute("SELECT key, size FROM responses WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
-    removed = rows.fetchall()
-    connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key, _ in removed])
+    query = f"SELECT rowid, {_SIZE} FROM responses WHERE substr(CAST(key AS TEXT), 1, ?) = ?"  # noqa: S608
+    removed = connection.execute(query, (len(prefix), prefix)).fetchall()
+    connection.executemany("DELETE FROM responses WHERE rowid = ?", [(row,) for row, _ in removed])
     _set_counter(connection, "size", _counter(connection, "size") - sum(size for _, size in removed))
     _set_counter(connection, "absent_version", _next_version(connection))
 

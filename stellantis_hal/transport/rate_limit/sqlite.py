@@ -158,7 +158,7 @@ def _parse(text: str, path: str) -> dict[str, Any]:
         if state["format"] == _FORMAT:
             return state
         problem = f"format {state['format']!r}, expected {_FORMAT}"
-    except (ValueError, TypeError, KeyError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         problem = "not the state of a limiter"
     raise _damaged(path, problem)
 

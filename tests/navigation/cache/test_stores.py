@@ -18,7 +18,8 @@ from stellantis_hal.navigation.cache.row_format import pack, unpack
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
-from tests.navigation.cache.origin_server import OriginServer, answer_of, get
+from stellantis_hal.storage.errors import StorageError
+from tests.navigation.cache.origin_server import URL, OriginServer, answer_of, get
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
@@ -158,6 +159,39 @@ async def test_a_file_serves_the_next_process(tmp_path: Path) -> None:
     assert repr(second) == f"SQLiteCache({str(path)!r}, 256000000)"
 
 
+@pytest.mark.parametrize("value", ["CAST(X'ff41' AS TEXT)", "'text'", "1e300", "9223372036854775807"])
+async def test_damaged_counters_cost_requests(tmp_path: Path, value: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "responses.db"
+    server = OriginServer()
+    server.answer("one", cache_control="max-age=60")
+    async with SQLiteCache(path) as cache:
+        fetch = server.cached(cache)
+        server.answer("one", url=f"{URL}/new", cache_control="max-age=60")
+        await get(fetch)
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"UPDATE counters SET value = {value}")
+        connection.close()
+        assert (await get(fetch, f"{URL}/new")).content == b"one"
+        with pytest.raises(StorageError, match=r"delete it|another program wrote it"):
+            await cache.forget("a")
+    assert "the cache could not be" in caplog.text
+    assert "\ufffd" not in caplog.text  # what stands there is not quoted
+
+
+async def test_a_size_that_was_counted_wrongly_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    server = OriginServer()
+    server.answer("one", cache_control="max-age=60")
+    async with SQLiteCache(path) as cache:
+        fetch = server.cached(cache)
+        await get(fetch)
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE counters SET value = 1000000000000 WHERE name = 'size'")
+            connection.execute("UPDATE responses SET version = 'x'")
+        connection.close()
+        assert [(await get(fetch)).from_cache for _ in range(3)] == [False, False, True]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "format", "text", "no text", "empty"])
 async def test_a_damaged_row_is_logged_and_asked_again(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -184,6 +218,34 @@ async def test_a_damaged_row_is_logged_and_asked_again(
         assert not (await get(fetch)).from_cache
         assert (await get(fetch)).from_cache
     assert "a stored response was left out" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["key", "version", "size", "content"])
+@pytest.mark.parametrize("value", ["CAST(X'ff41' AS TEXT)", "X'ff'", "1e300", "9223372036854775807"])
+async def test_a_row_of_another_program_costs_no_other_one(tmp_path: Path, column: str, value: str) -> None:
+    path = tmp_path / "responses.db"
+    server = OriginServer()
+    for number in range(20):
+        server.answer("one", url=f"{URL}/{number}", cache_control="max-age=60")
+    async with SQLiteCache(path, 10_000, max_body=4_000) as cache:
+        fetch = server.cached(cache)
+        for number in range(2):
+            await get(fetch, f"{URL}/{number}")
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                f"UPDATE responses SET {column} = {value} WHERE rowid = (SELECT MIN(rowid) FROM responses)"
+            )
+        connection.close()
+        assert (await get(fetch, f"{URL}/1")).from_cache
+        for number in range(2, 20):  # more than there is room for
+            assert not (await get(fetch, f"{URL}/{number}")).from_cache
+            assert (await get(fetch, f"{URL}/{number}")).from_cache
+        await cache.clear()
+        assert not (await get(fetch, f"{URL}/19")).from_cache
+        await cache.clear()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM responses").fetchone() == (0,)
+    connection.close()
 
 
 async def test_a_file_that_is_no_database_costs_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -143,6 +143,24 @@ def test_wrong_names_are_refused(values: tuple[str, str]) -> None:
         SQLiteLedger("limiter.sqlite", "app", timeout=0)
 
 
+@pytest.mark.parametrize(
+    "state",
+    ["CAST(X'ff41' AS TEXT)", f"'{'[' * 100_000}'", "X'ff'", "5", "'{}'"],
+    ids=["no UTF-8", "deep", "bytes", "number", "empty"],
+)
+async def test_a_foreign_state_is_an_outage(tmp_path: Path, state: str) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        await ledger.take(turn_of("p", 1, interactive=2))
+    with sqlite3.connect(tmp_path / "a") as connection:
+        connection.execute(f"UPDATE limiter SET state = {state}")
+    connection.close()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        with pytest.raises(StorageError, match=r"remove the file|another program wrote it\. Remove that row") as caught:
+            await ledger.take(turn_of("q", 1))
+        assert "\ufffd" not in str(caught.value)
+
+
 @pytest.mark.parametrize("change", ["count = 'many'", "minute = 'now'"])
 async def test_foreign_counts_are_an_outage(tmp_path: Path, change: str) -> None:
     machine = Machine()
