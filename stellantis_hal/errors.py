@@ -468,7 +468,7 @@ class PaginationError(HalError):
 
     Attributes:
         items: the number of items that this iteration returned.
-        pages: the number of pages before the error, those before a resume token included.
+        pages: the number of pages before the error, those before a page token included.
         total: the number of items that the latest page stated; None where it stated none.
     """
 

@@ -105,7 +105,7 @@ class DemoResult:
     Attributes:
         rows: the vehicles, sorted by VIN.
         failures: error messages.
-        requests: requests sent, without token refreshes.
+        requests: requests sent, without renewals of tokens.
         refused: responses with status 429.
         seconds: time from the first request to the last response.
         waited: seconds that all tasks together waited for the rate limit.

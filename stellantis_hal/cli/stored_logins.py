@@ -112,7 +112,7 @@ def describe_token(token: Token, *, account: str | None = None) -> None:
 def _relative_time(seconds: float) -> str:
     minutes = math.floor(abs(seconds) / 60)
     span = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return f"in {span}" if seconds > 0 else f"{span} ago; it is refreshed on next use"
+    return f"in {span}" if seconds > 0 else f"{span} ago; it is renewed on next use"
 
 
 def _print(facts: dict[str, Any]) -> None:

@@ -330,7 +330,7 @@ class _Worker:
                 try:
                     self._connection = self._connect()
                 except sqlite3.Error as error:
-                    # SQLite's own time-out does not cover every lock that switching to WAL takes.
+                    # SQLite's own timeout does not cover every lock that switching to WAL takes.
                     if not _is_locked(error) or time.monotonic() >= deadline:
                         raise
                     time.sleep(_OPENING_PAUSE)

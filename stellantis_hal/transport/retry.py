@@ -31,7 +31,7 @@ _not_negative = validators.ge(0.0)
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """When to retry connections that fail, time-outs and 5xx.
+    """When to retry connections that fail, timeouts and 5xx.
 
     The wait before attempt n+1 is random between 0 and ``initial * 2**(n - 1)`` seconds, at most ``longest`` (full
     jitter), and never shorter than the server's ``Retry-After``.

@@ -73,7 +73,7 @@ class Session:
             connections, proxies and TLS settings, with its client certificate, are used.
         limiter: shared by all pipelines, entered and left by its owner. None counts nothing, but still pauses all
             requests after a 429.
-        retry: for connections that fail, time-outs and 5xx.
+        retry: for connections that fail, timeouts and 5xx.
         timeouts: of each attempt.
         tls: the client certificate and the authorities trusted, or a context; only for a transport that the session
             makes.

@@ -50,4 +50,4 @@ FLEET_GATEWAY = attrs.evolve(
         404: "Nothing there, or no data yet; with profile='endUser' also what the driver does not show.",
     },
 )
-"""The same, with the advice for fleet owners, who sign in with a login instead of tokens."""
+"""The same, with the advice for fleet owners, who log in with a login and a password instead of tokens."""

@@ -358,7 +358,7 @@ def test_token_shows_expiry_and_scopes_but_no_secret(run: Callable[..., Result],
 
 def test_token_shows_that_it_has_expired(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token", "--account", "old")
-    assert " min ago; it is refreshed on next use)" in result.output
+    assert " min ago; it is renewed on next use)" in result.output
     assert "renewable  no" in result.output
     assert "scope      data:trip data:alert" in result.output
 

@@ -86,7 +86,7 @@ class PageIterator(AsyncIterator[Page[T]]):
         self._walk = walk
         self._raw: RawPage | None = None  # a page that is not complete yet, and its items so far
         self._items: list[T] = []
-        # The latest page, or the position that was resumed: the resume token is made from it when it is needed.
+        # The latest page, or the position that was resumed: the page token is made from it when it is needed.
         self._position: Page[T] | PageToken | None = position
 
     async def __anext__(self) -> Page[T]:

@@ -36,7 +36,7 @@ class Statistics:
         by_kind: responses by kind (``trips``, ``status``, ``renewal``, ``refusal``, ``fault`` …).
         by_status: responses by HTTP status.
         refused: responses with status 429, including injected ones.
-        renewals: successful token refreshes.
+        renewals: successful renewals of tokens.
         peak: maximum number of requests in flight.
     """
 

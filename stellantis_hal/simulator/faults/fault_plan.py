@@ -103,7 +103,7 @@ class Faults:
     def chaos(cls, rate: float, *, seed: int = 0, latency: Latency = Latency(fixed=0.02, tail=0.02)) -> Faults:
         """Return random faults for a share of the API's requests, all of kinds that a retrying client recovers from.
 
-        The identity server has no faults: a token refresh whose response is lost cannot be repeated.
+        The identity server has no faults: a renewal whose response is lost cannot be repeated.
         """
         kinds: tuple[tuple[Fault, int], ...] = (
             (Refused(), 1),

@@ -201,7 +201,7 @@ async def _pieces(sessions: Sessions) -> None:
     assert b"transfer-encoding: chunked" in server.heads[0].lower()
 
 
-@behaviour("time-outs are the client's, not the session's")
+@behaviour("timeouts are the client's, not the session's")
 async def _silence(sessions: Sessions) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await anyio.sleep_forever()
