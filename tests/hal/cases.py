@@ -468,6 +468,70 @@ def _encoded(content: bytes) -> Any:
 
 _each("bytes", _encoded, PAGES)
 
+
+def _split(contents: tuple[bytes, ...]) -> Any:
+    """Return the parts that new decoders find, one after the other: they learn the members of pages."""
+    decoders = encoded._Decoders()
+    told: list[Any] = []
+    for content in contents:
+        try:
+            found = decoders.split(content)
+            is_checked = callable(found)
+            members, items = found() if callable(found) else found
+            told.append(
+                (
+                    is_checked,
+                    None if members is None else {name: raw and bytes(raw) for name, raw in members.items()},
+                    None if items is None else {name: [bytes(raw) for raw in raws] for name, raws in items.items()},
+                )
+            )
+        except decoders.refusals as error:
+            told.append(type(error).__name__)
+    head = decoders.head(b'{"a": 1, "id": [2], "_links": {"b": 3}}')
+    none = decoders.head(b"{}")
+    return told, bytes(head.m0), bytes(head.m1), none.m0 is decoders.unset, none.m1 is decoders.unset, decoders._known
+
+
+_call("parts of pages", _split, PAGES)
+_call("parts of pages, known before", _split, (*PAGES[-6:], *PAGES[7:9], *PAGES))
+_call(
+    "parts of many members",
+    _split,
+    tuple(
+        json.dumps({"_embedded": {"a": [{}]}, **{f"n{n}": n for n in range(start, start + 14)}}).encode()
+        for start in (0, 14, 10, 0)
+    ),
+)
+_call(
+    "parts of odd members",
+    _split,
+    (b'{"_embedded": {"a": [{}]}, "a b": 1, "class": 2, "_x": 3}', b'{"_embedded": {"a": [{}]}, "_x": 4}') * 2,
+)
+_call(
+    "a page of other CURIEs",
+    lambda: [
+        (found := encoded.parse_encoded(b'{"_links": {"x:a": "/a"}}', curies=CURIES)) and found.curies.prefixes,
+        found and found.inherited is CURIES,
+    ],
+)
+for _count in (19_997, 19_998, 19_999, 20_000, 20_001):
+    _call(
+        f"{_count} members of any name",
+        lambda count: [
+            sum(map(len, found.values()))
+            for found in [error_documents.read_error_document({f"k{n}": ["m"] for n in range(count)}).errors]
+        ],
+        _count,
+    )
+    _call(
+        f"{_count} texts of one member",
+        lambda count: [
+            (len(found), sum(map(len, found.values())))
+            for found in [error_documents.read_error_document({"k": [5] * count + ["m"]}).errors]
+        ],
+        _count,
+    )
+
 # ------------------------------------------------------------------------------------------- JSON
 
 _each(

@@ -6,6 +6,7 @@
 import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -1712,3 +1713,219 @@ async def _retried(requests: list[Request], error: Exception) -> Any:
 
 _add("a page that fails once", lambda requests: _retried(requests, ApiError("no", status=503, url=f"{HOME}/two")))
 _add("a page that the network loses once", lambda requests: _retried(requests, NetworkError("lost")))
+
+# ------------------------------------------------------------------------------------------- paginators
+
+
+async def _paged(found: Any, reply: Any = None, *args: Any, **options: Any) -> Any:
+    """Return the pages of a collection behind a link, then those after the first one's token."""
+    site = found.require_context().fetch
+    site.routes["/list"] = {"_embedded": {"item": [{"id": 1}, {"id": 2}]}, "_links": {"next": link("/v4/two")}}
+    site.routes["/two"] = {"_embedded": {"item": [{"id": 2}, {"id": 3}]}, "total": 3}
+    start = found.follow("list", headers={"X-B": "1"}, accept="text/l")
+    first = [page async for page in start.pages(*args, **options)]
+    rest = [page async for page in start.pages(*args, token=first[0].token, **options)]
+    return [(page.number, page.total, page.items) for page in (*first, *rest)]
+
+
+LISTED: Final = {"_links": {"list": link("/v4/list")}}
+_on("pages behind a link", _paged, LISTED)
+_on("pages behind a link of a relation", lambda found: _paged(found, None, "item"), LISTED)
+_on("pages behind a link with fields", lambda found: _paged(found, headers={"X-A": "1", "If-None-Match": "x"}), LISTED)
+_on(
+    "pages with fields",
+    lambda found: _pages(found, "item", headers={"X-A": "1"}),
+    {"_embedded": {"item": [{"id": 1}]}, "_links": {"next": link("/v4/n")}},
+)
+_on("pages after a token that is none", lambda found: _pages(found, token="x"), ITEMS["a list"])
+
+LINKED: Final = {"_links": {"item": [link(f"/v4/i{number}") for number in range(5)]}}
+FAILING: Final = {"_links": {"item": [link("/v4/i0"), link("/v4/absent"), link("/v4/i2")]}}
+
+
+async def _walked(found: Any, way: str, count: int, **options: Any) -> Any:
+    """Return the items that one way of reading returns, and what it raises, as often as it goes on."""
+    told: list[Any] = []
+    items = found.items("item", **options)
+    async with getattr(items, way)(count) if way else _itself(items) as each:
+        iterator = aiter(each)
+        for _ in range(8):
+            try:
+                told.append((await anext(iterator)).url)
+            except StopAsyncIteration:
+                told.append("end")
+                break
+            except Exception as error:  # noqa: BLE001 - told
+                told += [error, *getattr(error, "__notes__", ())]
+    return told
+
+
+@asynccontextmanager
+async def _itself(items: Any) -> AsyncIterator[Any]:
+    yield items
+
+
+for _way in ("", "ahead", "concurrent"):
+    for _limit in (1, 2, 4, 5, 6):
+        _on(
+            f"walk {_way} over linked items, at most {_limit}",
+            partial(lambda way, limit, found: _walked(found, way, 2, limit=limit), _way, _limit),
+            LINKED,
+        )
+    _on(f"walk {_way} over a link that fails", partial(lambda way, found: _walked(found, way, 2), _way), FAILING)
+    _on(
+        f"walk {_way} over what is absent",
+        partial(lambda way, found: _walked(found, way, 2), _way),
+        {"_embedded": {"x": []}},
+    )
+for _way, _count in (("ahead", 0), ("ahead", -1), ("concurrent", 0), ("ahead", 1), ("concurrent", 1)):
+    _on(f"walk {_way}({_count})", partial(lambda way, count, found: _walked(found, way, count), _way, _count), LINKED)
+
+
+async def _staged(found: Any, *stages: tuple[str, Any], count: int = 0) -> Any:
+    items = found.items("x")
+    for name, argument in stages:
+        items = getattr(items, name)(argument)
+    return await items.collect(count) if count else await items.collect()
+
+
+async def _awaited(value: Any) -> Any:
+    return value
+
+
+EIGHT: Final = {"_embedded": {"x": [{"id": number} for number in range(8)]}, "total": 8}
+for _label, _stages in {
+    "map": [("map", lambda one: one["id"])],
+    "map to nothing": [("map", lambda one: one["id"] if one["id"] % 2 else None)],
+    "filter": [("filter", lambda one: one["id"] % 2), ("map", lambda one: one["id"])],
+    "take": [("take", 3), ("map", lambda one: one["id"])],
+    "take nothing": [("take", 0)],
+    "take less than nothing": [("take", -1)],
+    "map, filter, take": [("map", lambda one: one["id"]), ("filter", lambda one: one > 2), ("take", 2), ("map", str)],
+    "take, then filter": [("map", lambda one: one["id"]), ("take", 4), ("filter", lambda one: one > 1), ("take", 5)],
+    "awaited": [
+        ("map", lambda one: _awaited(one["id"])),
+        ("filter", lambda one: _awaited(one % 3)),
+        ("take", 3),
+        ("map", lambda one: _awaited(None if one == 2 else one)),
+    ],
+    "map by a number": [("map", 5)],
+    "filter by a text": [("filter", "x")],
+}.items():
+    _on(f"stages: {_label}", partial(lambda stages, found: _staged(found, *stages), _stages), EIGHT)
+for _count in (-1, 0, 1, 7, 8, 9):
+    _on(f"collect {_count} items", partial(lambda count, found: found.items("x").collect(count), _count), EIGHT)
+_on("the first item", lambda found: found.items("x").first(), EIGHT)
+_on("the first item of none", lambda found: found.items("x").first(), ITEMS["an empty list"])
+_on("the total of a collection", lambda found: found.items("x").total(), EIGHT)
+_on("the total of a collection that states none", lambda found: found.items("x").total(), ITEMS["a list"])
+_on("items that are no objects", lambda found: found.items("x").collect(), ITEMS["invalid items"])
+
+# ------------------------------------------------------------------------------------------- more of resources
+
+EMBEDDED_TWICE: Final = {
+    "_links": {"x": [link("/v4/a"), link("/v4/b"), link("/v4/c"), 5]},
+    "_embedded": {"x": [{"id": 1, "_links": {"self": link("/v4/a")}}, 6]},
+}
+for _chosen, _options in {"embedded": {"source": "embedded"}, "linked": {"source": "links"}, "": {}}.items():
+    _on(
+        f"items of links and copies {_chosen}",
+        partial(lambda options, found: _selected(found, {"rel": "x", **options}), _options),
+        EMBEDDED_TWICE,
+    )
+
+
+def _without_type(requests: list[Request], body: Any, use: Callable[[Any], Any]) -> Any:
+    response = attrs.evolve(make_response(body, url=f"{HOME}/here"), headers=Headers({}))
+    return use(HalResource.of(response, _site(requests).context))
+
+
+for _view in ("repr", "object", "profile", "fetch", "refresh", "dump", "preferences", "location"):
+    _add(
+        f"an array without a media type: {_view}",
+        partial(lambda view, requests: _without_type(requests, [1], VIEWS[view]), _view),
+    )
+
+
+async def _compact_error(requests: list[Request]) -> Any:
+    error = ApiError("no", status=409, url=f"{HOME}/fails", document={"a": 1, "_embedded": {"b": {"c": 2}}})
+    entry = EntryPoint(HOME, _site(requests, fails=error).context)
+    try:
+        await entry.get(f"{HOME}/fails")
+    except ApiError as caught:
+        found: Any = caught.resource
+        return found.compact().value, found.compact().embedded("b")[0].compact().value, found.forms
+    return None
+
+
+_add("an error of which the document is let go", _compact_error)
+_on(
+    "a document that is let go",
+    lambda found: (
+        found.compact().value == RICH,
+        found.embedded("copied")[0].compact().value,
+        found.at("nested").compact().value,
+    ),
+)
+_on(
+    "a document with links of a header that is let go",
+    lambda found: found.compact().links["h"],
+    {"a": 1},
+    link='</h>; rel="h"',
+)
+_on("a document bound anew", lambda found: found.rebind(Site().context).follow("absent"), RICH)
+_on("links of a document with an anchor", lambda found: dict(found.links), {}, link='</h>; rel="h"; anchor="/v4/here"')
+
+
+async def _warned(found: Any) -> Any:
+    await found.follow("old")
+    await found.follow("old")
+    await found.post("old")
+
+
+_on("a deprecated link, followed twice", _warned)
+_on(
+    "a page of a deprecated link",
+    lambda found: found.items("x").collect(),
+    {"_embedded": {"x": []}, "_links": {"next": link("/v4/n", deprecation=True)}},
+)
+
+
+async def _superseded(found: Any) -> Any:
+    await found.embedded("copied")[0].put(json=1)
+    one = found.stale
+    await found.put(json=1)
+    return one, found.stale, found.rebind(found.context).stale
+
+
+_on("a resource that was written to", _superseded)
+
+
+async def _copy_written(found: Any) -> Any:
+    (copy,) = found.embedded("copied")
+    await copy.post("next") if copy.can("next") else await copy.delete()
+    return copy.stale, found.stale
+
+
+_on("a copy that was written to", _copy_written)
+
+
+for _seconds, _control in (
+    (59, "max-age=60"),
+    (60, "max-age=60"),
+    (61, "max-age=60"),
+    (61, ""),
+    (1, "no-cache"),
+    (-5, "max-age=60"),
+):
+    _add(
+        f"age after {_seconds} s of {_control}",
+        partial(lambda seconds, control, requests: _aged(requests, seconds, control), _seconds, _control),
+    )
+
+
+def _aged(requests: list[Request], seconds: float, control: str) -> Any:
+    site = _site(requests)
+    found = site.resource({}, cache_control=control)
+    site.now += timedelta(seconds=seconds)
+    return found.age, found.stale

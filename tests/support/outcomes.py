@@ -78,9 +78,11 @@ def _of_resource(resource: HalResource) -> str:
     return " ".join(parts) + ">"
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, limit: int = _SHORT) -> str:
     """Return a text; a long one by its beginning, length and checksum."""
-    return text if len(text) <= _SHORT else f"{text[:60]}… {len(text)} {zlib.crc32(text.encode('utf-8', 'replace')):x}"
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 4]}… {len(text)} {zlib.crc32(text.encode('utf-8', 'replace')):x}"
 
 
 def _of_request(request: Request) -> str:
@@ -137,7 +139,7 @@ def outcome(case: Case) -> list[str]:
         logger.removeHandler(handler)
     lines += [f"{warning.category.__name__}: {warning.message}" for warning in found]
     lines += [f"> {described(request)}" for request in requests]
-    return [_RANDOM.sub("RANDOM", line.replace("\n", "\\n"))[:_LENGTH] for line in lines]
+    return [_shortened(_RANDOM.sub("RANDOM", line.replace("\n", "\\n")), _LENGTH) for line in lines]
 
 
 def by_topic(cases: Mapping[str, Case]) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Pa
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import LINKS, Shape, is_absent
 from tests.navigation.site import HOME, Site
+from tests.support.responses import link
 
 __all__ = ["COLLECTIONS", "FILE", "WAYS", "trace", "traces"]
 
@@ -59,6 +60,24 @@ def _changing(
         collection.before_response = change
         items = collection.root.follow("items").items(reverse=reverse, ranges=ranges, absent=is_absent, unique=True)
         return collection.site, items
+
+    return read
+
+
+def _from_page(number: int, size: int, **options: Any) -> Read:
+    """Return a collection that is read from one of its pages on, which was read before."""
+
+    def read(reverse: bool) -> tuple[Site, Paginator[Any]]:
+        collection = Collection(list(range(11)), size=size, **options)
+        start = number * size
+        rels = {"prev": link(f"{HOME}/items?start={start - size}"), "next": link(f"{HOME}/items?start={start + size}")}
+        body = {
+            "_embedded": {"items": [{"id": id_} for id_ in collection.elements[start : start + size]]},
+            "_links": {rel: one for rel, one in rels.items() if rel in collection.links},
+            "total": 11,
+        }
+        page = collection.site.resource(body, f"{HOME}/items?start={start}")
+        return collection.site, page.items(reverse=reverse, ranges=_BY_THREE)
 
     return read
 
@@ -116,6 +135,9 @@ COLLECTIONS: Final[dict[str, Read]] = {
     "a part with an open end": _changing([], ranges=IndexRanges(size=3, within=(2, None)), links=_NONE),
     "ranges ignored": _changing([], honours_ranges=False, links=_NONE),
     "ranges ignored, no ids": _changing([], honours_ranges=False, links=_NONE, has_ids=False),
+    "from the second page": _from_page(1, 3),
+    "from the second page, by ranges": _from_page(1, 3, links=frozenset({"next"})),
+    "from the last page": _from_page(3, 3, links=frozenset({"prev"})),
     "large ranges": _changing([], ranges=IndexRanges(size=8)),
     "large ranges, arrivals": _changing([0, 2, 1], ranges=IndexRanges(size=8), size=5),
 }
