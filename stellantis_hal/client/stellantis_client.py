@@ -14,7 +14,9 @@ from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import host_of
+from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.transport.backends.host_session import HostSession
@@ -149,6 +151,10 @@ class StellantisClient(BaseClient):
                 "load it there, as in aiohttp.TCPConnector(ssl=Tls(certificate=…).make_context()) or "
                 "httpx.AsyncHTTPTransport(verify=…)",
                 "transport" if session is None else "session",
+            )
+        if origin_of(base_url) is None:
+            raise ValueError(
+                f"base_url must be an http or https URL with a host, such as {API_URL!r}, not {mask_url(base_url)!r}"
             )
         self._headers = default_headers(headers)
         self._application = application

@@ -414,7 +414,8 @@ class BearerCredentials:
         if token is None:
             self._token = None
             raise ConsentRequiredError(
-                f"the store has no token for account {mask_repr(self._key)}: ask the account holder for consent first",
+                f"the store has no token for account {mask_repr(self._key)}{_place_of(self._store)}: check the key and "
+                "the store, or ask the account holder for consent first",
                 key=self._key,
             )
         return token
@@ -490,3 +491,9 @@ class BearerCredentials:
         await self._store.save(self._key, token)
         self._pending = None
         return self._use(token)
+
+
+def _place_of(store: TokenStore) -> str:
+    """Return where a store keeps its tokens, in brackets; nothing where it does not say."""
+    identity: object = getattr(store, "identity", None)
+    return f" ({identity})" if isinstance(identity, str) else ""

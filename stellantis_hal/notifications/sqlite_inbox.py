@@ -362,6 +362,15 @@ class SQLiteInbox:
         await self._database.aclose()
 
     async def __aenter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            InboxError: it cannot be written.
+        """
+        try:
+            await self._database.check()
+        except StorageError as error:
+            raise InboxError(f"the inbox cannot be used: {error}") from error
         return self
 
     async def __aexit__(

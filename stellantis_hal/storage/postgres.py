@@ -17,6 +17,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -224,7 +225,9 @@ class PostgresConnection:
 
     def _error(self, reason: str, started: float) -> StorageError:
         waited = time.monotonic() - started
-        return StorageError(f"{self.place}: {reason} (after {waited:.2g} s)", path=self.place, waited=waited)
+        return StorageError(
+            f"{self.place}: {with_advice(reason)} (after {waited:.2g} s)", path=self.place, waited=waited
+        )
 
     def _shut_down(self) -> None:
         """Cut the connection off from another thread: the one that waits for the server goes on with an error."""

@@ -13,6 +13,7 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 
 __all__ = ["Argument", "RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
@@ -240,7 +241,7 @@ def _is_unknown_script(error: BaseException | None) -> bool:
 def _reason(error: Exception) -> str:
     """Return the first line of what an error says, without the arguments of a command, which may be secret."""
     text = str(error).splitlines()
-    return text[0].partition(", with args")[0] if text else type(error).__name__
+    return with_advice(text[0].partition(", with args")[0]) if text else type(error).__name__
 
 
 def _as_it_is(reply: Any, **_: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 import anyio
 import anyio.lowlevel
 
+from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 
 __all__ = ["SQLiteDatabase", "undecoded_text"]
@@ -140,6 +141,14 @@ class SQLiteDatabase:
             call.withdraw()
             raise
 
+    async def check(self) -> None:
+        """Open the file and write to it, so that a wrong path or a missing right is noticed at the start.
+
+        Raises:
+            StorageError: the file cannot be opened or written, or stayed locked for ``busy_timeout`` seconds.
+        """
+        await self.write(_write_version)
+
     async def aclose(self) -> None:
         """Run the calls made so far, close the file and end the thread.
 
@@ -162,6 +171,12 @@ class SQLiteDatabase:
     ) -> None:
         with anyio.CancelScope(shield=True):  # bounded by three times the busy timeout
             await self.aclose()
+
+
+def _write_version(connection: sqlite3.Connection) -> None:
+    """Write the version that the file has already: beginning to write does not notice a file that is only read."""
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 class _Call(Generic[T]):
@@ -489,7 +504,7 @@ def _describe(path: str, error: Exception, waited: float) -> str:
     if not _is_locked(error):
         reason, is_undecoded, _ = str(error).partition(" with text ")  # which may be personal
         advice = ": another program wrote it. Remove that row, or restore the file from a backup"
-        return f"{path}: {reason}{advice if is_undecoded else ''}"
+        return f"{path}: {reason}{advice}" if is_undecoded else f"{path}: {with_advice(reason)}"
     return (
         f"{path}: {error}: another connection kept its lock for the {waited:.1f} s that this call waited. Look for a "
         f"second process that uses this file, a backup, or an sqlite3 shell with an open transaction"

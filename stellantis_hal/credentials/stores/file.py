@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 import os
 import stat
 import threading
@@ -28,12 +29,15 @@ from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.file_lock import release, try_acquire
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["FileTokenStore"]
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("stellantis_hal")
 
 _LOCK_POLL_INTERVAL = 0.05
 """Seconds between two attempts to take a lock that is held elsewhere."""
@@ -85,6 +89,7 @@ class FileTokenStore:
         self._writing = threading.Lock()
         self._batch = _Batch()
         self._cached: tuple[tuple[int, ...], TokenLines] | None = None
+        self._is_checked = False
 
     def __reduce__(self) -> tuple[Callable[[], FileTokenStore], tuple[()]]:
         """Pickle the settings only."""
@@ -173,7 +178,7 @@ class FileTokenStore:
         try:
             return call()
         except OSError as error:
-            raise TokenStoreError(f"{self._path}: {error.strerror or error}", key=key) from error
+            raise TokenStoreError(f"{self._path}: {with_advice(error.strerror or str(error))}", key=key) from error
         except TokenStoreError as error:
             error.key = key
             raise
@@ -185,6 +190,7 @@ class FileTokenStore:
         try:
             descriptor = os.open(self._path, _READ_FLAGS)
         except FileNotFoundError:
+            self._check_folder()
             return TokenLines()
         except OSError:
             if self._path.is_symlink():
@@ -193,6 +199,7 @@ class FileTokenStore:
         try:
             status = os.fstat(descriptor)
             self._check(status)
+            self._check_folder()
             cached = self._cached
             if cached is not None and cached[0] == _version_of(status):
                 return cached[1]
@@ -204,9 +211,28 @@ class FileTokenStore:
         self._cached = (_version_of(status), tokens)
         return tokens
 
+    def _check_folder(self) -> None:
+        """Warn once where a renewed token could not be stored, which would be noticed hours later.
+
+        Raises:
+            TokenStoreError: there is no such folder.
+        """
+        if self._is_checked:
+            return
+        folder = self._path.parent
+        if not folder.is_dir():
+            raise TokenStoreError(f"{folder} is not a folder that exists: create it, or correct the path {self._path}")
+        self._is_checked = True
+        if not os.access(folder, os.W_OK | os.X_OK):
+            _logger.warning(
+                "%s cannot be written by this user: tokens in %s are read, but none of them can be renewed",
+                folder,
+                self._path,
+            )
+
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise TokenStoreError(f"{self._path} is not a file")
+            raise TokenStoreError(f"{self._path} is not a file: pass the path of a file, such as tokens.json")
         if self._allow_others or not _HAS_OWNERS:
             return
         if status.st_uid != os.geteuid():

@@ -23,6 +23,7 @@ from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
@@ -143,6 +144,12 @@ class SQLiteTokenStore:
         await self._database.aclose()
 
     async def __aenter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            TokenStoreError: it cannot be written, or is refused.
+        """
+        await self._with_errors(None, self._database.check)
         return self
 
     async def __aexit__(
@@ -159,7 +166,7 @@ class SQLiteTokenStore:
         except StorageError as error:
             raise TokenStoreError(f"the tokens cannot be kept: {error}", key=key) from error
         except OSError as error:
-            raise TokenStoreError(f"{self._path}: {error.strerror or error}", key=key) from error
+            raise TokenStoreError(f"{self._path}: {with_advice(error.strerror or str(error))}", key=key) from error
 
 
 def _check(path: Path, allow_others: bool) -> None:

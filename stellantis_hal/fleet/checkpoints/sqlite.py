@@ -17,6 +17,7 @@ import anyio
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.lease import Lease
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.leases.sqlite import SCHEMA as LEASES
@@ -161,6 +162,15 @@ class SQLiteCheckpoints(SharedCheckpoints):
         await self._database.aclose()
 
     async def __aenter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            CheckpointError: it cannot be written.
+        """
+        try:
+            await self._database.check()
+        except StorageError as error:
+            raise CheckpointError(f"the checkpoints cannot be written: {error}") from error
         return self
 
     async def __aexit__(
