@@ -316,7 +316,7 @@ def _pointed(pointer: str) -> str:
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.lstrip("#").split("/") if part]
     if parts[:1] == ["data"] and parts[1:2] in (["attributes"], ["relationships"]):
         parts = parts[2:]
-    return _path([int(part) if part.isdecimal() and len(part) < 10 else part for part in parts])
+    return _path(parts)
 
 
 def _path(parts: Sequence[Any]) -> str:

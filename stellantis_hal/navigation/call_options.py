@@ -9,7 +9,7 @@ from typing import Any
 from stellantis_hal.navigation.request_headers import check_headers
 from stellantis_hal.validation import require_type
 
-__all__ = ["FOLLOW_OPTIONS", "REQUEST_OPTIONS", "WRITE_OPTIONS", "check_options"]
+__all__ = ["FOLLOW_OPTIONS", "REQUEST_OPTIONS", "WRITE_OPTIONS", "check_option", "check_options"]
 
 _EMBEDDED = ("prefer", "never", "only")
 _MAPPING = "{'size': 10}"
@@ -52,15 +52,25 @@ def check_options(call: str, options: Mapping[str, Any], allowed: frozenset[str]
         names = ", ".join(f"{name}=" for name in unknown)
         raise TypeError(f"{call}() has no option {names[:200]}{hint}")
     for name, value in options.items():
-        if name == "where":
-            if value is not None and not callable(value):
-                raise TypeError(f"where must be a function of a link or None, not {type(value).__name__}")
-        elif name in _TYPES:
-            kinds, instead = _TYPES[name]
-            require_type(name, value, *kinds, instead=instead)
-            if name == "index" and isinstance(value, bool):
-                raise TypeError("index must be int or None, not bool")
-            if name == "embedded" and value not in _EMBEDDED:
-                raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {value[:80]!r}")
-            if name == "headers" and isinstance(value, Mapping):
-                check_headers(value)
+        check_option(name, value)
+
+
+def check_option(name: str, value: Any) -> None:
+    """Check the type of an option.
+
+    Raises:
+        TypeError: it has another type.
+        ValueError: a header field or ``embedded`` has a value that it cannot have.
+    """
+    if name == "where":
+        if value is not None and not callable(value):
+            raise TypeError(f"where must be a function of a link or None, not {type(value).__name__}")
+    elif name in _TYPES:
+        kinds, instead = _TYPES[name]
+        require_type(name, value, *kinds, instead=instead)
+        if name == "index" and isinstance(value, bool):
+            raise TypeError("index must be int or None, not bool")
+        if name == "embedded" and value not in _EMBEDDED:
+            raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {value[:80]!r}")
+        if name == "headers" and isinstance(value, Mapping):
+            check_headers(value)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
-from stellantis_hal.navigation.call_options import REQUEST_OPTIONS, check_options
+from stellantis_hal.navigation.call_options import REQUEST_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.follow import Follow
@@ -127,8 +127,9 @@ class EntryPoint:
             UntrustedOriginError: the origin is not trusted; nothing was sent.
             StellantisError: fetching failed.
         """
-        if accept is not None or headers is not None or params is not None:
-            check_options("get", {"accept": accept, "headers": headers, "params": params}, REQUEST_OPTIONS)
+        check_option("accept", accept)
+        check_option("headers", headers)
+        check_option("params", params)
         return await HalResource.from_url(self._absolute(url, params), self._context, accept, headers)
 
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HalResource:

@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
-from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, check_options
+from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
@@ -274,7 +274,7 @@ class Follow(Generic[R]):
         return await start.fetch_url(url, accept_type=self._query.accept, headers=self._query.headers or {})
 
     def _with_headers(self, headers: Mapping[str, str]) -> Follow[R]:
-        check_options("items", {"headers": headers}, FOLLOW_OPTIONS)
+        check_option("headers", headers)
         query = attrs.evolve(self._query, headers=override_headers(self._query.headers or {}, headers))
         return Follow(self._start, query, self._kind, self.previous)
 

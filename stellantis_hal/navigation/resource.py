@@ -15,7 +15,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_repr, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.cache.validators import merge_headers
-from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, WRITE_OPTIONS, check_options
+from stellantis_hal.navigation.call_options import WRITE_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.conditions import is_condition
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
@@ -229,7 +229,7 @@ class HalResource(ResourceView):
             TooManyValuesError: there are more than 20,000.
         """
         check_size(self)
-        start = self if headers is None else self._with_headers(headers, "follow_all")
+        start = self if headers is None else self._with_headers(headers)
         document = self.document
         links = find_links(document, rel)
         pairs, rest = pair_links(start, links, self.embedded(rel))
@@ -425,8 +425,8 @@ class HalResource(ResourceView):
         """
         return self.items(rel, headers=headers).pages(token)
 
-    def _with_headers(self, headers: Mapping[str, str], call: str = "items") -> HalResource:
-        check_options(call, {"headers": headers}, FOLLOW_OPTIONS)
+    def _with_headers(self, headers: Mapping[str, str]) -> HalResource:
+        check_option("headers", headers)
         snapshot = attrs.evolve(self._snapshot, asked=repeated_headers(override_headers(self._snapshot.asked, headers)))
         return HalResource(snapshot, self._document, self._context, self._steps, superseded=self._superseded)
 
@@ -454,7 +454,7 @@ class HalResource(ResourceView):
         return await HalResource.from_url(url, self.require_context(), self._own_type(), asked)
 
     def _asked(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
-        check_options("fetch", {"headers": headers}, FOLLOW_OPTIONS)
+        check_option("headers", headers)
         return override_headers(self._snapshot.asked, headers)
 
     def _own_type(self) -> str | None:
@@ -780,7 +780,7 @@ class HalResource(ResourceView):
                 rel="Location",
                 url=self.base,
             )
-        check_options("follow_location", {"headers": headers}, FOLLOW_OPTIONS)
+        check_option("headers", headers)
         return await HalResource.from_url(self.location, self.require_context(), None, headers)
 
     # --------------------------------------------------------------------------------------------- dumping

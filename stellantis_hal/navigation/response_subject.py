@@ -87,7 +87,7 @@ def stated_self(document: HalDocument, response: Response, target: str) -> str |
     """
     for link in document.links.get("self", ()):
         href = link.href or ""
-        if href[:1] not in {"", "/", ".", "?", "#"} and split(target).path.endswith(f"/{href}"):
+        if href[:1] not in {"", "."} and split(target).path.endswith(f"/{href}"):
             return target
     return self_url(document, response.url)
 
