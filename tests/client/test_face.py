@@ -125,6 +125,17 @@ def test_the_changelog_begins_with_this_version() -> None:
 
 
 @pytest.mark.unmeasured
+def test_the_changelog_says_each_thing_once() -> None:
+    """Entries are under headings by kind, and a merge leaves none twice."""
+    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text("utf-8")
+    lines = changelog.split("\n## [")[1].splitlines()
+    entries = [line for line in lines if line.startswith("- ")]
+    kinds = {line.split()[1].rstrip(",") for line in lines if line.startswith("### ")}
+    assert len(entries) == len(set(entries))
+    assert kinds <= {"Renamed", "Changed", "Added", "Fixed", "Removed", "Deprecated", "Security"}
+    assert [line for line in lines if re.fullmatch(r"\w+:", line)] == []
+
+
 def test_types_in_public_signatures_are_exported() -> None:
     """Parameters, results and attributes of public names need no import from another module than the face."""
     exported = {value for value in PUBLIC.values() if isinstance(value, type)}
