@@ -1,6 +1,7 @@
 """The running event loop: its time, its present task, tasks that wait to be woken."""
 
 import asyncio
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,6 +17,21 @@ pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
 async def test_the_time_is_that_of_the_event_loop() -> None:
     assert LoopHandle().now() == pytest.approx(anyio.current_time())
     assert loop_time() == pytest.approx(anyio.current_time())
+
+
+async def test_a_function_is_called_in_the_loop_from_any_thread() -> None:
+    loop, called = LoopHandle(), anyio.Event()
+    await anyio.to_thread.run_sync(loop.call_soon, called.set)
+    with anyio.fail_after(5):
+        await called.wait()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_nothing_is_called_in_a_loop_that_has_ended(run: Any) -> None:
+    async def handle() -> LoopHandle:
+        return LoopHandle()
+
+    run(handle).call_soon(pytest.fail) if run is trio.run else run(handle()).call_soon(pytest.fail)
 
 
 async def test_a_parked_task_waits_until_it_is_woken() -> None:

@@ -5,18 +5,22 @@ from contextlib import nullcontext
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
 from stellantis_hal.errors import (
     ClosedClientError,
     ForbiddenError,
+    WrongLoopError,
 )
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.base_client import to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
@@ -203,3 +207,46 @@ async def test_a_closed_session_raises_at_once() -> None:
     with pytest.raises(ClosedClientError):
         await get(opened.pipeline())
     assert anyio.current_time() == pytest.approx(start, abs=0.01)
+
+
+async def test_a_session_that_is_closed_may_be_closed_from_elsewhere() -> None:
+    """One that is not may be closed in the event loop that it is used in only."""
+    opened, _ = session(OK)
+    await get(opened.pipeline())
+    with pytest.raises(WrongLoopError) as caught:
+        await anyio.to_thread.run_sync(anyio.run, opened.aclose)
+    assert str(caught.value) == (
+        "nothing was sent: this client was used first in the event loop of another thread: make one in each thread, or "
+        "call the functions of this one by anyio.from_thread.run()"
+    )
+    await opened.aclose()
+    await anyio.to_thread.run_sync(anyio.run, opened.aclose)
+
+
+async def test_a_limiter_of_another_thread_is_refused() -> None:
+    limiter = TokenBucketLimiter(RateLimits(10))
+    async with limiter.slot():
+        pass
+
+    async def use() -> None:
+        async with limiter.slot():
+            pytest.fail("the slot belongs to another event loop")
+
+    with pytest.raises(WrongLoopError) as caught:
+        await anyio.to_thread.run_sync(anyio.run, use)
+    assert str(caught.value).startswith("nothing was sent: this limiter was used first in the event loop of another")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [
+        (None, None),
+        (5, Timeouts(read=5, connect=5)),
+        (0.5, Timeouts(read=0.5, connect=0.5)),
+        (10.0, Timeouts(read=10.0)),
+        (1_000, Timeouts(read=1_000, total=1_000)),
+        (Timeouts(read=3), Timeouts(read=3)),
+    ],
+)
+def test_a_number_bounds_the_silence_of_the_server(timeout: float | Timeouts | None, expected: Timeouts | None) -> None:
+    assert to_timeouts(timeout) == expected
