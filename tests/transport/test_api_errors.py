@@ -341,6 +341,107 @@ def test_no_message_contains_personal_data(key: str, secret: str) -> None:
     assert secret.removeprefix("Bearer ") not in str(api_error(400, {key: f"about {secret} we know nothing"}))
 
 
+PLACE = "GET https://api.test/user/vehicles/*** "
+CHECK = "Check the URL if it did not come from a link."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fields", "message"),
+    [
+        (400, b"", {}, "answered 400. Check the parameters and the body."),
+        (404, VENDOR, {}, f"answered 404 (code 40499): No data. {CHECK}"),
+        (404, {"code": 404, "message": "No data. "}, {}, f"answered 404: No data. {CHECK}"),
+        (418, b"<p>I am</p> a  pot", {}, "answered 418: I am a pot"),
+        (429, b"", {}, "answered 429. The rate limit is reached."),
+        (429, b"", {"Retry_After": "90"}, "answered 429. The rate limit is reached: retry after 90 s."),
+        (
+            503,
+            {"error": "temporarily_unavailable", "error_description": "busy", "moreInformation": "later"},
+            {},
+            "answered 503: temporarily_unavailable busy later",
+        ),
+        (500, {"message": "y" * 400}, {}, f"answered 500: {'y' * 300}"),
+        (304, b"", {}, "answered 304. The request was not conditional."),
+        (302, b"", {}, "answered 302. The redirect has no Location header."),
+        (
+            302,
+            b"",
+            {"Location": "/x?client_id=s"},
+            (
+                "answered 302. A GET is not redirected by a 302, which may have turned it into a GET; send it to "
+                "https://api.test/x?client_id=***, if that was meant."
+            ),
+        ),
+        (
+            401,
+            {"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": "Invalid client id or secret."},
+            {},
+            (
+                "refused the application with 401: Unauthorized Invalid client id or secret. Check the certificate and "
+                "the plan that the application is registered to."
+            ),
+        ),
+        (
+            401,
+            {"moreInformation": "Not registered to plan"},
+            {},
+            (
+                "refused the application with 401: Not registered to plan. Check the certificate and the plan that the "
+                "application is registered to."
+            ),
+        ),
+    ],
+)
+def test_what_a_response_says_is_said_whole(status: int, body: Any, fields: dict[str, str], message: str) -> None:
+    assert str(error_for(status, body, **fields)) == PLACE + message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "transient"),
+    [
+        (408, b"", True),
+        (425, b"", True),
+        (429, b"", True),
+        (409, b"", False),
+        (499, b"", False),
+        (500, b"", True),
+        (501, b"", False),
+        (502, b"", True),
+        (505, b"", False),
+        (510, b"", False),
+        (599, b"", True),
+        (400, {"error": "temporarily_unavailable"}, True),
+        (400, {"error": "invalid_request"}, False),
+    ],
+)
+def test_some_statuses_may_pass(status: int, body: Any, transient: bool) -> None:
+    assert api_error(status, body).is_transient is transient
+
+
+def test_each_part_of_an_answer_is_a_part_of_its_error() -> None:
+    fields = {"X_Global_Transaction_ID": "t-1", "Retry_After": "7"}
+    error = api_error(404, {**VENDOR, "error": "no_data", "message": "z" * 1_200}, **fields)
+    assert {name: getattr(error, name) for name in WHOLE} == WHOLE
+    assert error.headers["Retry-After"] == "7"
+
+
+WHOLE = {
+    "status": 404,
+    "url": URL,
+    "code": 40499,
+    "uuid": "u-1",
+    "timestamp": datetime(2023, 9, 12, 9, 41, 10, 911_000, tzinfo=UTC),
+    "transaction_id": "t-1",
+    "retry_after": 7.0,
+    "is_transient": False,
+    "oauth_error": "no_data",
+    "description": "z" * 300,
+    "detail": "z" * 1_000,
+    "problem_type": None,
+    "document": {**VENDOR, "error": "no_data", "message": "z" * 1_200},
+}
+
+
 def test_an_error_carries_its_answer() -> None:
     problem = {"type": "https://e.test/p", "detail": "of me@example.org", "errors": [{"pointer": "#/a", "detail": "x"}]}
     error = api_error(422, problem, content_type="application/problem+json", x_odd="1")

@@ -26,5 +26,19 @@ def test_only_missing_parameters_are_added(url: str, text: str, whole: str) -> N
     assert add_client_id(url, text) == whole
 
 
-def test_each_identifying_parameter_is_removed() -> None:
-    assert remove_client_id(f"{URL}?a=1&x=2&b=3", "a=1&b=3") == f"{URL}?x=2"
+@pytest.mark.parametrize(
+    ("url", "text", "rest"),
+    [
+        (f"{URL}?a=1&x=2&b=3", "a=1&b=3", f"{URL}?x=2"),
+        (f"{URL}?a=1", "a=1", URL),
+        (f"{URL}?a=1#part", "a=1", f"{URL}#part"),
+        (f"{URL}?x=2&a=1#part", "a=1", f"{URL}?x=2#part"),
+        (f"{URL}?a=1&x=2", "a=1&", f"{URL}?x=2"),
+        (f"{URL}?a=11&aa=1", "a=1", f"{URL}?a=11&aa=1"),
+        (f"{URL}?x=2&a=1&y=3", "a=1", f"{URL}?x=2&y=3"),
+        (f"{URL}&a=1", "a=1", URL),
+        (f"{URL}/a=1", "a=1", f"{URL}/a=1"),
+    ],
+)
+def test_identifying_parameters_are_removed(url: str, text: str, rest: str) -> None:
+    assert remove_client_id(url, text) == rest

@@ -104,8 +104,13 @@ async def test_the_bound_is_on_decompressed_bytes(coding: str, compress: Callabl
                 assert b"".join(pieces) == content
                 assert coding == "identity" or max(map(len, pieces)) <= 64 * 1024
             else:
-                with pytest.raises(BodyTooLargeError, match=r"larger than the 299999 bytes allowed; raise limit="):
+                with pytest.raises(BodyTooLargeError) as caught:
                     await read(opened.pipeline(), limit=limit)
+                assert str(caught.value) == (
+                    f"{caught.value.url}: the body is larger than the 299999 bytes allowed; raise limit= if that much "
+                    "is expected"
+                )
+                assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (f"{API}/a", True, False)
                 assert body.closed
 
 

@@ -19,7 +19,13 @@ from yarl import URL as URL_
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.backends.aiohttp_client import to_httpx_error
-from stellantis_hal.transport.network_errors import BrokenTunnelError, is_foreign, to_network_error
+from stellantis_hal.transport.network_errors import (
+    BrokenTunnelError,
+    StaleConnectionError,
+    is_foreign,
+    to_network_error,
+    unreadable_body,
+)
 from stellantis_hal.transport.proxies import Proxy
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
@@ -310,3 +316,106 @@ def test_a_refusal_to_connect_is_an_error_of_the_proxy() -> None:
     info = aiohttp.RequestInfo(URL_(URL), "CONNECT", CIMultiDictProxy(CIMultiDict()), URL_(URL))
     mapped = to_httpx_error(aiohttp.ClientHttpProxyError(info, (), status=502, message="Bad Gateway"))
     assert (type(mapped), str(mapped)) == (httpx.ProxyError, "502 Bad Gateway")
+
+
+# ------------------------------------------------------------------------------------------- whole messages
+
+MASKED = "https://api.test/user/vehicles/***?client_id=***: "
+MAY_REFUSE = ". A host that requires a client certificate may refuse the connection in this way"
+MUTUAL_TLS = (
+    "A host with mutual TLS requires the client certificate registered for this application; other hosts take none."
+)
+NAMED = "the proxy http://***@p.test:3128 (from HTTPS_PROXY)"
+SILENT = "Some proxies break off where a user name and a password are missing or wrong"
+UNREACHED = ": check its host and port; proxy=False connects without it"
+NOT_CONNECTED = (
+    "Does it allow this host, and can it reach it? proxy=False, or the host in NO_PROXY, connects without it"
+)
+NOT_ACCEPTED = ": check both; special characters in them must be percent-encoded"
+
+
+@pytest.mark.parametrize(
+    ("error", "started", "message"),
+    [
+        (httpx.ReadTimeout("late"), False, "no response in time (ReadTimeout: late)"),
+        (TimeoutError(), True, "no response in time (TimeoutError)"),
+        (httpx.ReadError("re  set\n"), True, "the response broke off (ReadError: re set)"),
+        (StaleConnectionError("odd bytes"), False, "the server did not process the request: odd bytes"),
+        (httpx.ReadError(""), False, f"the connection broke before a response arrived (ReadError){MAY_REFUSE}"),
+        (
+            caused(httpx.ConnectError("x"), EOFError()),
+            False,
+            f"the connection broke before anything was sent (ConnectError: x){MAY_REFUSE}",
+        ),
+        (httpx.ConnectError("refused"), False, "could not be reached (ConnectError: refused)"),
+        (httpx.ConnectError("x" * 300), False, f"could not be reached (ConnectError: {'x' * 200})"),
+        (
+            caused(httpx.ConnectError("x"), certificate_error()),
+            False,
+            (
+                "the server's certificate is not trusted (self-signed certificate). Is this the right host, and does "
+                "the CA bundle given know its issuer?"
+            ),
+        ),
+        (
+            caused(httpx.ReadError("x"), alert()),
+            False,
+            f"the server refused the TLS handshake (TLSV13_ALERT_CERTIFICATE_REQUIRED). {MUTUAL_TLS}",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_happened_is_said_whole(error: Exception, started: bool, message: str) -> None:
+    assert str(to_network_error(error, URL, response_started=started)) == MASKED + message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (BrokenTunnelError("gone"), f"{NAMED} broke off before there was a connection to the server (gone). {SILENT}"),
+        (httpx.ProxyError("502 Bad"), f"{NAMED} did not connect to the server (502 Bad). {NOT_CONNECTED}"),
+        (
+            httpx.ProxyError("407 Who"),
+            f"{NAMED} did not accept the user name and the password (407 Who){NOT_ACCEPTED}",
+        ),
+        (
+            httpx.ProxyError("No acceptable methods"),
+            f"{NAMED} did not accept the user name and the password (No acceptable methods){NOT_ACCEPTED}",
+        ),
+        (httpx.ConnectError("refused"), f"{NAMED} could not be reached (ConnectError: refused){UNREACHED}"),
+        (httpx.ConnectTimeout(""), f"{NAMED} could not be reached (ConnectTimeout){UNREACHED}"),
+        (
+            caused(httpx.ConnectError("x"), EOFError()),
+            (
+                f"the connection broke before anything was sent (ConnectError: x){MAY_REFUSE} "
+                "(through the proxy http://***@p.test:3128 from HTTPS_PROXY)"
+            ),
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Exception) else "",
+)
+def test_what_a_proxy_did_is_said_whole(error: Exception, message: str) -> None:
+    assert str(through(error)) == MASKED + message
+
+
+def test_a_proxy_without_a_user_name_is_told_how_to_give_one() -> None:
+    proxy = Proxy("http", "p.test", 3128, None, None, source="HTTPS_PROXY")
+    assert str(to_network_error(httpx.ProxyError("407 Who"), URL, proxy=proxy)) == (
+        f"{MASKED}the proxy http://p.test:3128 (from HTTPS_PROXY) requires a user name and a password (407 Who): give "
+        "them in its URL, as in 'http://user:password@p.test:3128'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "transient"),
+    [("399 x", True), ("400 x", False), ("425 x", True), ("499 x", False), ("500 x", True), ("4000 x", True)],
+)
+def test_statuses_of_a_proxy_from_400_to_499_are_for_good(words: str, transient: bool) -> None:
+    assert through(httpx.ProxyError(words)).is_transient is transient
+
+
+def test_a_body_that_cannot_be_read_is_said_whole() -> None:
+    for sent in (True, False):
+        error = unreadable_body(OSError("y" * 300), URL, sent=sent)
+        assert str(error) == (f"{MASKED}the body of the request could not be read to its end: OSError, {'y' * 200}")
+        assert (error.url, error.sent, error.is_transient) == (URL, sent, False)
