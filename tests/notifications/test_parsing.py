@@ -20,6 +20,7 @@ from stellantis_hal.notifications import (
     UnreadableEvent,
     parse_notification,
     parse_push,
+    splitting,
 )
 from stellantis_hal.notifications.identity import identify_document
 from tests.notifications.bodies import VIN, body, fleet_envelope, fleet_event, monitor_message, remote_message
@@ -139,6 +140,15 @@ def test_a_large_envelope_is_not_repeated_for_each_event(name: str) -> None:
     assert isinstance(event, UnreadableEvent)
     assert event.reason == "envelopes of more than 16777216 bytes in all, counted for each event"
     assert len(parse_notification(json.dumps([{name: pad * 9, "events": events[:1]}] * 2).encode())) == 2
+
+
+@pytest.mark.parametrize(("room", "count"), [(0, 4), (-1, 1)])
+def test_envelopes_may_fill_their_bound(monkeypatch: pytest.MonkeyPatch, room: int, count: int) -> None:
+    envelope = {"callbackId": "c", "attributes": []}
+    events = [{"monitorId": "m1"}, {"monitorId": "m2"}]
+    bound = 2 * 2 * len(json.dumps(envelope, separators=(",", ":")))
+    monkeypatch.setattr(splitting, "_MAX_REPEATED", bound + room)
+    assert len(parse_notification(json.dumps([{**envelope, "events": events}] * 2).encode())) == count
 
 
 def test_large_unreadable_body_is_truncated() -> None:

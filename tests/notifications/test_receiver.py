@@ -19,6 +19,7 @@ import pytest
 from stellantis_hal.notifications import (
     EventStream,
     InboxError,
+    InboxStatistics,
     IncomingEvent,
     MemoryInbox,
     MonitorEvent,
@@ -736,6 +737,8 @@ async def test_handle_is_called_before_the_answer() -> None:
         handled.append(event)
 
     receiver = Receiver(handle=handle, path=PATH)
+    nothing = InboxStatistics(waiting=0, dead=0, bounded=0, dropped=0, refused_duplicates=0)
+    assert await receiver.statistics() == nothing
     receiver.register("monitor-1", vin=VIN, vehicle_id="v1")
     heard: list[Notification] = []
     receiver.listen(heard.append)

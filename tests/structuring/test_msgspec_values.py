@@ -213,11 +213,17 @@ def skipped(reading: Reading) -> int:
     raise AssertionError("no body was read")
 
 
+is_warm = pytest.mark.parametrize("is_warm", [True, False], ids=["prepared", "cold"])
+
+
+@is_warm
 @pytest.mark.parametrize(
     ("refused", "unread"), [(0, 0), (1, 0), (2, 0), (3, 2), (4, 4), (5, 8), (6, 16), (7, 32), (8, 64), (9, 64)]
 )
-def test_pauses_grow_with_bodies_refused_in_a_row(refused: int, unread: int) -> None:
-    reading = Reading(every_field())
+def test_pauses_grow_with_bodies_refused_in_a_row(refused: int, unread: int, is_warm: bool) -> None:
+    reading = Reading(every_field(), is_warm=is_warm)
+    reading.wire.resume()
+    assert (reading.wire.is_curious, reading.wire.is_reading) == (False, True)
     for _ in range(refused):
         reading.wire.resume()
         assert reading.wire.read(b'{"text": 5}', FutureLimit(lambda: NOW), None) == (None, None)
@@ -234,8 +240,9 @@ def test_a_class_is_read_after_thirty_two_bodies() -> None:
 # ------------------------------------------------------------------------------------------------- doubts
 
 
-def test_fields_are_doubted_after_three_bodies_with_problems() -> None:
-    reading = Reading(every_field())
+@is_warm
+def test_fields_are_doubted_after_three_bodies_with_problems(is_warm: bool) -> None:
+    reading = Reading(every_field(), is_warm=is_warm)
     found = []
     for body in ({"text": 5}, {"number": "x"}, {}, {"text": 6}, {"done": 7}, {"done": 7}):
         reading.wire.resume()
@@ -312,8 +319,11 @@ def test_unknown_keys_of_parts_and_places_are_learned() -> None:
     assert msgspec_struct(Car).unknown == ("c", "a", "b")
 
 
-def test_structs_are_made_so_often_for_unknown_keys() -> None:
-    reading = Reading(Car)
+@is_warm
+def test_structs_are_made_so_often_for_unknown_keys(is_warm: bool) -> None:
+    reading = Reading(places(), is_warm=is_warm)
+    reading.wire.resume()
+    reading.read({})
     learned = []
     for number in range(20):
         body = {f"key{number}": 1}
