@@ -392,7 +392,7 @@ CHECK = "Check the URL if it did not come from a link."
         ),
     ],
 )
-def test_what_a_response_says_is_said_whole(status: int, body: Any, fields: dict[str, str], message: str) -> None:
+def test_what_a_response_says_is_said_whole(status: int, body: Any, fields: dict[str, Any], message: str) -> None:
     assert str(error_for(status, body, **fields)) == PLACE + message
 
 
@@ -419,7 +419,7 @@ def test_some_statuses_may_pass(status: int, body: Any, transient: bool) -> None
 
 
 def test_each_part_of_an_answer_is_a_part_of_its_error() -> None:
-    fields = {"X_Global_Transaction_ID": "t-1", "Retry_After": "7"}
+    fields: dict[str, Any] = {"X_Global_Transaction_ID": "t-1", "Retry_After": "7"}
     error = api_error(404, {**VENDOR, "error": "no_data", "message": "z" * 1_200}, **fields)
     assert {name: getattr(error, name) for name in WHOLE} == WHOLE
     assert error.headers["Retry-After"] == "7"

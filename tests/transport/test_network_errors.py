@@ -399,7 +399,7 @@ def test_what_a_proxy_did_is_said_whole(error: Exception, message: str) -> None:
 
 
 def test_a_proxy_without_a_user_name_is_told_how_to_give_one() -> None:
-    proxy = Proxy("http", "p.test", 3128, None, None, source="HTTPS_PROXY")
+    proxy = Proxy("http", "p.test", 3128, None, "", source="HTTPS_PROXY")
     assert str(to_network_error(httpx.ProxyError("407 Who"), URL, proxy=proxy)) == (
         f"{MASKED}the proxy http://p.test:3128 (from HTTPS_PROXY) requires a user name and a password (407 Who): give "
         "them in its URL, as in 'http://user:password@p.test:3128'"
