@@ -25,10 +25,10 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from stellantis_hal.credentials.stores.file_format import TokenLines
+from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
-from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.file_lock import release, try_acquire
 from stellantis_hal.storage.threads import run_to_end
@@ -39,8 +39,8 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("stellantis_hal")
 
-_LOCK_POLL_INTERVAL = 0.05
-"""Seconds between two attempts to take a lock that is held elsewhere."""
+_RETRY_PAUSE = 0.01
+"""Seconds between two attempts to take or replace a file that is held elsewhere."""
 _WRITE_LOCK_TIMEOUT = 10.0
 """Seconds to wait for other processes that replace the file; each of them needs milliseconds."""
 
@@ -143,7 +143,6 @@ class FileTokenStore:
             TokenStoreError: the lock was not available in time, or the folder cannot be written.
         """
         path = self._sibling(hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16] + ".lock")
-        deadline = anyio.current_time() + self._lock_timeout
         held: list[int] = []  # filled by the thread, because a cancelled call returns nothing
 
         def acquire() -> bool:
@@ -151,20 +150,18 @@ class FileTokenStore:
             held.extend(() if descriptor is None else (descriptor,))
             return descriptor is not None
 
-        try:
-            while not await run_to_end(partial(self._with_store_errors, acquire, key)):
-                if anyio.current_time() >= deadline:
-                    raise TokenStoreError(
-                        f"the lock of account {mask_repr(key)} in {self._path} was not available within "
-                        f"{self._lock_timeout:g} s: another process holds it",
-                        key=key,
-                    )
-                await anyio.sleep(_LOCK_POLL_INTERVAL)
+        def give_back() -> None:
+            for descriptor in held:
+                release(path, descriptor)
+
+        async with hold_polled_lock(
+            partial(run_to_end, partial(self._with_store_errors, acquire, key)),
+            partial(run_to_end, partial(self._with_store_errors, give_back, key)),
+            key=key,
+            path=self._path,
+            timeout=self._lock_timeout,
+        ):
             yield
-        finally:
-            if held:
-                with anyio.CancelScope(shield=True):  # removing a file
-                    await run_to_end(partial(self._with_store_errors, partial(release, path, held[0]), key))
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"
@@ -265,7 +262,7 @@ class FileTokenStore:
         while (held := try_acquire(lock)) is None:
             if time.monotonic() >= deadline:
                 raise TokenStoreError(f"other processes kept replacing {self._path} for {timeout:g} s")
-            time.sleep(_LOCK_POLL_INTERVAL / 5)
+            time.sleep(_RETRY_PAUSE)
         try:
             tokens = self._read().changed(changes)
             self._cached = (self._replace(tokens.content()), tokens)
@@ -306,7 +303,7 @@ class FileTokenStore:
             except PermissionError:
                 if _HAS_OWNERS or time.monotonic() >= deadline:
                     raise
-                time.sleep(_LOCK_POLL_INTERVAL / 5)
+                time.sleep(_RETRY_PAUSE)
             else:
                 return
 

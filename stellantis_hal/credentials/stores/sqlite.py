@@ -15,14 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import anyio
-
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
+from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
-from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
@@ -34,7 +32,6 @@ __all__ = ["SQLiteTokenStore"]
 T = TypeVar("T")
 
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS tokens (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",)
-_LOCK_POLL_INTERVAL = 0.05
 
 
 class SQLiteTokenStore:
@@ -123,21 +120,15 @@ class SQLiteTokenStore:
         """
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         async with self._locks.hold(key):
-            deadline = anyio.current_time() + self._lock_timeout
             lock = FileLock(self._path.with_name(f".{self._path.name}.{digest}.lock"))
-            try:
-                while not await self._with_errors(key, partial(run_to_end, lock.acquire)):
-                    if anyio.current_time() >= deadline:
-                        raise TokenStoreError(
-                            f"the lock of account {mask_repr(key)} in {self._path} was not available within "
-                            f"{self._lock_timeout:g} s: another process holds it",
-                            key=key,
-                        )
-                    await anyio.sleep(_LOCK_POLL_INTERVAL)
+            async with hold_polled_lock(
+                partial(self._with_errors, key, partial(run_to_end, lock.acquire)),
+                partial(self._with_errors, key, partial(run_to_end, lock.release)),
+                key=key,
+                path=self._path,
+                timeout=self._lock_timeout,
+            ):
                 yield
-            finally:
-                with anyio.CancelScope(shield=True):  # removing a file
-                    await self._with_errors(key, partial(run_to_end, lock.release))
 
     async def aclose(self) -> None:
         """Close the file and end its thread; the next call opens it again."""
