@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
 from stellantis_hal.transport.backends.borrowed import session_transport
 from stellantis_hal.transport.backends.host_session import HostSession, is_host_session
+from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body
 
 __all__ = ["Recorder"]
 
@@ -47,7 +49,8 @@ class Recorder:
     Args:
         hosts: names of hosts that stay readable, besides the vendor's: those of another API.
         words: segments of paths, and values of texts, that stay readable, besides the vendor's.
-        max_body: bytes of a body that are kept; a longer one reaches the client whole, and is left out.
+        max_body: bytes of a body that are kept, as sent and decompressed; a longer one reaches the client whole, and is
+            left out.
         clock: the wall clock, aware.
     """
 
@@ -167,15 +170,20 @@ class Recorder:
             "status": response.status_code,
             "headers": self._anonymizer.headers(fields, "$response.headers"),
         }
+        why = ""
         try:
-            content = None if body is None else httpx.Response(200, headers=response.headers, content=body).content
+            if body is None:
+                raise BodyTooLarge
+            coding = response.headers.get("content-encoding", "")
+            content = decode_body(body, coding, limit=self._max_body) if body else b""
             if content:
                 recorded["json"] = self._anonymizer.body(json.loads(content))
-        except (ValueError, ArithmeticError, RecursionError, httpx.DecodingError):
-            content = None
-        if content is None:
+        except BodyTooLarge:
+            why = f"not read to its end, or longer than {self._max_body} bytes"
+        except (ValueError, ArithmeticError, RecursionError, EOFError, UnknownCoding, zlib.error):
+            why = "not JSON"
+        if why:
             self._anonymizer.count("body", "$response")
-            why = "not JSON" if body is not None else f"not read to its end, or longer than {self._max_body} bytes"
             recorded["left_out"] = why
         exchange["response"] = recorded
         del exchange["failure"]

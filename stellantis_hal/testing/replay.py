@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Hashable
 from datetime import datetime
@@ -12,7 +13,7 @@ from urllib.parse import unquote, unquote_plus
 
 import httpx
 
-from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.redaction import mask_url, one_line
 from stellantis_hal.hal.uri import split
 from stellantis_hal.testing.private_kinds import is_secret_parameter
 
@@ -21,6 +22,9 @@ __all__ = ["FORMAT", "VERSION", "ReplayTransport", "UnrecordedRequestError"]
 FORMAT = "stellantis_hal recording"
 VERSION = 1
 _NEAREST = 3
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_VALUE = re.compile(r"[^\x00\r\n]*")
+_OF_THE_CONNECTION = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # bodies as sent
 _FAILURES = {
     kind.__name__: kind
     for kind in (
@@ -107,7 +111,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             for key, exchanges in self._responses.items()
             for exchange in exchanges[self._asked[key] :]
         ]
-        return tuple(f"{request['method']} {request['url']}" for request in left)
+        return tuple(one_line(f"{request['method']} {request['url']}") for request in left)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the next recorded response to a request.
@@ -135,11 +139,16 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             raise kind(f"recorded: {exchange['failure']}", request=request)
         recorded = exchange["response"]
         content = json.dumps(recorded["json"]).encode() if "json" in recorded else b""
-        headers = [(name, value) for name, value in recorded["headers"]]
+        headers = [
+            (name.encode("ascii"), value.encode("latin-1"))
+            for name, value in recorded["headers"]
+            if name.lower() not in _OF_THE_CONNECTION
+        ]
         return httpx.Response(recorded["status"], headers=headers, content=content, request=request)
 
     def _unrecorded(self, method: str, url: str) -> UnrecordedRequestError:
-        recorded = {f"{each['request']['method']} {each['request']['url']}": None for each in self._exchanges}
+        requests = (each["request"] for each in self._exchanges)
+        recorded = dict.fromkeys(one_line(f"{recorded['method']} {recorded['url']}") for recorded in requests)
         wanted = f"{method} {url}"
         ranked = sorted(recorded, key=lambda line: SequenceMatcher(None, line, wanted).ratio(), reverse=True)
         nearest = tuple(ranked[:_NEAREST])
@@ -169,13 +178,24 @@ def _check_exchanges(exchanges: Any) -> list[dict[str, Any]]:
             else:
                 response = exchange["response"]
                 headers = [(name, value) for name, value in response["headers"]]
-                is_whole = is_whole and all(isinstance(part, str) for pair in headers for part in pair)
+                is_whole = is_whole and all(_is_field(name, value) for name, value in headers)
                 is_whole = is_whole and type(response["status"]) is int and 100 <= response["status"] <= 599
         except (KeyError, TypeError, ValueError, AttributeError):
             is_whole = False
         if not is_whole:
             raise ValueError(f"the recording is damaged at its exchange {number}: record it again")
     return exchanges
+
+
+def _is_field(name: str, value: str) -> bool:
+    """Return whether both can be sent as a header field.
+
+    Raises:
+        TypeError: they are no texts.
+        ValueError: the value has characters beyond Latin-1.
+    """
+    value.encode("latin-1")
+    return _FIELD_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
 
 
 def _key(method: str, url: str) -> Hashable:

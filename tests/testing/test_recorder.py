@@ -216,6 +216,49 @@ async def test_bodies_that_are_left_out_are_told(tmp_path: Path, answer: httpx.R
         assert (await client.get(URL)).content == b""
 
 
+async def test_a_body_that_expands_is_left_out(tmp_path: Path) -> None:
+    body = gzip.compress(b"0" * 10_000_000)
+    assert len(body) < 10_000
+    answer = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(body))
+    text = await record(lambda _: answer, tmp_path / "a.json", max_body=10_000)
+    assert "not read to its end, or longer than 10000 bytes" in text
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"), [("br", b"{}"), ("gzip", b"{}"), ("gzip", gzip.compress(b"{}")[:-4]), ("deflate", b"\x00")]
+)
+async def test_a_body_that_cannot_be_decompressed_is_left_out(tmp_path: Path, coding: str, body: bytes) -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": coding}, stream=httpx.ByteStream(body))
+
+    recorder = Recorder()
+    response = await recorder.transport(httpx.MockTransport(answer)).handle_async_request(httpx.Request("GET", URL))
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    assert b"".join([piece async for piece in response.stream]) == body
+    recorder.save(tmp_path / "a.json")
+    assert json.loads(read(tmp_path / "a.json"))["exchanges"][0]["response"]["left_out"] == "not JSON"
+
+
+async def test_fields_of_the_connection_are_not_replayed() -> None:
+    headers = [["Content-Encoding", "gzip"], ["Content-Length", "5"], ["transfer-encoding", "chunked"], ["a", "\xe9"]]
+    exchange = RECORDED | {"response": {"status": 200, "headers": headers, "json": {"a": 1}}}
+    document = {"format": "stellantis_hal recording", "version": 1, "exchanges": [exchange]}
+    async with httpx.AsyncClient(transport=ReplayTransport(json.dumps(document).encode())) as client:
+        response = await client.get(URL)
+    assert (response.json(), response.headers.raw[0]) == ({"a": 1}, (b"a", b"\xe9"))
+    assert "content-encoding" not in response.headers
+
+
+async def test_nearest_requests_are_shown_in_one_plain_line() -> None:
+    request = {"method": "GET", "url": f"{URL}\x1b[2J\n\ud800"}
+    document = {"format": "stellantis_hal recording", "version": 1, "exchanges": [RECORDED | {"request": request}]}
+    replay = ReplayTransport(json.dumps(document).encode())
+    with pytest.raises(UnrecordedRequestError) as caught:
+        await replay.handle_async_request(httpx.Request("GET", URL))
+    assert str(caught.value).isprintable()
+    assert all(line.isprintable() for line in (*caught.value.nearest, *replay.unused))
+
+
 async def test_a_body_that_is_not_read_to_its_end_is_told(tmp_path: Path) -> None:
     class Endless(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -317,6 +360,17 @@ RECORDED = {
         {"response": {"status": 200}},
         {"response": {"status": 99, "headers": []}},
         {"response": {"status": 200, "headers": [["a", 7]]}},
+        *[
+            {"response": {"status": 200, "headers": [field]}}
+            for field in (
+                ["a", "b\r\nc: d"],
+                ["a\n", "b"],
+                ["", ""],
+                ["na\xefve", "x"],
+                ["a", "\ud800"],
+                ["a", "\u4e2d"],
+            )
+        ],
         {"failure": 7},
     ],
 )
