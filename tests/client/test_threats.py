@@ -80,7 +80,7 @@ from stellantis_hal.navigation.context import HalDeprecationWarning
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.pagination.cursor import PageToken
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, server

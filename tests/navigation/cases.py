@@ -33,10 +33,12 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.link_selection import LinkQuery
-from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, VisitedPages
 from stellantis_hal.navigation.pagination.item_selection import ItemSelection
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import page_url, total_of
+from stellantis_hal.navigation.pagination.recent_ids import RecentIds
+from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import read_outcome

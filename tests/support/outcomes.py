@@ -22,7 +22,7 @@ import anyio
 import attrs
 
 from stellantis_hal.navigation.fetch_protocol import Request
-from stellantis_hal.navigation.pagination.cursor import PageToken
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
 

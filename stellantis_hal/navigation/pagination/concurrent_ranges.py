@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import ApiError, IncompleteCollectionError, PaginationLoopError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
-from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
@@ -25,6 +24,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     total_notice,
     total_of,
 )
+from stellantis_hal.navigation.pagination.recent_ids import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import VisitedPages
+from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource

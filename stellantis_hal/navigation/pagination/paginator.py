@@ -11,9 +11,9 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
-from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemSelection, ItemSource
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
 from stellantis_hal.navigation.pagination.stages import Stage

@@ -12,10 +12,10 @@ from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
@@ -26,6 +26,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     total_of,
 )
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
+from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource

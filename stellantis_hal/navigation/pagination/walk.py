@@ -15,11 +15,12 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning, warn_caller
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.pagination.concurrent_ranges import concurrent
-from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
+from stellantis_hal.navigation.pagination.recent_ids import RecentIds
 from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 from stellantis_hal.navigation.pagination.stages import Stage, StageChain

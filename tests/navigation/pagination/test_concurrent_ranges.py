@@ -14,8 +14,8 @@ from stellantis_hal.errors import (
     ServerError,
 )
 from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
-from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.recent_ids import MAX_RECENT_IDS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 

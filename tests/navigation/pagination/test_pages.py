@@ -20,8 +20,9 @@ from stellantis_hal.errors import (
     TemplateError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request
-from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, PageToken
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
+from stellantis_hal.navigation.pagination.recent_ids import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.reverse import MAX_COLLECTED_ITEMS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site

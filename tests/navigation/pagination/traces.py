@@ -14,7 +14,7 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.pagination.cursor import PageToken
+from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import LINKS, Shape, is_absent
