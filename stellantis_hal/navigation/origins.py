@@ -106,9 +106,8 @@ class Origins:
         """
         if not self.trusts(url):
             if (unsafe := _UNSAFE.search(url)) is not None:
-                found = _NAMES.get(
-                    unsafe[0], "a character that is not ASCII" if unsafe[0] > "~" else "a control character"
-                )
+                kind = "a control character" if unsafe[0].isascii() else "a character that is not ASCII"
+                found = _NAMES.get(unsafe[0], kind)
                 raise UntrustedOriginError(
                     f"nothing was sent to {mask_url(url)}: it has {found} at index {unsafe.start()}, which no URL may "
                     "have, because programs disagree about where it leads; it must be percent-encoded, as "

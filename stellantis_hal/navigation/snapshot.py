@@ -369,7 +369,7 @@ def _outcome(value: Any) -> WriteOutcome | None:
     if value is None:
         return None
     identity, has_validators, condition, posted_to = value
-    texts = (identity or "", condition or "", *posted_to)
+    texts = (*(text for text in (identity, condition) if text is not None), *posted_to)
     if not isinstance(has_validators, bool) or not all(isinstance(text, str) for text in texts):
         raise TypeError("the outcome of a write is a text, a bool, a text and texts")
     return WriteOutcome(identity, has_validators, condition, tuple(posted_to))

@@ -482,6 +482,15 @@ for _label, _value in {
         "fetched_at": "2024-06-01T00:00:00Z",
         "outcome": (1, False, None, []),
     },
+    "an outcome with a zero": {
+        "body": None,
+        "headers": {},
+        "url": HOME,
+        "status": 200,
+        "kind": "null",
+        "fetched_at": "2024-06-01T00:00:00Z",
+        "outcome": (0, False, None, []),
+    },
     "an outcome with a word": {
         "body": None,
         "headers": {},

@@ -5,9 +5,10 @@ import threading
 import warnings
 from typing import Any
 
+import anyio
 import pytest
 
-from stellantis_hal.navigation.call_site_warnings import CallSite, call_site, warn_at, warn_caller
+from stellantis_hal.navigation.call_site_warnings import CallSite, call_site, called_from, warn_at, warn_caller
 
 SITE = CallSite("program.py", 12, "program", {})
 
@@ -49,3 +50,22 @@ def test_a_stack_without_frames_has_a_site(monkeypatch: pytest.MonkeyPatch) -> N
     """An interpreter need not support frames."""
     monkeypatch.setattr("inspect.currentframe", lambda: None)
     assert call_site().filename == "sys"
+
+
+def test_a_site_has_the_registry_of_its_module() -> None:
+    """There the filter "default" remembers what was issued."""
+    site = call_site()
+    assert (site.filename, site.module) == (__file__, __name__)
+    assert site.registry is globals()["__warningregistry__"]
+
+
+@pytest.mark.anyio
+async def test_a_task_of_the_package_points_at_what_started_it() -> None:
+    namespace: dict[str, Any] = {"__name__": "stellantis_hal.made_up", "call_site": call_site, "sites": []}
+    exec("async def body():\n    sites.append(call_site())", namespace)
+    async with anyio.create_task_group() as tasks:
+        with called_from(SITE):
+            tasks.start_soon(namespace["body"])
+        tasks.start_soon(namespace["body"])
+    assert len(namespace["sites"]) == 2
+    assert sum(site is SITE for site in namespace["sites"]) == 1  # tasks start in any order

@@ -402,6 +402,29 @@ async def test_only_so_many_items_are_collected_forwards(more: int) -> None:
     with pytest.raises(IncompleteCollectionError, match="more than 10000 items before it; read it forwards") as caught:
         await items.collect()
     assert (caught.value.items, caught.value.pages, caught.value.total) == (0, 0, None)
+    assert caught.value.url == f"{HOME}/p1"
+
+
+@pytest.mark.parametrize("count", [3, 4])
+async def test_pages_without_items_end_at_a_bound(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stellantis_hal.navigation.pagination.sequential._MAX_EMPTY_PAGES", 3)
+    numbers = (1, *[None] * 3, 2, *[None] * count, 3)
+    pages = {
+        f"p{place}": _page(*([] if number is None else [number]), next=link(f"{HOME}/p{place + 1}"))
+        for place, number in enumerate(numbers, 1)
+    }
+    pages[f"p{len(numbers)}"] = _page(3)
+    items = _items(_site(**pages))
+    if count == 3:
+        assert ids(await items.collect()) == [1, 2, 3]
+        return
+    with pytest.raises(PaginationLoopError) as caught:
+        await items.collect()
+    assert str(caught.value) == (
+        "the collection at https://api.example/v4/p9 does not end: 3 pages in a row had no items, each with a link to "
+        "another page (returned: 2 items on 8 pages; no total stated)"
+    )
+    assert caught.value.url == f"{HOME}/p9"
 
 
 async def test_an_absent_collection_is_empty_in_reverse_too() -> None:

@@ -122,6 +122,8 @@ COLLECTIONS: Final[dict[str, Read]] = {
     "arrivals, no links": _changing([0, 1, 2], links=_NONE),
     "many arrivals": _changing([0, 0, 4, 0, 5]),
     "many arrivals, no links": _changing([0, 0, 4, 0, 5], links=_NONE),
+    "many arrivals, no links, short ranges": _changing([0, 0, 4, 0, 5], links=_NONE, max_range=3),
+    "more arrivals while they are read": _changing([0, 0, 4, 2, 2, 2], links=_NONE, max_range=2),
     "arrivals without an end": _changing([3] * 60, length=9),
     "removals": _changing([0, -1, 0, -2]),
     "removals, no links": _changing([0, -1, 0, -2], links=_NONE),
