@@ -83,6 +83,34 @@ def test_what_is_no_url_of_a_proxy_is_refused(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+EXAMPLE = "'http://user:password@proxy.example:3128'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ftp://h:1", f"PROXY must be an http, https, socks5 or socks5h URL, as in {EXAMPLE}"),
+        ("http://h:0", f"PROXY must be the URL of a proxy with a host and a port, as in {EXAMPLE}"),
+        ("http://", f"PROXY must be the URL of a proxy with a host and a port, as in {EXAMPLE}"),
+        ("socks5://u:@h:1", "PROXY must have a user name and a password of 1 to 255 bytes each for SOCKS, or none"),
+        (
+            f"socks5://{'u' * 256}:p@h:1",
+            "PROXY must have a user name and a password of 1 to 255 bytes each for SOCKS, or none",
+        ),
+        (f"socks5h://{'u' * 255}:{'p' * 255}@h:1", None),
+        ("socks5h://u:p@h:1", None),
+        ("http://u:@h:1", None),
+    ],
+)
+def test_what_is_wrong_with_the_url_of_a_proxy_is_said(text: str, message: str | None) -> None:
+    if message is None:
+        assert parse_proxy(text, "PROXY").source == "PROXY"
+        return
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        parse_proxy(text, "PROXY")
+    assert str(caught.value) == message
+
+
 @pytest.mark.unmeasured
 @given(user=st.text(min_size=1), password=st.text(), host=NAME, port=PORT)
 def test_credentials_round_trip_and_are_masked(user: str, password: str, host: str, port: int) -> None:
@@ -315,9 +343,13 @@ def test_an_option_turns_the_environment_off(off: Any) -> None:
 
 @pytest.mark.parametrize("value", [True, 3128, b"http://secret:1", httpx.Proxy("http://secret:1")])
 def test_an_option_of_another_type_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="proxy must be str") as caught:
+    with pytest.raises(TypeError) as caught:
         ProxySettings.of(value, {})
-    assert "secret" not in str(caught.value)
+    assert str(caught.value) == (
+        f"proxy must be str, None or False, not True: {EXAMPLE}, or None for the environment's"
+        if value is True
+        else f"proxy must be str or None, not {type(value).__name__}: {EXAMPLE}, or False for none"
+    )
 
 
 @pytest.mark.parametrize(
@@ -339,7 +371,9 @@ def test_socks_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         return None
 
     monkeypatch.setattr(proxies, "find_spec", find_none)
-    words = r"socks5://\*\*\*@p:1 \(from {}\) needs the extra `socks`: pip install 'stellantis-hal\[socks\]'"
+    words = (
+        r"^the proxy socks5://\*\*\*@p:1 \(from {}\) needs the extra `socks`: pip install 'stellantis-hal\[socks\]'$"
+    )
     with pytest.raises(ConfigurationError, match=words.format("proxy=")):
         ProxySettings.of("socks5://u:secret@p:1", {})
     settings = ProxySettings.of(None, {"ALL_PROXY": "socks5://u:secret@p:1", "NO_PROXY": "b.test"})

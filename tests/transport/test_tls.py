@@ -8,6 +8,7 @@ import certifi
 import pytest
 
 from stellantis_hal import Application, StellantisClient, Tls
+from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.transport.tls import with_certificate
 
 FILES = ("client.pem", "client.key")
@@ -21,28 +22,66 @@ def test_a_given_context_is_used_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"certificate": FILES}, r"certificate= has no effect beside context=.* context\.load_cert_chain"),
-        ({"authorities": "ca.pem"}, r"authorities= has no effect beside context=.* context\.load_verify_locations"),
-    ],
+    ("options", "method"),
+    [({"certificate": FILES}, "load_cert_chain(…)"), ({"authorities": "ca.pem"}, "load_verify_locations(…)")],
 )
-def test_nothing_stands_beside_a_context(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_nothing_stands_beside_a_context(options: dict[str, Any], method: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         Tls(context=ssl.create_default_context(), **options)
+    assert str(caught.value) == (
+        f"{next(iter(options))}= has no effect beside context=, which is used unchanged: leave it out, and call "
+        f"context.{method}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        (
+            Tls(certificate=("missing.pem", "missing.key")),
+            (
+                "the client certificate cannot be used (No such file or directory): check both paths, that key and "
+                "certificate belong together, and the key's password"
+            ),
+        ),
+        (
+            Tls(certificate=("miss\0ing.pem", "missing.key")),
+            (
+                "the client certificate cannot be used (ValueError): check both paths, that key and certificate belong "
+                "together, and the key's password"
+            ),
+        ),
+        (
+            Tls(authorities="missing.pem"),
+            "the CA bundle cannot be used (No such file or directory): it must be a file of PEM certificates",
+        ),
+    ],
+    ids=["certificate", "path", "authorities"],
+)
+def test_files_that_cannot_be_used_are_said_without_their_paths(tls: Tls, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        tls.make_context()
+    assert str(caught.value) == message
 
 
 def test_a_context_for_servers_is_refused() -> None:
-    with pytest.raises(ValueError, match="context is one for servers"):
+    with pytest.raises(
+        ValueError, match=r"^context is one for servers: pass ssl\.create_default_context\(\), for clients$"
+    ):
         Tls(context=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
 
 
 def test_other_values_are_no_context() -> None:
     value: Any = "cert.pem"
-    with pytest.raises(TypeError, match="context must be SSLContext or None, not str"):
+    with pytest.raises(
+        TypeError, match=r"^context must be SSLContext or None, not str: ssl\.create_default_context\(\)$"
+    ):
         Tls(context=value)
     certificate: Any = ssl.create_default_context()
-    with pytest.raises(TypeError, match="a context is passed as context="):
+    with pytest.raises(
+        TypeError,
+        match=r"^certificate must be the paths of a certificate and its key: a context is passed as context=$",
+    ):
         Tls(certificate=certificate)
 
 
@@ -64,8 +103,13 @@ def test_two_client_certificates_are_refused(certificate: str, tmp_path: Path) -
     if certificate == "context":
         others.append(Tls(authorities=tmp_path))
     for tls in others:
-        with pytest.raises(ValueError, match="both say which client certificate is sent"):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
             StellantisClient(application, tls=tls)
+        assert str(caught.value) == (
+            "tls= and the application's certificate= both say which client certificate is sent: pass its files in one "
+            "of them, or one ssl.SSLContext with the certificate and the authorities loaded, as "
+            "Application(…, certificate=context)"
+        )
 
 
 @pytest.fixture
