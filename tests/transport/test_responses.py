@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import httpx
@@ -10,14 +11,17 @@ import pytest
 from stellantis_hal.errors import (
     ApiError,
     BodyTooLargeError,
+    ClosedClientError,
     ConfigurationError,
     NetworkError,
     NotFoundError,
     StellantisError,
+    TooManyRedirectsError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request, Response
+from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
-from tests.transport.doubles import API, OK, WatchedBody, call, get, response_with, session, wall
+from tests.transport.doubles import API, OK, WatchedBody, call, get, redirect_to, response_with, session, wall
 
 pytestmark = pytest.mark.anyio
 
@@ -169,3 +173,68 @@ async def test_a_synchronous_stream_raises_type_error() -> None:
 
     with pytest.raises(TypeError, match="asynchronous"):
         await call(lambda request: httpx.Response(200, stream=Synchronous()))
+
+
+async def hang(request: httpx.Request) -> httpx.Response:
+    await anyio.sleep(1_000)
+    raise AssertionError
+
+
+def coded(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, headers={"Content-Encoding": "BR, gzip"}, stream=httpx.ByteStream(b"?"))
+
+
+@pytest.mark.parametrize(
+    ("act", "options", "message", "sent", "is_transient"),
+    [
+        (hang, {"timeouts": Timeouts(total=2.5)}, "no complete response within 2.5 s", True, True),
+        (
+            httpx.Response(200, content=b"x" * 11),
+            {"max_body": 10},
+            "the body is larger than the 10 bytes allowed; raise max_body if that much is expected",
+            True,
+            False,
+        ),
+        (coded, {}, "the body has the content coding 'br, gzip', which was not asked for", True, False),
+    ],
+    ids=["late", "large", "coded"],
+)
+async def test_what_is_wrong_with_a_response_is_said_whole(
+    act: Any, options: dict[str, Any], message: str, *, sent: bool, is_transient: bool
+) -> None:
+    with pytest.raises(NetworkError) as caught:
+        await call(act, path="/user?x=1", retry=RetryPolicy(attempts=1), **options)
+    assert str(caught.value) == f"{API}/user?x=***: {message}"
+    assert (caught.value.url, caught.value.sent) == (f"{API}/user?x=1", sent)
+    assert caught.value.is_transient is is_transient
+
+
+async def test_connections_that_are_all_in_use_are_counted() -> None:
+    opened, _ = session(hang, hang, hang, connections=2, timeouts=Timeouts(pool=0.5))
+    async with opened, anyio.create_task_group() as group:
+        pipeline = opened.pipeline(retry=RetryPolicy(attempts=1))
+        for _ in range(2):
+            group.start_soon(get, pipeline)
+        await anyio.sleep(0.1)
+        with pytest.raises(NetworkError) as caught:
+            await get(pipeline, "/user?x=1")
+        group.cancel_scope.cancel()
+    assert str(caught.value) == f"{API}/user?x=***: no connection became free within 0.5 s; all 2 are in use"
+    assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (f"{API}/user?x=1", False, True)
+
+
+async def test_a_client_that_was_closed_says_so() -> None:
+    opened, _ = session(OK)
+    await opened.aclose()
+    with pytest.raises(ClosedClientError) as caught:
+        await get(opened.pipeline())
+    assert str(caught.value) == (
+        "nothing was sent: this client was closed, as at the end of its `async with`; make a new one"
+    )
+
+
+async def test_the_next_of_too_many_redirects_is_named() -> None:
+    with pytest.raises(TooManyRedirectsError) as caught:
+        await call(redirect_to("/1"), redirect_to("/2?x=1#part"), redirect_to("/3"), max_redirects=1)
+    assert str(caught.value) == (f"GET {API}/user: more than 1 redirects, the next one to {API}/2?x=***")
+    assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (f"{API}/2?x=1", True, False)
