@@ -14,6 +14,8 @@ import trustme
 
 from stellantis_hal import Application, HalClient, StellantisClient, Tls
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
+from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
+from stellantis_hal.transport.backends.borrowed import make_borrowed_backend, session_transport
 from stellantis_hal.transport.backends.host_session import connections_of
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
@@ -244,3 +246,61 @@ def test_an_aiohttp_session_of_another_loop_is_refused() -> None:
     finally:
         loop.run_until_complete(session.close())
         loop.close()
+
+
+SECONDS = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0, "total": 9.0}
+
+
+@pytest.fixture
+def bounds(monkeypatch: pytest.MonkeyPatch) -> list[aiohttp.ClientTimeout]:
+    """Return the bounds of each request that aiohttp is asked to send; none is sent."""
+    found: list[aiohttp.ClientTimeout] = []
+
+    async def refuse(self: aiohttp.ClientSession, method: str, url: Any, **options: Any) -> None:
+        found.append(options.get("timeout", self.timeout))
+        raise aiohttp.ClientConnectionError
+
+    monkeypatch.setattr(aiohttp.ClientSession, "request", refuse)
+    return found
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("is_borrowed", [True, False])
+async def test_a_download_has_no_bound_of_the_whole(*, is_borrowed: bool, bounds: list[aiohttp.ClientTimeout]) -> None:
+    """A connector that others use too may be full for a while; one of the library's own is never full."""
+    async with aiohttp.ClientSession() as session:
+        backend = (
+            make_borrowed_backend(session, timeouts=SECONDS)
+            if is_borrowed
+            else AiohttpBackend(ssl.create_default_context(), timeouts=SECONDS)
+        )
+        for is_download in (True, False):
+            with pytest.raises(httpx.HTTPError):
+                await backend.open("GET", "http://api.test/", {}, None, is_download=is_download)
+        await backend.aclose()
+    connect = 5.0 if is_borrowed else 1.0
+    assert [(each.total, each.connect, each.sock_read) for each in bounds] == [
+        (None, connect, 2.0),
+        (9.0, connect, 2.0),
+    ]
+
+
+@ON_ASYNCIO
+async def test_a_session_as_a_transport_has_the_bounds_of_each_request(bounds: list[aiohttp.ClientTimeout]) -> None:
+    """A bound that the request does not state is a minute."""
+    stated = {"connect": 1.0, "read": 2.0, "write": None, "pool": None}
+    async with aiohttp.ClientSession() as session:
+        transport = session_transport(session)
+        for extensions in ({"timeout": stated}, {}):
+            with pytest.raises(httpx.HTTPError):
+                await transport.handle_async_request(httpx.Request("GET", "http://api.test/", extensions=extensions))
+    assert [(each.connect, each.sock_read) for each in bounds] == [(61.0, 2.0), (120.0, 60.0)]
+
+
+@ON_ASYNCIO
+async def test_a_session_as_a_transport_sends_what_it_is_given() -> None:
+    async with serving(reply(b"[1]", X_Odd="é")) as server, aiohttp.ClientSession() as session:
+        async with httpx.AsyncClient(transport=session_transport(session)) as client:
+            response = await client.post(f"{server.url}/a?b=%2f", content=b"body", headers={"X-One": "1"})
+        assert (response.status_code, response.content, response.headers["x-odd"]) == (200, b"[1]", "é")
+        assert not session.closed
