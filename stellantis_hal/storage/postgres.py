@@ -120,6 +120,14 @@ class PostgresConnection:
             )
         return await self._to_end(lambda deadline: self._run(function, deadline))
 
+    async def check(self) -> None:
+        """Connect, so that a wrong address or password is noticed at the start.
+
+        Raises:
+            StorageError: the server cannot be reached, or refuses the connection.
+        """
+        await self.run(_ask_nothing)
+
     async def aclose(self) -> None:
         """Close the connection; the next call makes another one."""
         await self._to_end(lambda _: self._close())
@@ -281,6 +289,11 @@ def _psycopg() -> Any:
     except ImportError as error:
         raise ConfigurationError(f"PostgreSQL {_MISSING} ({error})") from error
     return psycopg
+
+
+def _ask_nothing(connection: Connection[Any]) -> None:
+    """Run a statement that reads no table."""
+    connection.execute("SELECT 1")
 
 
 def _reason(error: Exception) -> str:

@@ -468,11 +468,12 @@ async def test_a_view_ends_with_its_turn(tmp_path: Path) -> None:
 
 @pytest.mark.wall_clock
 async def test_a_lease_that_cannot_be_entered_leaves_the_store_free(tmp_path: Path) -> None:
-    async with SQLiteCheckpoints(tmp_path / "missing" / "fleet.db") as store:
-        with pytest.raises(LeaseStoreError):
-            async with store.lease("fleet"):
-                pass
-        assert store.share() == 1.0
+    store = SQLiteCheckpoints(tmp_path / "missing" / "fleet.db")  # not entered, which raises too
+    with pytest.raises(LeaseStoreError):
+        async with store.lease("fleet"):
+            pass
+    assert store.share() == 1.0
+    await store.aclose()
 
 
 @pytest.mark.wall_clock

@@ -133,6 +133,15 @@ class PostgresTokenStore:
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            TokenStoreError: the server cannot be reached, or refuses the connection.
+        """
+        try:
+            await self._connection.check()
+        except StorageError as error:
+            raise TokenStoreError(f"the tokens cannot be reached: {error}") from error
         return self
 
     async def __aexit__(

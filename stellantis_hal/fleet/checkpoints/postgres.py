@@ -119,6 +119,15 @@ class PostgresCheckpoints(SharedCheckpoints):
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            CheckpointError: the server cannot be reached, or refuses the connection.
+        """
+        try:
+            await self._connection.check()
+        except StorageError as error:
+            raise CheckpointError(f"the checkpoints cannot be reached: {error}") from error
         return self
 
     async def __aexit__(
