@@ -138,7 +138,8 @@ async def test_an_error_while_closing_does_not_hide_the_first(caplog: pytest.Log
         async with opened:
             with pytest.raises(NetworkError, match="cut"):
                 await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
-    assert "closing a response failed: CloseError" in caplog.text
+    closing = [record.getMessage() for record in caplog.records if "closing" in record.getMessage()]
+    assert closing == ["closing a response failed: CloseError"]
 
 
 class Unending(WatchedBody):
@@ -207,6 +208,14 @@ async def test_what_is_wrong_with_a_response_is_said_whole(
     assert str(caught.value) == f"{API}/user?x=***: {message}"
     assert (caught.value.url, caught.value.sent) == (f"{API}/user?x=1", sent)
     assert caught.value.is_transient is is_transient
+
+
+async def test_a_response_knows_how_long_it_took() -> None:
+    async def late(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(2.5)
+        return OK
+
+    assert (await call(late)).delay == pytest.approx(2.5, abs=0.1)
 
 
 async def test_connections_that_are_all_in_use_are_counted() -> None:

@@ -10,13 +10,18 @@ import httpx
 import pytest
 
 from stellantis_hal.errors import (
+    BudgetExhaustedError,
     ClosedClientError,
     ForbiddenError,
     WrongLoopError,
 )
+from stellantis_hal.navigation.cache.memory import MemoryCache
+from stellantis_hal.navigation.cache.partition import choose_partition
+from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.base_client import to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
+from stellantis_hal.transport.hooks import Hooks, RequestRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
@@ -26,7 +31,7 @@ from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.clocks import jumping
 from tests.support.transports import ScriptedTransport
-from tests.transport.doubles import API, OK, call, get, response_with, session, wall
+from tests.transport.doubles import API, OK, Badge, call, get, response_with, session, wall
 
 pytestmark = pytest.mark.anyio
 
@@ -252,3 +257,38 @@ async def test_a_limiter_of_another_thread_is_refused() -> None:
 )
 def test_a_number_bounds_the_silence_of_the_server(timeout: float | Timeouts | None, expected: Timeouts | None) -> None:
     assert to_timeouts(timeout) == expected
+
+
+@pytest.mark.parametrize("cache", [None, MemoryCache(1_000_000)], ids=["no cache", "cache"])
+async def test_a_session_fetches_with_the_options_given(cache: MemoryCache | None) -> None:
+    heard: list[RequestRecord] = []
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(OK, OK, hooks=Hooks(on_request=heard.append), cache=cache, limiter=limiter)
+    async with opened:
+        fetch = opened.fetch(credentials=Badge(), priority="background", max_wait=0.25, account="alice")
+        await fetch(Request(url=f"{API}/user"))
+        with pytest.raises(BudgetExhaustedError, match=r"0\.25 s are allowed"):
+            await fetch(Request(url=f"{API}/other"))
+    assert [(each.account, each.priority) for each in heard] == [("alice", "background")]
+    assert transport.requests[0].headers["authorization"] == "Bearer token-1"
+
+
+async def test_a_partition_without_a_cache_is_refused() -> None:
+    opened, _ = session(OK)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        opened.fetch(partition="alice")
+    assert str(caught.value) == "partition= names the account whose responses are cached: pass cache= too"
+
+
+async def test_responses_are_cached_by_account_and_removed_with_it() -> None:
+    fresh = httpx.Response(200, json={}, headers={"Cache-Control": "max-age=60"})
+    opened, transport = session(fresh, fresh, fresh, cache=MemoryCache(1_000_000))
+    async with opened:
+        for _ in range(2):
+            for partition in ("alice", "bob"):
+                await opened.fetch(partition=partition)(Request(url=f"{API}/user"))
+        assert len(transport.requests) == 2
+        await opened.clear_cache(choose_partition(None, "alice", must_last=False))
+        for partition in ("alice", "bob"):
+            await opened.fetch(partition=partition)(Request(url=f"{API}/user"))
+        assert len(transport.requests) == 3
