@@ -182,6 +182,7 @@ async def test_choices_of_a_select_are_sent() -> None:
         assert server.people["1"] == {"name": "Ann", "role": "guest"}
 
 
+@pytest.mark.unmeasured
 async def test_passwords_are_neither_shown_nor_copied() -> None:
     server = FormServer()
     async with browsing(server) as driven:
@@ -273,6 +274,7 @@ async def test_errors_are_shown_and_refresh_tries_again() -> None:
         assert '"a": 2' in driven.text("document")
 
 
+@pytest.mark.unmeasured
 async def test_secrets_and_control_characters_are_not_shown() -> None:
     body = {
         "_links": {"x": {"href": "/a?access_token=S3CRET", "title": "\x1b[31mred[bold]\u202e"}},

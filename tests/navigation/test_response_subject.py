@@ -245,6 +245,7 @@ def _place(url: str) -> list[str]:
 _STEPS = st.sampled_from(["post", "put", "patch", "delete", "fetch", "refresh", "follow_location"])
 
 
+@pytest.mark.unmeasured
 @given(st.lists(_replies(), min_size=1, max_size=6), st.lists(_STEPS, min_size=1, max_size=6))
 def test_no_write_reaches_a_url_that_was_not_meant(replies: list[dict[str, Any]], steps: list[str]) -> None:
     """The collection itself is meant once, by its caller; what follows is for what the answers name.

@@ -91,6 +91,7 @@ def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: i
     assert _run(backend, main) == _expected(graph)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(CHAINS)
 def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) -> None:
@@ -129,6 +130,7 @@ def _changing(length: int, changes: Sequence[int]) -> Collection:
     return collection
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 20), CHANGES)
 def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
@@ -149,6 +151,7 @@ def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, leng
     _run(backend, main)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(
     st.integers(0, 25), CHURN, st.tuples(st.integers(1, 5), st.integers(2, 6)), st.lists(st.integers(0, 3), max_size=4)

@@ -256,6 +256,7 @@ async def test_an_item_is_remembered_until_so_many_others_follow(others: int, ti
     assert (await _collect(_items(site, unique=True))).count("x") == times
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
 async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
     collection = Collection(list(range(600)))

@@ -250,6 +250,7 @@ ARRIVALS = st.lists(st.integers(0, 1), max_size=8)
 """How many items are added at the head before each response."""
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 30), st.integers(4, 6), ARRIVALS, st.booleans())
 def test_arrivals_displace_no_items_of_pages_without_links(
