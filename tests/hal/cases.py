@@ -2,6 +2,8 @@
 
 ``python -m tests.support.outcomes tests.hal.cases`` renews that file.
 """
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import datetime as dt
 import enum

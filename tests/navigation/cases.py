@@ -2,9 +2,11 @@
 
 ``python -m tests.support.outcomes tests.navigation.cases`` renews that file.
 """
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from enum import Enum
@@ -52,6 +54,7 @@ FILE: Final = Path(__file__).with_name("outcomes.txt")
 CASES: Final[dict[str, Case]] = {}
 
 _value: Any  # names of loops below
+_found: Any
 _fields: Any
 _options: Any
 _option: Any
@@ -1123,7 +1126,7 @@ class _Streaming(Site):
     @asynccontextmanager
     async def stream(
         self, request: Request, /, *, limit: int, credentials: bool = True
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AsyncGenerator[StreamedResponse]:
         response = await self(request)
         headers = Headers({**response.headers, "x-limit": str(limit), "x-credentials": str(credentials)})
         yield StreamedResponse(
@@ -1626,7 +1629,17 @@ for _label, _ranges in {
                     "u?indexRange=1234567890123456-",
                 )
             ],
-            [ranges.bounds_of(url) for url in ("u", "u?r=1-2", "u?indexRange=3-", "u?indexRange=4-5&indexRange=6-7")],
+            [
+                ranges.bounds_of(url)
+                for url in (
+                    "u",
+                    "u?r=1-2",
+                    "u?indexRange=3-",
+                    "u?indexRange=4-5&indexRange=6-7",
+                    "u?indexRange=4-5=6",
+                    "u?indexRange=4-5#?indexRange=6-7",
+                )
+            ],
         ),
         _ranges,
     )
@@ -1772,7 +1785,7 @@ async def _walked(found: Any, way: str, count: int, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def _itself(items: Any) -> AsyncIterator[Any]:
+async def _itself(items: Any) -> AsyncGenerator[Any]:
     yield items
 
 

@@ -53,8 +53,8 @@ def described(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{described(key)}: {described(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        parts = [f"{name}={described(one)}" for name, one in zip(value._fields, value, strict=True)]
+    if isinstance(value, tuple) and (names := getattr(value, "_fields", None)) is not None:
+        parts = [f"{name}={described(one)}" for name, one in zip(names, value, strict=True)]
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, list | tuple):
         brackets = "[]" if isinstance(value, list) else "()"

@@ -2,6 +2,8 @@
 
 ``python -m tests.support.outcomes tests.navigation.cache.cases`` renews that file.
 """
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import sqlite3
 import tempfile
@@ -317,7 +319,8 @@ def _stored(
 
 
 def _kept(content: bytes = b"one", **more: Any) -> StoredResponse:
-    found = _stored(content, **{"cache_control": "max-age=60", **more})
+    given: dict[str, Any] = {"cache_control": "max-age=60", **more}
+    found = _stored(content, **given)
     assert found is not None
     return found
 
@@ -519,8 +522,8 @@ class _Recording:
         self.versions[key] = found.version
         return found
 
-    async def save(self, key: str, kept: tuple[StoredResponse, ...], version: int) -> None:
-        await self._do("save", key, kept, version)
+    async def save(self, key: str, variants: tuple[StoredResponse, ...], version: int) -> None:
+        await self._do("save", key, variants, version)
 
     async def forget(self, key: str) -> None:
         await self._do("forget", key)
