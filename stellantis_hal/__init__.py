@@ -141,9 +141,9 @@ if TYPE_CHECKING:
         InboxError,
         InboxStatistics,
         IncomingEvent,
-        MemoryInbox,
         StoredEvent,
     )
+    from stellantis_hal.notifications.memory_inbox import MemoryInbox
     from stellantis_hal.notifications.parsing import parse_notification, parse_push
     from stellantis_hal.notifications.receiver import Receiver
     from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
@@ -874,7 +874,8 @@ _MODULES = {
     "navigation.resource": "HalResource",
     "navigation.writes": "RequestOptions WriteOptions",
     "notifications.events": "EventValue MonitorEvent Notification RemoteEvent UnreadableEvent",
-    "notifications.inbox": "EventVehicle Inbox InboxError InboxStatistics IncomingEvent MemoryInbox StoredEvent",
+    "notifications.inbox": "EventVehicle Inbox InboxError InboxStatistics IncomingEvent StoredEvent",
+    "notifications.memory_inbox": "MemoryInbox",
     "notifications.parsing": "parse_notification parse_push",
     "notifications.receiver": "Receiver",
     "notifications.sqlite_inbox": "SQLiteInbox",

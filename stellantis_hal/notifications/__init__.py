@@ -9,9 +9,9 @@ from stellantis_hal.notifications.inbox import (
     InboxError,
     InboxStatistics,
     IncomingEvent,
-    MemoryInbox,
     StoredEvent,
 )
+from stellantis_hal.notifications.memory_inbox import MemoryInbox
 from stellantis_hal.notifications.parsing import parse_notification, parse_push
 from stellantis_hal.notifications.receiver import Receiver
 from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
