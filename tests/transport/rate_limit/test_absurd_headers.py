@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import BudgetExhaustedError, RateLimitedError
+from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
+from stellantis_hal.transport.rate_limit.day_window import DayWindow
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE, StatedLimit
-from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import NetworkError
+from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.windows import BurstWindow
 from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import make_limiter, spend, started

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
+from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
+from stellantis_hal.transport.rate_limit.day_window import DayWindow
 
 DAY = 86_400
 SPANS = st.floats(min_value=0.0, max_value=0.2)
