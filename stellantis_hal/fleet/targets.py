@@ -13,8 +13,8 @@ from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.failure_state import FailureState
 from stellantis_hal.fleet.polled_accounts import PolledAccount, credentials_of
 from stellantis_hal.hal.json import rewrite
+from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.cross_checks import OdometerReading
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.credentials import RenewableCredentials

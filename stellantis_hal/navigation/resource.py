@@ -22,6 +22,7 @@ from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch_protocol import Request, Response, make_get
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
+from stellantis_hal.navigation.lazy_body import LazyBody, StatePathStep
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -46,15 +47,8 @@ from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, 
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.response_subject import header_url, identify, stated_self
-from stellantis_hal.navigation.snapshot import (
-    Dump,
-    LazyBody,
-    Snapshot,
-    StatePathStep,
-    WriteOutcome,
-    load,
-    picklable_dump,
-)
+from stellantis_hal.navigation.snapshot import Snapshot, WriteOutcome
+from stellantis_hal.navigation.snapshot_dump import Dump, load, picklable_dump
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
     WriteOptions,

@@ -14,9 +14,11 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.lazy_body import EmbeddedPathStep, StatePathStep, Step
 from stellantis_hal.navigation.link_selection import embedded_keys, self_url
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.snapshot import Dump, EmbeddedPathStep, Snapshot, StatePathStep, Step, dump
+from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.snapshot_dump import Dump, dump
 
 __all__ = ["ResourceView"]
 

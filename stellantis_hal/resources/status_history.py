@@ -6,11 +6,11 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.follow import Follow
+from stellantis_hal.navigation.lazy_body import LazyBody, Step
 from stellantis_hal.navigation.link_selection import embedded_keys
 from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody, Step
 from stellantis_hal.resources.collection_requests import is_absent
 
 __all__ = ["STATUS", "find_latest", "paginate_history"]

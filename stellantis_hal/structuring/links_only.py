@@ -10,8 +10,10 @@ import attrs
 
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
+from stellantis_hal.navigation.lazy_body import LazyBody, StatePathStep
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StatePathStep, picklable_dump
+from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.snapshot_dump import Dump, picklable_dump
 
 __all__ = ["LinksOnlyResource", "without_document"]
 

@@ -17,8 +17,9 @@ from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody, Snapshot
+from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.simulator import Fault, Faults, FaultWindow, Response, ScriptedFault, ServerFault
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, updates_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.snapshot import EmbeddedPathStep, LazyBody
+from stellantis_hal.navigation.lazy_body import EmbeddedPathStep, LazyBody
 
 ITEMS = [{"number": number, "text": "x" * 200} for number in range(20)]
 
@@ -38,7 +38,7 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(content))
         return compress(content, level)
 
-    monkeypatch.setattr("stellantis_hal.navigation.snapshot.zlib.compress", note)
+    monkeypatch.setattr("stellantis_hal.navigation.lazy_body.zlib.compress", note)
     return sizes
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.lazy_body import EmbeddedPathStep
 from stellantis_hal.navigation.media_types import accept
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import EmbeddedPathStep
 from tests.navigation.site import HOME, Site
 from tests.support.responses import NOON, link, links, make_response
 

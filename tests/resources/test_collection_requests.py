@@ -16,9 +16,9 @@ import pytest
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.link_header import parse_link_header
+from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
