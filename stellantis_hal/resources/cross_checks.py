@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from stellantis_hal.structuring.problems import AHEAD, Disagreement, Problem, json_type
+from stellantis_hal.structuring.future_limit import AHEAD
+from stellantis_hal.structuring.problems import Disagreement, Problem, json_type
 from stellantis_hal.structuring.units import convert_unit
 
 if TYPE_CHECKING:

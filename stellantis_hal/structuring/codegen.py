@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from stellantis_hal.structuring.extra import NO_EXTRA
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, is_unread
 from stellantis_hal.structuring.problems import (
-    NO_EXTRA,
     ProblemList,
     nest_problems,
     record_ahead,

@@ -9,8 +9,9 @@ import attrs
 import cattrs
 
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.structuring.extra import NO_EXTRA
 from stellantis_hal.structuring.field_mapping import FieldSchema, schema_of
-from stellantis_hal.structuring.problems import NO_EXTRA, Problem
+from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.scalars import base_type
 
 __all__ = ["Model", "Names", "unstructure_hook"]

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Extra, RawProblem, record_disagreements, to_problems
+from stellantis_hal.structuring.problems import RawProblem, record_disagreements, to_problems
 
 __all__ = ["check_merged", "fill_missing", "fill_missing_items"]
 

@@ -15,10 +15,10 @@ import attrs
 
 from stellantis_hal.hal.json import decode
 from stellantis_hal.structuring.codegen import GeneratedCode
+from stellantis_hal.structuring.extra import NO_EXTRA, Extra
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, is_unread, schema_of
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.msgspec_structs import MsgspecStruct
-from stellantis_hal.structuring.problems import NO_EXTRA, Extra
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     INSTANT,

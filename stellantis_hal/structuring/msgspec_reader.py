@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.codegen import GeneratedCode
+from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.msgspec_codegen import MsgspecModelReader, generate_msgspec_reader
 from stellantis_hal.structuring.msgspec_structs import (
     MsgspecStruct,
@@ -23,7 +24,7 @@ from stellantis_hal.structuring.msgspec_structs import (
     learn_unknown_keys,
     msgspec_struct,
 )
-from stellantis_hal.structuring.problems import FutureLimit, Problem, ProblemList
+from stellantis_hal.structuring.problems import Problem, ProblemList
 from stellantis_hal.structuring.typed_resource import ClientClock
 
 __all__ = ["MsgspecReader", "msgspec_reader"]

@@ -1,23 +1,19 @@
-"""Records of values that could not be read, and the keys that no field has."""
+"""Problems: records of values that cannot be read, stand for none, or contradict each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import attrs
 
-from stellantis_hal.hal.deep_pickle import picklable, unwrap
-from stellantis_hal.hal.redaction import redacted_repr, shortlist
+from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.structuring.future_limit import FutureLimit
 
 __all__ = [
-    "AHEAD",
-    "NO_EXTRA",
     "CrossCheck",
     "Disagreement",
-    "Extra",
-    "FutureLimit",
     "Problem",
     "ProblemKind",
     "ProblemList",
@@ -32,7 +28,6 @@ __all__ = [
     "record_problem",
     "to_problems",
 ]
-
 
 ProblemKind = Literal["unreadable", "sentinel", "disagreement"]
 """What is wrong with a value: it cannot be read, it stands for "none", or it contradicts another value."""
@@ -63,37 +58,6 @@ class Problem:
     kind: ProblemKind = "unreadable"
 
 
-class Extra(Mapping[str, Any]):
-    """Keys that no field has, with their values as received. Immutable, equal by content."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def __getitem__(self, key: str) -> Any:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Extra({shortlist(self._values)})"
-
-    def __reduce__(self) -> tuple[Callable[..., Extra], tuple[Mapping[str, Any]]]:
-        return _restore_extra, (picklable(self._values),)
-
-
-def _restore_extra(values: Mapping[str, Any]) -> Extra:
-    return Extra(unwrap(values))
-
-
-NO_EXTRA: Final = Extra({})
-
-
 class Sentinel(ValueError):  # noqa: N818 - not an error: the API's way to say "none"
     """A value that stands for "none"."""
 
@@ -116,42 +80,6 @@ class CrossCheck:
 
     run: Callable[[Any], Sequence[Disagreement]]
     given: str | None = None
-
-
-# Clocks differ: only instants that are further ahead of the client's clock are recorded.
-AHEAD: Final = timedelta(minutes=5)
-
-
-_MOST_REMEMBERED: Final = 512
-
-
-class FutureLimit:
-    """The latest instant that can have been measured already, by a clock that is read only when it matters.
-
-    Attributes:
-        latest: by the last reading of the clock. What is earlier is not ahead now either.
-        clock: the wall clock.
-        past: instants read last that are not ahead, by their texts. A body states few of them, again and again.
-    """
-
-    __slots__ = ("clock", "latest", "past")
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.clock: Callable[[], datetime] = clock
-        self.latest: datetime = datetime.min.replace(tzinfo=UTC)
-        self.past: dict[str, datetime] = {}
-
-    def remember(self, text: str, instant: datetime) -> None:
-        """Remember an instant that is not ahead; of earlier ones some hundred are remembered."""
-        if len(self.past) >= _MOST_REMEMBERED:
-            self.past.clear()
-        self.past[text] = instant
-
-    def ahead(self, instant: datetime) -> timedelta | None:
-        """Return by how much an instant is ahead of the clock; None where it is not, within :data:`AHEAD`."""
-        now = self.clock()
-        self.latest = now + AHEAD
-        return instant - now if instant > self.latest else None
 
 
 class ProblemList(list[RawProblem]):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from stellantis_hal.structuring.extra import NO_EXTRA
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, schema_of
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import NO_EXTRA
 from stellantis_hal.structuring.scalars import INSTANT, real_type, unchanged
 from stellantis_hal.structuring.timestamps import write_instant
 

@@ -53,7 +53,7 @@ from stellantis_hal import (
 from stellantis_hal.credentials.oauth2_messages import OAuth2Client
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.structuring.converter import TypedConverter, read
-from stellantis_hal.structuring.problems import Extra
+from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.transport.hooks import Hooks
 from tests.fleet.fleets import a_fleet, updates_of
 from tests.support.simulated import account_of, client_of, token_of

@@ -18,7 +18,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import read_document
 from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.structuring.problems import Extra
+from stellantis_hal.structuring.extra import Extra
 from tests.support.profiles import few_examples
 from tests.support.responses import make_response
 

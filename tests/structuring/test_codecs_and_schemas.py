@@ -13,6 +13,7 @@ import pytest
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import (
     ClassSchema,
     FieldSchema,
@@ -25,7 +26,7 @@ from stellantis_hal.structuring.field_mapping import (
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.json_schema import json_schema
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import CrossCheck, Extra, RawProblem, Sentinel
+from stellantis_hal.structuring.problems import CrossCheck, RawProblem, Sentinel
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     DURATION,

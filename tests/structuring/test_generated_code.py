@@ -14,10 +14,12 @@ from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.sentinels import MILEAGE, TEMPERATURE
 from stellantis_hal.structuring.codegen import generate
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import Path, names, schema_of
+from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import CrossCheck, Disagreement, Extra, FutureLimit, Problem, ProblemList
+from stellantis_hal.structuring.problems import CrossCheck, Disagreement, Problem, ProblemList
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec, Seconds
 from tests.resources.served import Served
 

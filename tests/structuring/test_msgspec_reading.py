@@ -18,13 +18,14 @@ from stellantis_hal.hal.document import HalDocument, parse
 from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
+from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody, Snapshot
+from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import schema_of
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.msgspec_structs import forget_unknown_keys
-from stellantis_hal.structuring.problems import Extra
 from stellantis_hal.structuring.typed_resource import TypedResource
 from tests.structuring.wire_bodies import keys_of, model_classes, mutate, sample
 

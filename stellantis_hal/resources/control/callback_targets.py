@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from stellantis_hal.hal.redaction import MASK, hide
+from stellantis_hal.structuring.extra import NO_EXTRA
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import NO_EXTRA, Problem
+from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.validation import require_type
 
 __all__ = [

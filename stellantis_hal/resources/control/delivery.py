@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.structuring.extra import NO_EXTRA
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import NO_EXTRA, Problem
+from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.validation import require_type
 
 __all__ = ["Batch", "DeliveryRetry", "RetryRule", "batch_body", "retry_body"]
