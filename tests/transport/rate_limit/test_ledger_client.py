@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,11 +11,12 @@ import attrs
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
-from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimits
-from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest
+from stellantis_hal.transport.rate_limit.fallback_ledger import FallbackLedger, share_of
+from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
+from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, Answered, LedgerReply, LedgerRequest
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.shared_ledgers import MemoryLedger
-from tests.transport.rate_limit.doubles import spend, started
+from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio
 
@@ -319,3 +321,47 @@ async def test_capacity_is_that_of_the_latest_reply(priority: Priority, expected
         await anyio.sleep(0.1)
         assert limiter.capacity(priority) == expected
         assert (limiter.statistics.free_this_second, limiter.statistics.free_today) == (4, 50)
+
+
+@pytest.mark.parametrize("make", [lambda: limiter_of(Answering()), lambda: make_limiter(4)], ids=["shared", "own"])
+async def test_a_slot_is_waited_for_a_minute_by_default(make: Callable[[], RateLimiter]) -> None:
+    limiter = make()
+    async with limiter:
+        await anyio.sleep(0.1)
+        limiter.pause(60.5)
+        with pytest.raises(BudgetExhaustedError, match=r"sent: paused for [0-9:.]+( s)?\. "):
+            async with limiter.slot():
+                pytest.fail("the pause is longer")
+
+
+@pytest.mark.parametrize(
+    ("limits", "processes", "day_free", "rank", "expected"),
+    [
+        (RateLimits(10, 100), 4, 50, 0, (2, 12)),
+        (RateLimits(10, 100), 10, 9, 9, (1, 0)),
+        (RateLimits(2, None), 4, 0, 0, (1, None)),
+        (RateLimits(2, None), 4, 0, 1, (1, None)),
+        (RateLimits(2, None), 4, 0, 2, (0, None)),
+        (RateLimits(None, 7), 2, -3, 1, (None, 0)),
+        (RateLimits(None, 7), 1, 7, 0, (None, 7)),
+    ],
+)
+def test_shares_of_all_processes_are_within_the_limits(
+    limits: RateLimits, processes: int, day_free: int, *, rank: int, expected: tuple[int | None, int | None]
+) -> None:
+    share = share_of(limits, processes, day_free=day_free, rank=rank)
+    assert (share.per_second, share.per_day) == expected
+
+
+def test_ledger_of_an_outage_counts_what_was_sent_in_it() -> None:
+    ledger = FallbackLedger(share_of(RateLimits(None, None), 2, day_free=0, rank=0))
+    first = LedgerRequest(process="a", number=1, interactive=3, per_second=1, per_day=1, minutes=((1, 9),))
+    ledger.take(first, 90.0)
+    taken = ledger.take(attrs.evolve(first, number=2), 91.0)
+    assert (taken.interactive, taken.per_second, taken.per_day, taken.minutes) == (3, 10**9, 10**9, ((0, 3),))
+    known = attrs.evolve(first, number=3, epoch=taken.epoch, interactive=0, known=3)
+    ledger.take(attrs.evolve(known, answered=(Answered(2, 1, 700_000),)), 91.5)
+    assert ledger.used(91.5) == ((0, 3),)
+    assert ledger.used(180.0) == ((2, 3),)
+    assert ledger.used(0.0) == ((0, 3),)
+    assert list(ledger.returning(91.6)) == [(2, 92.2)]

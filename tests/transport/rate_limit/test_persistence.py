@@ -409,8 +409,13 @@ async def test_file_of_another_limiter_is_refused_until_it_is_left(tmp_path: Pat
     store = FileLimiterStore(tmp_path / "limiter.json")
     second = make_limiter(store)
     async with make_limiter(store):
-        with pytest.raises(ConfigurationError, match="another limiter"):
+        with pytest.raises(ConfigurationError) as caught:
             await second.__aenter__()
+    assert str(caught.value) == (
+        f"{tmp_path / 'limiter.json'} is used by another limiter, in this process or another one: two would overwrite "
+        "each other's counts and send twice the limit. Share one limiter among the clients of a process; for several "
+        "processes of one machine use SQLiteLimiter, for several machines RedisLimiter"
+    )
     async with second:
         await spend(second)
     assert os.listdir(tmp_path) == ["limiter.json"]

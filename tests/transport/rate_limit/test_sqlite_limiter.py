@@ -114,16 +114,27 @@ async def test_locked_file_is_an_outage(tmp_path: Path) -> None:
         await spend(limiter)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 9}'])
-async def test_unreadable_state_is_said(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "not the state of a limiter"),
+        ("[]", "not the state of a limiter"),
+        ('{"format": 9}', "format 9, expected 1"),
+        ('{"format": 1}', "not the state of a limiter"),
+    ],
+)
+async def test_unreadable_state_is_said(tmp_path: Path, content: str, problem: str) -> None:
     path = tmp_path / "limiter.sqlite"
     async with SQLiteLedger(path, "app") as ledger:
         await ledger.take(turn_of("a", 1))
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE limiter SET state = ?", (content,))
         connection.close()
-        with pytest.raises(StorageError, match=r"format 9|not the state"):
+        with pytest.raises(StorageError) as caught:
             await ledger.take(turn_of("a", 2))
+        assert str(caught.value) == f"{path}: {problem}: remove the file while no process uses it"
+        assert caught.value.path == str(path)
+        assert ledger.place == f"the file {path}"
 
 
 def test_clock_counts_from_the_start_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +146,19 @@ def test_clock_counts_from_the_start_of_the_machine(monkeypatch: pytest.MonkeyPa
     assert boot_id() == ""
 
 
-@pytest.mark.parametrize("values", [("limiter.sqlite", ""), (":memory:", "app")])
-def test_wrong_names_are_refused(values: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"client_id|:memory:"):
-        SQLiteLedger(*values)
-    with pytest.raises(ValueError, match="timeout"):
-        SQLiteLedger("limiter.sqlite", "app", timeout=0)
+@pytest.mark.parametrize(
+    ("path", "name", "options", "message"),
+    [
+        ("a.sqlite", "", {}, "client_id must not be empty: processes that give the same one share its limits"),
+        (":memory:", "app", {}, 'path must be a file that all processes can open, not ":memory:"'),
+        ("a.sqlite", "app", {"timeout": 0}, "timeout must be positive, for example 1.0, not 0"),
+        ("a.sqlite", "app", {"timeout": -0.5}, "timeout must be positive, for example 1.0, not -0.5"),
+    ],
+)
+def test_wrong_options_are_refused(path: str, name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        SQLiteLimiter(path, name, processes=1, **options)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
