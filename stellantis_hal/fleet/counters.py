@@ -26,6 +26,7 @@ class Counts:
         errors: failures by the name of their class.
         delays: delays of the latest 4,096 polls, in seconds.
         longest_delay: the longest delay of all polls, in seconds.
+        read_at: instant at which data were last read, or else of the start; None before that.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Counts:
         "older",
         "polls",
         "pushed",
+        "read_at",
         "requests",
         "unchanged",
         "updates",
@@ -54,6 +56,7 @@ class Counts:
         self.errors: Counter[str] = Counter()
         self.delays: deque[float] = deque(maxlen=_MAX_DELAYS)
         self.longest_delay: float = 0.0
+        self.read_at: float | None = None
 
     def record_delay(self, delay: float) -> None:
         """Add the seconds by which a poll started late; a negative delay counts as 0."""

@@ -89,6 +89,7 @@ class FailurePolicy:
     async def poll_succeeded(self, watched_vehicle: WatchedVehicle, what: str, *, found: bool) -> None:
         """Record that a kind of data was read; ``found`` is false where the API has none."""
         now = anyio.current_time()
+        self._counts.read_at = now
         await self._responded(now, what, is_readable=found)
         account = watched_vehicle.account
         account.rejections = 0

@@ -37,6 +37,7 @@ class FleetStatistics:
         lateness: median delay of the latest 4,096 polls, in seconds.
         lateness_p99: 99th percentile of it.
         lateness_most: largest delay of all polls.
+        silent_for: seconds since a vehicle was last read, or else since the watch was entered; 0 before that.
         paused: whether the watch is paused.
         outage: seconds since the present outage of the API began; None where there is none.
         kind_outages: seconds since the present outages of one kind of data began, by that kind.
@@ -66,6 +67,7 @@ class FleetStatistics:
     lateness: float
     lateness_p99: float
     lateness_most: float
+    silent_for: float
     paused: bool
     outage: float | None
     kind_outages: Mapping[str, float]

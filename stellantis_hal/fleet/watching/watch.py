@@ -115,6 +115,7 @@ class Watch(AcknowledgedStream):
 
     def _start(self, tasks: TaskGroup) -> None:
         self._loop = LoopHandle()
+        self._counts.read_at = self._now()
         self._task_group = tasks
         tasks.start_soon(self._finish)
         tasks.start_soon(self._run_guarded, self._records.run)
@@ -346,6 +347,7 @@ class Watch(AcknowledgedStream):
             lateness=counts.delay_percentile(0.5),
             lateness_p99=counts.delay_percentile(0.99),
             lateness_most=counts.longest_delay,
+            silent_for=0.0 if counts.read_at is None else now - counts.read_at,
             paused=scheduler.is_paused,
             outage=None if outage_since is None else now - outage_since,
             kind_outages=self._failure_policy.kind_outages.ages(now),
