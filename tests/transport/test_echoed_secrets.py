@@ -70,3 +70,28 @@ def test_only_whole_words_are_masked() -> None:
     hide_echoed_secrets(error, ("pass",))
     assert error.args == ("*** the password: ***", 7)
     hide_echoed_secrets(error, ())
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "found"),
+    [
+        ({"AUTHORIZATION": "Bearer abcdef"}, None, ("abcdef",)),
+        ({"Cookie": "sid=one twos"}, None, ("twos",)),
+        ({"X-API-Key": "abcd", "Proxy-Authorization": "key longer"}, None, ("longer", "abcd")),
+        ({"X-API-Key": "abc"}, None, ()),
+        ({"X-Other": "abcdef"}, None, ()),
+        ({"Authorization": "BASIC bWU6YSUyRmJjZA=="}, None, ("bWU6YSUyRmJjZA==", "a%2Fbcd", "a/bcd")),
+        ({"Authorization": "Basic not?base64"}, None, ("not?base64",)),
+        (FORM, b"client_secret=one1&code=two22&grant_type=password&other=word", ("two22", "one1")),
+        (FORM, b"password=" + b"x" * 65_527, ("x" * 65_527,)),
+        (FORM, b"password=" + b"x" * 65_528, ()),
+        ({"Content-Type": "text/plain"}, b"password=secret", ()),
+        ({"X-Form": "application/x-www-form-urlencoded"}, b"password=secret", ()),
+        ({**FORM, "Accept": "*/*"}, b"password=\xffsecret", ("\ufffdsecret",)),
+    ],
+)
+def test_secrets_of_a_request_are_found(headers: dict[str, str], content: bytes | None, found: tuple[str, ...]) -> None:
+    assert secrets_of(headers, content) == found
