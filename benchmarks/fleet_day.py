@@ -80,7 +80,7 @@ from stellantis_hal.simulator import (
     Simulator,
     World,
 )
-from stellantis_hal.simulator.api.remotes import Course
+from stellantis_hal.simulator.api.remotes import CourseDeviation
 from stellantis_hal.testing import simulated_client, simulated_fleet_owner, simulated_token
 
 __all__ = ["Command", "FleetDay", "Options", "Sample", "main", "run"]
@@ -112,14 +112,14 @@ _ACTIONS: Mapping[str, Callable[[Remote, str], Awaitable[Operation]]] = {
     "cool": lambda remote, label: remote.climate.stop(label=label),
 }
 _COURSES = (
-    Course(failure="VehicleConnectionTimeout"),
-    Course(stops_at="Accepted"),
-    Course(events="reversed"),
-    Course(events="doubled"),
-    Course(events="none"),
-    Course(skips=("Accepted", "SentToVehicle")),
-    Course(before="Queued"),
-    Course(blocks=True),
+    CourseDeviation(failure="VehicleConnectionTimeout"),
+    CourseDeviation(stops_at="Accepted"),
+    CourseDeviation(events="reversed"),
+    CourseDeviation(events="doubled"),
+    CourseDeviation(events="none"),
+    CourseDeviation(skips=("Accepted", "SentToVehicle")),
+    CourseDeviation(before="Queued"),
+    CourseDeviation(blocks=True),
 )
 
 

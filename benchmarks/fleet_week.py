@@ -31,10 +31,10 @@ from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.fleet import FleetStatistics, Outage, Recovered, Update, WatchEvent, watch
 from stellantis_hal.simulator import (
+    ConnectionRefused,
     Faults,
     FaultWindow,
     RandomFault,
-    Refused,
     ServerFault,
     Simulator,
     SubscriptionLimits,
@@ -64,7 +64,7 @@ class Week:
         self.world = World(seed=11, accounts=max(1, count // 20), vehicles=count, trips=count * 8, epoch=EPOCH)
         windows = [
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + HOUR),
-            FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
+            FaultWindow(fault=ConnectionRefused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
         ]
         random = [RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
         self.simulator = Simulator(

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
     from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.basic import Basic
-    from stellantis_hal.credentials.bearer import BearerCredentials
+    from stellantis_hal.credentials.bearer import RenewingBearerCredentials
     from stellantis_hal.credentials.flows import OAuth2AuthorizationCode, OAuth2ClientCredentials
-    from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, AuthorizationResponse, OAuth2Client
+    from stellantis_hal.credentials.oauth2_messages import (
+        AuthorizationRequest,
+        AuthorizationResponse,
+        OAuth2Registration,
+    )
     from stellantis_hal.credentials.static import Bearer
     from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
         LeaseStoreError,
         LimiterSlotExpiredError,
         LinkNotFoundError,
+        LoginRedirectError,
         NetworkError,
         NotFoundError,
         NotHalError,
@@ -58,7 +63,6 @@ if TYPE_CHECKING:
         PreconditionRequiredError,
         QuotaError,
         RateLimitedError,
-        RedirectError,
         RemoteFailedError,
         RemoteRefusedError,
         ServerError,
@@ -103,7 +107,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
-    from stellantis_hal.fleet.target_sources import Removed
+    from stellantis_hal.fleet.target_iteration import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.push_feed import NotificationSource
@@ -130,7 +134,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
-    from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
+    from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
     from stellantis_hal.navigation.resource import HalResource
     from stellantis_hal.navigation.typed_rel import Rel
     from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
@@ -263,7 +267,7 @@ if TYPE_CHECKING:
         PowertrainStatus,
         Transmission,
     )
-    from stellantis_hal.resources.call_center import CallCenter, CallCenterCountry, StolenCallCenter
+    from stellantis_hal.resources.call_center import CallCenter, CallCenterCountryCode, StolenCallCenter
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.callback import (
         Callback,
@@ -275,16 +279,17 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.callback_targets import (
         AttributePlacement,
         EventAttribute,
+        LostSecretWarning,
         PushDevices,
-        SecretPlacementWarning,
         Webhook,
         WebSocket,
     )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
+    from stellantis_hal.resources.control.command_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
     from stellantis_hal.resources.control.data_triggers import DataOperand, DataTrigger, Previous, data
-    from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, RetryRule
+    from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, RetryRule
     from stellantis_hal.resources.control.expressions import Expression
     from stellantis_hal.resources.control.failure_causes import FailureCause
     from stellantis_hal.resources.control.monitor import Monitor, MonitorSpec, MonitorStatus
@@ -295,7 +300,6 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.reconciling import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.remote import Remote
     from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
-    from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
     from stellantis_hal.resources.control.remote_policy import PolicyRefusalReason, RemotePolicy
     from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, times
     from stellantis_hal.resources.control.trigger import Trigger
@@ -408,7 +412,6 @@ __all__ = [
     "BatteryHealth",
     "BatteryLoad",
     "Bearer",
-    "BearerCredentials",
     "Belt",
     "BeltState",
     "BodyTooLargeError",
@@ -419,7 +422,7 @@ __all__ = [
     "BudgetWarning",
     "CacheStore",
     "CallCenter",
-    "CallCenterCountry",
+    "CallCenterCountryCode",
     "Callback",
     "CallbackFailed",
     "CallbackReference",
@@ -547,7 +550,7 @@ __all__ = [
     "IncomingEvent",
     "IncompleteCollectionError",
     "IncompleteCollectionWarning",
-    "IndexRanges",
+    "IndexRangeSyntax",
     "InvalidLinkError",
     "ItemIterator",
     "Kinetic",
@@ -568,6 +571,8 @@ __all__ = [
     "LimiterStore",
     "Link",
     "LinkNotFoundError",
+    "LoginRedirectError",
+    "LostSecretWarning",
     "Luminosity",
     "Maintenance",
     "MemoryCache",
@@ -588,8 +593,8 @@ __all__ = [
     "Notification",
     "NotificationSource",
     "OAuth2AuthorizationCode",
-    "OAuth2Client",
     "OAuth2ClientCredentials",
+    "OAuth2Registration",
     "Occurrence",
     "Odometer",
     "OpenEnum",
@@ -652,7 +657,6 @@ __all__ = [
     "ReconciliationPlan",
     "Recovered",
     "Recurrence",
-    "RedirectError",
     "RedisCheckpoints",
     "RedisLease",
     "RedisLimiter",
@@ -672,6 +676,7 @@ __all__ = [
     "RemoteStolen",
     "RemoteType",
     "Removed",
+    "RenewingBearerCredentials",
     "Report",
     "Request",
     "RequestOptions",
@@ -691,7 +696,6 @@ __all__ = [
     "Safety",
     "Scope",
     "Seat",
-    "SecretPlacementWarning",
     "ServerError",
     "Service",
     "ServiceKind",
@@ -802,9 +806,9 @@ _MODULES = {
     "client.fleet_owner_client": "FleetOwnerClient",
     "client.stellantis_client": "StellantisClient",
     "credentials.basic": "Basic",
-    "credentials.bearer": "BearerCredentials",
+    "credentials.bearer": "RenewingBearerCredentials",
     "credentials.flows": "OAuth2AuthorizationCode OAuth2ClientCredentials",
-    "credentials.oauth2_messages": "AuthorizationRequest AuthorizationResponse OAuth2Client",
+    "credentials.oauth2_messages": "AuthorizationRequest AuthorizationResponse OAuth2Registration",
     "credentials.static": "Bearer",
     "credentials.stores.callbacks": "CallbackTokenStore",
     "credentials.stores.file": "FileTokenStore",
@@ -819,7 +823,7 @@ _MODULES = {
         "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
         "HalError IncompleteCollectionError InvalidLinkError LeaseStoreError LeaseLostError LinkNotFoundError "
         "NetworkError NotFoundError NotHalError OutcomeUnknownError PaginationError PaginationLoopError "
-        "PreconditionFailedError PreconditionRequiredError QuotaError RateLimitedError RedirectError "
+        "PreconditionFailedError PreconditionRequiredError QuotaError RateLimitedError LoginRedirectError "
         "RemoteFailedError RemoteRefusedError ServerError LimiterSlotExpiredError StellantisError StructureError "
         "TemplateError TokenStoreError TooManyMonitorsError TooManyRedirectsError TooManyValuesError "
         "UnauthorizedError UntrustedOriginError WrongLoopError"
@@ -842,7 +846,7 @@ _MODULES = {
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
     "fleet.poll": "Poll poll",
-    "fleet.target_sources": "Removed",
+    "fleet.target_iteration": "Removed",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.push_feed": "NotificationSource",
@@ -869,7 +873,7 @@ _MODULES = {
     "navigation.link_selection": "FollowOptions",
     "navigation.call_site_warnings": "IncompleteCollectionWarning",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
-    "navigation.pagination.range_syntax": "IndexRanges",
+    "navigation.pagination.range_syntax": "IndexRangeSyntax",
     "navigation.typed_rel": "Rel",
     "navigation.resource": "HalResource",
     "navigation.writes": "RequestOptions WriteOptions",
@@ -910,14 +914,14 @@ _MODULES = {
         "EngineType Gear Gearbox GearboxMode Ignition IgnitionType Kinetic Odometer Powertrain PowertrainStatus "
         "Transmission"
     ),
-    "resources.call_center": "CallCenter CallCenterCountry StolenCallCenter",
+    "resources.call_center": "CallCenter CallCenterCountryCode StolenCallCenter",
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
     "resources.control.remote_actions": "ActionKind ChargingProgram Program",
     "resources.control.callback": "Callback CallbackReference CallbackStatus CallbackType RemoteType",
     "resources.control.callbacks": "Callbacks FleetCallbacks",
     "resources.control.conditions": "MonitorCondition",
     "resources.control.data_items": "DataItem Electric Fuel Operator Stolen",
-    "resources.control.delivery": "Batch DeliveryRetry RetryRule",
+    "resources.control.delivery_policy": "Batch DeliveryRetry RetryRule",
     "resources.control.receiver_protocol": "EventFeed",
     "resources.control.expressions": "Expression",
     "resources.control.failure_causes": "FailureCause",
@@ -927,10 +931,10 @@ _MODULES = {
     "resources.control.operation_step": "OperationStatus OperationStep",
     "resources.control.reconciling": "ReconciliationPlan PlanStep",
     "resources.control.remote": "Remote",
-    "resources.control.remote_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
+    "resources.control.command_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
     "resources.control.callback_targets": (
-        "AttributePlacement EventAttribute PushDevices SecretPlacementWarning WebSocket Webhook"
+        "AttributePlacement EventAttribute PushDevices LostSecretWarning WebSocket Webhook"
     ),
     "resources.control.data_triggers": "DataOperand DataTrigger Previous data",
     "resources.control.time_triggers": "TimeEntry TimeTrigger times",

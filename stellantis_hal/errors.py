@@ -22,7 +22,7 @@
     │   └── LimiterSlotExpiredError  a limiter's slot expired before it was used; nothing was sent
     ├── AuthError                    credentials
     │   ├── ConsentRequiredError     the account holder must log in again
-    │   ├── RedirectError            a log-in's redirect was not found, or belongs to another log-in
+    │   ├── LoginRedirectError            a log-in's redirect was not found, or belongs to another log-in
     │   ├── ConfigurationError       the application's registration or settings are wrong
     │   └── TokenStoreError          tokens could not be loaded or saved
     ├── HalError                     documents and links
@@ -74,6 +74,7 @@ __all__ = [
     "LeaseStoreError",
     "LimiterSlotExpiredError",
     "LinkNotFoundError",
+    "LoginRedirectError",
     "NetworkError",
     "NotFoundError",
     "NotHalError",
@@ -84,7 +85,6 @@ __all__ = [
     "PreconditionRequiredError",
     "QuotaError",
     "RateLimitedError",
-    "RedirectError",
     "RemoteFailedError",
     "RemoteRefusedError",
     "ServerError",
@@ -354,7 +354,7 @@ class ConsentRequiredError(AuthError):
     """The refresh token is no longer accepted: the account holder must log in and consent again."""
 
 
-class RedirectError(AuthError):
+class LoginRedirectError(AuthError):
     """A text has no redirect URL of this log-in, or a part of one: ask for it again."""
 
 

@@ -72,7 +72,7 @@ def test_the_help_of_the_group_imports_no_command() -> None:
         "cli.failures",
         "cli.invocation",
         "cli.lazy_group",
-        "cli.options",
+        "cli.environment_options",
         "cli.standard_streams",
         "cli.settings_folder",
     }
@@ -86,7 +86,7 @@ def test_a_client_loads_no_http_library_and_no_family(code: str) -> None:
         "resources.control",
         "resources.control.control_context",
         "resources.filters",
-        "resources.collection_requests",
+        "resources.typed_requests",
         "resources.time_range",
     }
 

@@ -25,7 +25,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal_client import HalClient
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
@@ -111,7 +111,7 @@ def _server(content: bytes, control: str) -> Fetch:
 
 
 def _cached(fetch: Fetch, store: CacheStore) -> CachedFetch:
-    return CachedFetch(fetch, PartitionStore(store, "alice"), Origins(_URL), utc_now)
+    return CachedFetch(fetch, PartitionResponses(store, "alice"), Origins(_URL), utc_now)
 
 
 def _get(fetch: Fetch, url: Callable[[], str]) -> Get:

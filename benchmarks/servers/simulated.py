@@ -21,7 +21,7 @@ from benchmarks.servers.certificates import server_context
 from benchmarks.servers.changing import Changing
 from stellantis_hal import Brand
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 
 _END = b"\r\n\r\n"
 _LIFETIME = 7 * 86_400.0

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.credentials.consent import AuthorizationCodeGrant
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest
 from stellantis_hal.credentials.stores.protocol import TokenStore

@@ -13,10 +13,10 @@ import click
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment, locale_parameters
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.auth.identity_provider import IdentityProvider
+from stellantis_hal.cli.environment_options import option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.options import option
 from stellantis_hal.cli.settings_folder import default_store
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient

@@ -15,10 +15,10 @@ import httpx
 
 from stellantis_hal import HalClient, HalResource
 from stellantis_hal.cli.connection import run_in_time, simulated_connection
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import mask_secrets, visible
 from stellantis_hal.navigation.entry_point import EntryPoint
@@ -118,16 +118,16 @@ class _Settings:
 
 async def _run(settings: _Settings) -> None:
     async with _client(settings) as (client, name):
-        trail = PythonExpression.at(name)
+        trail = PythonSnippet.at(name)
         resource = await client.root()
         for rel in settings.rels:
             resource, trail = await resource.follow(rel), trail.follow(rel)
         if settings.as_json:
             _print(resource, masked=settings.masked)
             return
-        from stellantis_hal.cli.hal_browser import HalBrowser, Page
+        from stellantis_hal.cli.hal_browser import HalBrowser, VisitedResource
 
-        await HalBrowser(client, name=name, page=Page(resource, trail), masked=settings.masked).run_async()
+        await HalBrowser(client, name=name, page=VisitedResource(resource, trail), masked=settings.masked).run_async()
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Label, OptionList, Select, Static
 from stellantis_hal import Choice, Form, FormError, FormField, StellantisError
 from stellantis_hal.cli.visible import is_secret, mask_secrets, visible
 
-__all__ = ["AskScreen", "ChoiceScreen", "ConfirmScreen", "FormScreen", "shown"]
+__all__ = ["AskScreen", "ChoiceScreen", "ConfirmWriteScreen", "HalFormScreen", "shown"]
 
 
 class AskScreen(ModalScreen[dict[str, str] | None]):
@@ -63,7 +63,7 @@ class AskScreen(ModalScreen[dict[str, str] | None]):
         self.dismiss(None)
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmWriteScreen(ModalScreen[bool]):
     """Asks whether a write may be sent, with its method and URL."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -125,7 +125,7 @@ class ChoiceScreen(ModalScreen[int | None]):
         self.dismiss(None)
 
 
-class FormScreen(ModalScreen[dict[str, Any] | None]):
+class HalFormScreen(ModalScreen[dict[str, Any] | None]):
     """A form to fill in; answers with the values that were entered once they have no faults."""
 
     AUTO_FOCUS: ClassVar[str | None] = "Input, Select"

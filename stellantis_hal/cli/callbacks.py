@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from stellantis_hal.cli.connection import Connection, connected
-from stellantis_hal.cli.options import SETTINGS, option
+from stellantis_hal.cli.connection import CommandContext, connected
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.row_output import ambiguous, run_for_rows
 from stellantis_hal.client.account import Account
 from stellantis_hal.resources.control.callback import Callback
@@ -26,7 +26,7 @@ def callbacks() -> None:
 def list_callbacks(**options: Any) -> None:
     """List the callbacks; secrets are not shown."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         return [_callback_row(each) async for each in connection.account.callbacks()]
 
     run_for_rows(work, options, is_list=True)
@@ -41,7 +41,7 @@ def list_callbacks(**options: Any) -> None:
 def ensure(*, url: str, label: str, token: str | None, types: tuple[str, ...], **options: Any) -> None:
     """Register a webhook, or bring the one of this label up to date."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         target = Webhook(url, token=token)
         return [_callback_row(await connection.account.callbacks.ensure(target, label=label, types=types or None))]
 
@@ -54,7 +54,7 @@ def ensure(*, url: str, label: str, token: str | None, types: tuple[str, ...], *
 def pause(*, callback: str, **options: Any) -> None:
     """Pause a callback: no event is delivered."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         return [_callback_row(await (await find_callback(connection.account, callback)).pause())]
 
     run_for_rows(work, options)
@@ -66,7 +66,7 @@ def pause(*, callback: str, **options: Any) -> None:
 def resume(*, callback: str, **options: Any) -> None:
     """Let a callback deliver events again."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         return [_callback_row(await (await find_callback(connection.account, callback)).resume())]
 
     run_for_rows(work, options)
@@ -79,7 +79,7 @@ def resume(*, callback: str, **options: Any) -> None:
 def delete(*, callback: str, with_monitors: bool, **options: Any) -> None:
     """Delete a callback."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         found = await find_callback(connection.account, callback)
         await found.delete(with_monitors=with_monitors)
         return [{**_callback_row(found), "status": "Deleted"}]

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.json_rows import to_json
-from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.status_view import CarState, status_lines
 from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, tabbed
@@ -43,7 +43,7 @@ def show(text: str) -> None:
 def vehicles(**options: Any) -> None:
     """List the cars of the account."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         found = [vehicle async for vehicle in connection.account.vehicles()]
         if connection.options.as_json:
             click.echo(json_text([_facts(vehicle) for vehicle in found]))
@@ -105,7 +105,7 @@ async def active_alerts(vehicle: Vehicle) -> tuple[Alert, ...]:
 def status(*, car: str | None, **options: Any) -> None:
     """Show the last known state of a car."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car)
         found = await vehicle.status()
         if connection.options.as_json:
@@ -131,7 +131,7 @@ def status(*, car: str | None, **options: Any) -> None:
 def maintenance(*, car: str | None, **options: Any) -> None:
     """Show when a car's next service is due."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car)
         found = await vehicle.maintenance()
         if connection.options.as_json:
@@ -153,7 +153,7 @@ def maintenance(*, car: str | None, **options: Any) -> None:
 def alerts(*, car: str | None, is_complete: bool, **options: Any) -> None:
     """List the alerts of a car."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car)
         found = await vehicle.alerts().collect() if is_complete else await active_alerts(vehicle)
         if connection.options.as_json:

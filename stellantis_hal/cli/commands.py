@@ -10,45 +10,49 @@ from typing import Any, Final
 import click
 
 from stellantis_hal.__version__ import __version__
+from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import run_command
 from stellantis_hal.cli.invocation import COMMON_OPTIONS, Invocation, show_log, to_front
-from stellantis_hal.cli.lazy_group import LazyCommand, LazyGroup
-from stellantis_hal.cli.options import SETTINGS, add_options
+from stellantis_hal.cli.lazy_group import CommandLocation, LazyGroup
 from stellantis_hal.cli.settings_folder import config_path
 
 __all__ = ["commands"]
 
 _COMMANDS: Final = {
-    "browse": LazyCommand("browse", "Browse any HAL API in the terminal, from its entry URL."),
-    "login": LazyCommand("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
-    "logout": LazyCommand("stored_logins", "Revoke an account's token and delete it."),
-    "whoami": LazyCommand("stored_logins", "Show the logged-in user, as the API returns it."),
-    "token": LazyCommand("stored_logins", "Show a token's expiry and scopes, not the token."),
-    "tokens": LazyCommand("tokens", "Copy tokens between stores."),
-    "config": LazyCommand(
+    "browse": CommandLocation("browse", "Browse any HAL API in the terminal, from its entry URL."),
+    "login": CommandLocation("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
+    "logout": CommandLocation("stored_logins", "Revoke an account's token and delete it."),
+    "whoami": CommandLocation("stored_logins", "Show the logged-in user, as the API returns it."),
+    "token": CommandLocation("stored_logins", "Show a token's expiry and scopes, not the token."),
+    "tokens": CommandLocation("tokens", "Copy tokens between stores."),
+    "config": CommandLocation(
         "config_command", "Show each value of the configuration and where it comes from; secrets are masked."
     ),
-    "vehicles": LazyCommand("cars", "List the cars of the account."),
-    "status": LazyCommand("cars", "Show the last known state of a car."),
-    "trips": LazyCommand("trips", "List the trips of a car, the latest first."),
-    "trip": LazyCommand("trips", "Show one trip, by its id: each column of its row that has a value."),
-    "maintenance": LazyCommand("cars", "Show when a car's next service is due."),
-    "alerts": LazyCommand("cars", "List the alerts of a car."),
-    "watch": LazyCommand("live", "Watch cars, all of the account by default: a live table, or a line for each event."),
-    "export": LazyCommand("trips", "Write all trips of the account to a file."),
-    "report": LazyCommand(
+    "vehicles": CommandLocation("cars", "List the cars of the account."),
+    "status": CommandLocation("cars", "Show the last known state of a car."),
+    "trips": CommandLocation("trips", "List the trips of a car, the latest first."),
+    "trip": CommandLocation("trips", "Show one trip, by its id: each column of its row that has a value."),
+    "maintenance": CommandLocation("cars", "Show when a car's next service is due."),
+    "alerts": CommandLocation("cars", "List the alerts of a car."),
+    "watch": CommandLocation(
+        "watch_command", "Watch cars, all of the account by default: a live table, or a line for each event."
+    ),
+    "export": CommandLocation("trips", "Write all trips of the account to a file."),
+    "report": CommandLocation(
         "report", "Write trips, consumption, levels and charging as one HTML file, which needs no network."
     ),
-    "record": LazyCommand("record", "Record what the API answers for an account into FILE, without what is private."),
-    "remote": LazyCommand("remote", "Send a command to a car, and show each step of it."),
-    "callbacks": LazyCommand("callbacks", "List and change where events are delivered to."),
-    "monitors": LazyCommand("monitors", "List and change what the vendor watches."),
-    "receive": LazyCommand("receive", "Receive the vendor's notifications and print them."),
-    "fleet": LazyCommand("partner_fleets", "Read the fleets of a partner (B2B), and the cars in them."),
-    "doctor": LazyCommand("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
-    "demo": LazyCommand("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
-    "simulate": LazyCommand("simulate", "Serve the simulated API over a socket until interrupted."),
-    "completion": LazyCommand(
+    "record": CommandLocation(
+        "record", "Record what the API answers for an account into FILE, without what is private."
+    ),
+    "remote": CommandLocation("remote", "Send a command to a car, and show each step of it."),
+    "callbacks": CommandLocation("callbacks", "List and change where events are delivered to."),
+    "monitors": CommandLocation("monitors", "List and change what the vendor watches."),
+    "receive": CommandLocation("receive", "Receive the vendor's notifications and print them."),
+    "fleet": CommandLocation("partner_fleets", "Read the fleets of a partner (B2B), and the cars in them."),
+    "doctor": CommandLocation("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
+    "demo": CommandLocation("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
+    "simulate": CommandLocation("simulate", "Serve the simulated API over a socket until interrupted."),
+    "completion": CommandLocation(
         "completion", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
     ),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from stellantis_hal.cli.environment_options import SETTINGS
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.options import SETTINGS
 
 __all__ = ["completion"]
 

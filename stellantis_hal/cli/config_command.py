@@ -9,8 +9,8 @@ import click
 from click.core import ParameterSource
 
 from stellantis_hal.cli.connection import connected
+from stellantis_hal.cli.environment_options import SETTINGS
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.options import SETTINGS
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.hal.redaction import MASK, mask_text

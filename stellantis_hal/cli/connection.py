@@ -13,9 +13,9 @@ import attrs
 import click
 
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.environment_options import add_options, option
 from stellantis_hal.cli.failures import Failure, run_command
 from stellantis_hal.cli.invocation import Invocation, current
-from stellantis_hal.cli.options import add_options, option
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.resources.vehicle import Vehicle
@@ -25,7 +25,7 @@ from stellantis_hal.testing import simulated_account, simulated_client
 
 __all__ = [
     "CAR_VARIABLE",
-    "Connection",
+    "CommandContext",
     "car_argument",
     "car_option",
     "connected",
@@ -47,7 +47,7 @@ _TRIPS: Final = 200
 
 
 @attrs.frozen(kw_only=True)
-class Connection:
+class CommandContext:
     """What a command works with.
 
     Attributes:
@@ -73,7 +73,7 @@ def connected(function: F) -> F:
 
 
 def run_connected(
-    act: Callable[[Connection], Awaitable[T]], options: Mapping[str, Any], *, is_commanding: bool = False
+    act: Callable[[CommandContext], Awaitable[T]], options: Mapping[str, Any], *, is_commanding: bool = False
 ) -> T:
     """Open the account of a command's options, and return what a function makes of it.
 
@@ -115,14 +115,14 @@ def run_in_time(function: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def simulated_connection(invocation: Invocation) -> AsyncGenerator[Connection, None]:
+async def simulated_connection(invocation: Invocation) -> AsyncGenerator[CommandContext, None]:
     """Open an account of the built-in simulator; its world is the same each time, and ends now."""
     epoch = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     simulator = Simulator(World(seed=_SEED, accounts=1, vehicles=_VEHICLES, trips=_TRIPS, epoch=epoch))
     async with simulated_client(simulator) as client:
         account = simulated_account(client, simulator)
         holder = simulator.world.accounts[0]
-        yield Connection(
+        yield CommandContext(
             client=client,
             account=account,
             key=holder.key,
@@ -135,11 +135,11 @@ async def simulated_connection(invocation: Invocation) -> AsyncGenerator[Connect
 @asynccontextmanager
 async def _open(
     settings: AccountSettings, invocation: Invocation, *, is_commanding: bool
-) -> AsyncGenerator[Connection, None]:
+) -> AsyncGenerator[CommandContext, None]:
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(SQLiteState(settings.state_file())) if is_commanding else None
         client = await stack.enter_async_context(settings.client(state=state))
-        yield Connection(
+        yield CommandContext(
             client=client,
             account=settings.open_account(client),
             key=settings.account,
@@ -150,7 +150,7 @@ async def _open(
 
 
 async def find_car(
-    connection: Connection,
+    connection: CommandContext,
     wanted: str | None,
     *,
     extensions: tuple[str, ...] | None = None,

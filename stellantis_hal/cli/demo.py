@@ -37,7 +37,7 @@ from stellantis_hal.simulator import (
     World,
 )
 
-__all__ = ["BAD_DAY", "GOOD_DAY", "DemoResult", "DemoSettings", "ProgressListener", "VehicleRow", "demonstrate"]
+__all__ = ["BAD_DAY", "GOOD_DAY", "DemoProgressListener", "DemoResult", "DemoSettings", "DemoVehicleRow", "demonstrate"]
 
 GOOD_DAY = Faults(latency=Latency(0.03))
 """A server that responds after 30 ms."""
@@ -78,7 +78,7 @@ class DemoSettings:
 
 
 @attrs.frozen(kw_only=True)
-class VehicleRow:
+class DemoVehicleRow:
     """One car's row of the table.
 
     Attributes:
@@ -112,7 +112,7 @@ class DemoResult:
         left_today: requests left in the day window; None if the server did not send it.
     """
 
-    rows: tuple[VehicleRow, ...]
+    rows: tuple[DemoVehicleRow, ...]
     failures: tuple[str, ...]
     requests: int
     refused: int
@@ -121,10 +121,10 @@ class DemoResult:
     left_today: int | None
 
 
-class ProgressListener(Protocol):
+class DemoProgressListener(Protocol):
     """Callbacks for progress."""
 
-    def on_vehicle(self, row: VehicleRow) -> None:
+    def on_vehicle(self, row: DemoVehicleRow) -> None:
         """Called after each car."""
         ...
 
@@ -136,10 +136,10 @@ class ProgressListener(Protocol):
 class _Poll:
     """One poll of a fleet."""
 
-    def __init__(self, listener: ProgressListener, limiter: TokenBucketLimiter) -> None:
+    def __init__(self, listener: DemoProgressListener, limiter: TokenBucketLimiter) -> None:
         self._listener = listener
         self._limiter = limiter
-        self.rows: list[VehicleRow] = []
+        self.rows: list[DemoVehicleRow] = []
         self.failures: list[str] = []
         self.statuses: Counter[int] = Counter()
 
@@ -165,7 +165,7 @@ class _Poll:
             self._listener.on_vehicle(row)
 
 
-async def _read(vehicle: Vehicle) -> VehicleRow:
+async def _read(vehicle: Vehicle) -> DemoVehicleRow:
     trips, kilometres = 0, 0.0
     async for trip in vehicle.trips():
         trips += 1
@@ -173,7 +173,7 @@ async def _read(vehicle: Vehicle) -> VehicleRow:
     status = await vehicle.status()
     position = await vehicle.last_position()
     energy = None if status is None else status.electric or status.fuel
-    return VehicleRow(
+    return DemoVehicleRow(
         vin=vehicle.vin or "?",
         brand=vehicle.brand or "?",
         trips=trips,
@@ -189,7 +189,7 @@ def _coordinates(position: Position | None) -> tuple[float, float] | None:
     return position.latitude, position.longitude
 
 
-async def demonstrate(settings: DemoSettings, listener: ProgressListener) -> DemoResult:
+async def demonstrate(settings: DemoSettings, listener: DemoProgressListener) -> DemoResult:
     """Simulate a fleet in this process, read it concurrently and return the result."""
     world = World(
         seed=settings.seed,

@@ -13,10 +13,10 @@ import click
 
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.demo_screen import DemoScreen, to_json
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.options import SETTINGS, option
-from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
+from stellantis_hal.cli.processes_demo import ProcessesDemoSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
 from stellantis_hal.cli.standard_streams import json_text
 
@@ -67,7 +67,7 @@ def demo(
         if store == "redis" and redis is None:
             raise Failure("redis-server, or the extra `redis`, is not installed: --store sqlite needs neither", 8)
         _demo_processes(
-            ProcessesSettings(
+            ProcessesDemoSettings(
                 processes=processes, per_second=limit, seconds=seconds, seed=seed, backend=backend, redis=redis
             ),
             as_json=as_json,
@@ -87,7 +87,7 @@ def demo(
     sys.exit(0 if not result.failures else 1)
 
 
-def _demo_processes(settings: ProcessesSettings, *, as_json: bool) -> NoReturn:
+def _demo_processes(settings: ProcessesDemoSettings, *, as_json: bool) -> NoReturn:
     """Run the demo of several processes; exit with 0 where none of them was refused a request."""
     screen = ProcessesScreen(silent=as_json)
     with screen.show_progress(settings):

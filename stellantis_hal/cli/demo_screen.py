@@ -12,16 +12,16 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
+from stellantis_hal.cli.demo import DemoResult, DemoSettings, DemoVehicleRow
 
-__all__ = ["BrokenPipeConsole", "DemoScreen", "to_json"]
+__all__ = ["BrokenPipeRaisingConsole", "DemoScreen", "to_json"]
 
 
 _UNLIMITED = 10_000
 _COLUMNS = ("VIN", "Brand", "Trips", "km", "Last position", "Energy")
 
 
-class BrokenPipeConsole(Console):
+class BrokenPipeRaisingConsole(Console):
     """A console that raises where its pipe is closed, instead of ending the process inside a task."""
 
     def on_broken_pipe(self) -> None:
@@ -37,7 +37,7 @@ class DemoScreen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = BrokenPipeConsole() if console is None else console
+        self._console = BrokenPipeRaisingConsole() if console is None else console
         self._silent = silent
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -69,7 +69,7 @@ class DemoScreen:
             yield
         self._progress = None
 
-    def on_vehicle(self, row: VehicleRow) -> None:
+    def on_vehicle(self, row: DemoVehicleRow) -> None:
         """Advance the progress by a car."""
         if self._progress is not None:
             self._progress.advance(self._task)
@@ -113,7 +113,7 @@ class DemoScreen:
                 self._console.print(f"  {name}: {cell}", soft_wrap=True, highlight=False)
 
 
-def _cells(row: VehicleRow) -> tuple[str, ...]:
+def _cells(row: DemoVehicleRow) -> tuple[str, ...]:
     position = "unknown" if row.position is None else f"{row.position[0]:.4f}, {row.position[1]:.4f}"
     level = "unknown" if row.level is None else f"{row.level:.0f} %"
     return row.brand, f"{row.trips}", f"{row.kilometres:,.0f}", position, level

@@ -25,14 +25,14 @@ from stellantis_hal import (
     Token,
 )
 
-__all__ = ["WorkerSettings", "main", "work"]
+__all__ = ["DemoWorkerSettings", "main", "work"]
 
 _TASKS = 10
 _REPORT_EVERY = 0.2
 
 
 @attrs.frozen(kw_only=True)
-class WorkerSettings:
+class DemoWorkerSettings:
     """What a process is told by the one that starts it.
 
     Attributes:
@@ -62,7 +62,7 @@ class WorkerSettings:
     seconds: float
 
 
-async def work(settings: WorkerSettings, report: Callable[[str], object]) -> None:
+async def work(settings: DemoWorkerSettings, report: Callable[[str], object]) -> None:
     """Send requests until the time is over; report numbers of responses and of those with status 429, as JSON."""
     statuses: Counter[int] = Counter()
     limits = RateLimits(settings.per_second, 100_000)
@@ -104,7 +104,7 @@ async def work(settings: WorkerSettings, report: Callable[[str], object]) -> Non
 
 def main() -> None:
     """Read the settings from standard input, as JSON, and work; end quietly where no one reads the reports."""
-    settings = WorkerSettings(**json.loads(sys.stdin.readline()))
+    settings = DemoWorkerSettings(**json.loads(sys.stdin.readline()))
     try:
         anyio.run(partial(work, settings, partial(print, flush=True)), backend=sys.argv[1])
     except* (KeyboardInterrupt, BrokenPipeError):

@@ -17,14 +17,14 @@ from textual.widgets.option_list import Option
 
 from stellantis_hal import HalResource, StellantisError, TemplateError
 from stellantis_hal.cli.browser_entries import _MAX_ENTRIES, Entry, entries_of
-from stellantis_hal.cli.browser_screens import AskScreen, ChoiceScreen, ConfirmScreen, FormScreen, shown
-from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.browser_screens import AskScreen, ChoiceScreen, ConfirmWriteScreen, HalFormScreen, shown
+from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import is_secret, visible
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.hal.uri_templates import variables
 
-__all__ = ["HalBrowser", "HasEntryResource", "Page"]
+__all__ = ["HalBrowser", "HasEntryResource", "VisitedResource"]
 
 _MAX_HISTORY = 200
 _MAX_DOCUMENT = 200_000
@@ -40,7 +40,7 @@ class HasEntryResource(Protocol):
 
 
 @attrs.frozen
-class Page:
+class VisitedResource:
     """A resource that was visited.
 
     Attributes:
@@ -49,7 +49,7 @@ class Page:
     """
 
     resource: HalResource
-    trail: PythonExpression
+    trail: PythonSnippet
 
 
 class HalBrowser(App[None]):
@@ -65,7 +65,7 @@ class HalBrowser(App[None]):
     TITLE: str | None = "stellantis-hal browse"
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
     CSS: ClassVar[str] = """
-    AskScreen, ConfirmScreen, ChoiceScreen, FormScreen { align: center middle; }
+    AskScreen, ConfirmWriteScreen, ChoiceScreen, HalFormScreen { align: center middle; }
     .box { width: 80%; max-width: 100; height: auto; max-height: 90%; border: round $primary; padding: 0 1;
            background: $surface; }
     .fault { color: $error; }
@@ -92,19 +92,19 @@ class HalBrowser(App[None]):
     ]
 
     def __init__(
-        self, client: HasEntryResource, *, name: str = "hal", page: Page | None = None, masked: bool = False
+        self, client: HasEntryResource, *, name: str = "hal", page: VisitedResource | None = None, masked: bool = False
     ) -> None:
         super().__init__()
         self._client = client
-        self._trail = PythonExpression.at(name)
-        self._pages: list[Page] = [] if page is None else [page]
+        self._trail = PythonSnippet.at(name)
+        self._pages: list[VisitedResource] = [] if page is None else [page]
         self._position = 0
         self._masked = masked
         self._is_source = False
         self._entries: list[Entry] = []
 
     @property
-    def page(self) -> Page | None:
+    def page(self) -> VisitedResource | None:
         """The page that is shown; None before the first."""
         return self._pages[self._position] if self._pages else None
 
@@ -125,30 +125,30 @@ class HalBrowser(App[None]):
         else:
             self._load(self._root)
 
-    async def _root(self) -> Page:
-        return Page(await self._client.root(), self._trail)
+    async def _root(self) -> VisitedResource:
+        return VisitedResource(await self._client.root(), self._trail)
 
     # --------------------------------------------------------------------------------------------- pages
 
-    def _load(self, step: Callable[[], Awaitable[Page | str]]) -> None:
+    def _load(self, step: Callable[[], Awaitable[VisitedResource | str]]) -> None:
         """Go to a page in a worker, or show its note; the worker before it is stopped."""
         self.run_worker(self._go(step), exclusive=True)
 
-    async def _go(self, step: Callable[[], Awaitable[Page | str]]) -> None:
+    async def _go(self, step: Callable[[], Awaitable[VisitedResource | str]]) -> None:
         self._note("…")
         try:
             page = await step()
         except (StellantisError, TypeError, ValueError, OSError) as error:
             answer: HalResource | None = getattr(error, "resource", None)
             if answer is not None:  # it may have links, or a form to log in
-                self._add(Page(answer, PythonExpression("error.resource", is_awaited=False)))
+                self._add(VisitedResource(answer, PythonSnippet("error.resource", is_awaited=False)))
             self._note(str(error))
             return
-        self._note("" if isinstance(page, Page) else page)
-        if isinstance(page, Page):
+        self._note("" if isinstance(page, VisitedResource) else page)
+        if isinstance(page, VisitedResource):
             self._add(page)
 
-    def _add(self, page: Page) -> None:
+    def _add(self, page: VisitedResource) -> None:
         del self._pages[self._position + 1 :]
         self._pages = [*self._pages, page][-_MAX_HISTORY:]
         self._position = len(self._pages) - 1
@@ -192,13 +192,13 @@ class HalBrowser(App[None]):
             entry = self._entries[event.option_index]
             self._load(lambda: self._follow(page, entry))
 
-    async def _follow(self, page: Page, entry: Entry) -> Page | str:
+    async def _follow(self, page: VisitedResource, entry: Entry) -> VisitedResource | str:
         resource, trail = page.resource, page.trail
         if entry.kind == "copy":
             copies = resource.embedded(entry.rel)
-            return Page(copies[entry.index], trail.embedded(entry.rel, entry.index))
+            return VisitedResource(copies[entry.index], trail.embedded(entry.rel, entry.index))
         if entry.kind == "item":
-            return Page(resource.at(entry.index), trail.at_index(entry.index))
+            return VisitedResource(resource.at(entry.index), trail.at_index(entry.index))
         if entry.kind == "form":
             return await self._fill(page, entry.rel)
         options: dict[str, Any] = {} if entry.is_single else {"index": entry.index}
@@ -218,23 +218,23 @@ class HalBrowser(App[None]):
             options["variables"] = {
                 name: ... if is_secret(name) else text for name, text in options["variables"].items()
             }
-        return Page(target, trail.follow(entry.rel, **options))
+        return VisitedResource(target, trail.follow(entry.rel, **options))
 
-    async def _fill(self, page: Page, key: str) -> Page | str:
+    async def _fill(self, page: VisitedResource, key: str) -> VisitedResource | str:
         form = page.resource.forms[key]
         shows = any(not field.hidden for field in form.fields)
-        values = await self.push_screen_wait(FormScreen(form, masked=self._masked)) if shows else {}
+        values = await self.push_screen_wait(HalFormScreen(form, masked=self._masked)) if shows else {}
         if values is None:
             return ""
         preview = form.preview(values)
         if preview.method not in _READS:
             names = ", ".join(values)
             request = f"{preview.method} {preview.url}" + (f"  with {names}" if names else "")
-            if not await self.push_screen_wait(ConfirmScreen(request)):
+            if not await self.push_screen_wait(ConfirmWriteScreen(request)):
                 return "nothing was sent"
         hidden = {field.name for field in form.fields if field.control == "password" or is_secret(field.name)}
         code = {name: ... if name in hidden or isinstance(value, Path) else value for name, value in values.items()}
-        return Page(await form.submit(values), page.trail.submit(key, code))
+        return VisitedResource(await form.submit(values), page.trail.submit(key, code))
 
     # --------------------------------------------------------------------------------------------- keys
 
@@ -271,8 +271,8 @@ class HalBrowser(App[None]):
         else:
             self._load(lambda: self._refresh(page))
 
-    async def _refresh(self, page: Page) -> Page:
-        return Page(await page.resource.refresh(), page.trail)
+    async def _refresh(self, page: VisitedResource) -> VisitedResource:
+        return VisitedResource(await page.resource.refresh(), page.trail)
 
     def action_source(self) -> None:
         """Show the whole document instead of the state, or the state again."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import click
 
-from stellantis_hal.cli.options import option
+from stellantis_hal.cli.environment_options import option
 from stellantis_hal.hal.redaction import one_line
 
 if TYPE_CHECKING:
-    from stellantis_hal.cli.profiles import Profile
+    from stellantis_hal.cli.profiles import SettingsProfile
 
 __all__ = ["COMMON_OPTIONS", "Invocation", "current", "show_log", "to_front"]
 
@@ -34,7 +34,7 @@ class Invocation(NamedTuple):
         color: whether to use colours; None: on a terminal only.
     """
 
-    profile: Profile | None = None
+    profile: SettingsProfile | None = None
     simulated: bool = False
     as_json: bool = False
     utc: bool = False

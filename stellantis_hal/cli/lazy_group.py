@@ -11,10 +11,10 @@ from click.shell_completion import CompletionItem
 
 from stellantis_hal.cli.standard_streams import OneLineErrorGroup
 
-__all__ = ["LazyCommand", "LazyGroup"]
+__all__ = ["CommandLocation", "LazyGroup"]
 
 
-class LazyCommand(NamedTuple):
+class CommandLocation(NamedTuple):
     """Where a command is, and what the help of its group says of it.
 
     Attributes:
@@ -29,12 +29,12 @@ class LazyCommand(NamedTuple):
 class _CommandsByName(MutableMapping[str, click.Command]):
     """The commands of a group by name, each imported when it is asked for."""
 
-    def __init__(self, lazy: Mapping[str, LazyCommand]) -> None:
-        self._found: dict[str, click.Command | LazyCommand] = {**lazy}
+    def __init__(self, lazy: Mapping[str, CommandLocation]) -> None:
+        self._found: dict[str, click.Command | CommandLocation] = {**lazy}
 
     def __getitem__(self, name: str) -> click.Command:
         found = self._found[name]
-        if isinstance(found, LazyCommand):
+        if isinstance(found, CommandLocation):
             module = import_module(f"stellantis_hal.cli.{found.module}")
             found = self._found[name] = getattr(module, name)
         return found
@@ -62,7 +62,7 @@ class LazyGroup(OneLineErrorGroup):
         lazy: its commands by name.
     """
 
-    def __init__(self, *arguments: Any, lazy: Mapping[str, LazyCommand], **settings: Any) -> None:
+    def __init__(self, *arguments: Any, lazy: Mapping[str, CommandLocation], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.commands: MutableMapping[str, click.Command] = _CommandsByName(lazy)
         self._outlines = {name: click.Command(name, help=each.help) for name, each in lazy.items()}

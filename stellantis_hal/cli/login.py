@@ -13,17 +13,17 @@ import anyio
 import click
 
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.environment_options import SETTINGS, add_options, option
 from stellantis_hal.cli.failures import run_command
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
-from stellantis_hal.cli.options import SETTINGS, add_options, option
-from stellantis_hal.cli.paste import read_pasted
+from stellantis_hal.cli.pasted_lines import read_pasted
 from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.cli.stored_logins import describe_token, refuse_simulator
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.errors import ConfigurationError, RedirectError
+from stellantis_hal.errors import ConfigurationError, LoginRedirectError
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
 
@@ -195,7 +195,7 @@ def _ask_for_redirect(authorization: AuthorizationRequest) -> str:
     """Return the pasted text with the redirect of this log-in; for others, show the reason and ask again."""
     prompt = "Then paste the complete URL that the browser shows at the end, even if it cannot open it"
     pasted: list[str] = []
-    failure: RedirectError | None = None
+    failure: LoginRedirectError | None = None
     for repeat in range(1, _REPEATS + 2):
         try:
             pasted.append(read_pasted(prompt))
@@ -214,11 +214,11 @@ def _ask_for_redirect(authorization: AuthorizationRequest) -> str:
     raise click.ClickException(str(failure)) from failure
 
 
-def _find_failure(authorization: AuthorizationRequest, text: str) -> RedirectError | None:
+def _find_failure(authorization: AuthorizationRequest, text: str) -> LoginRedirectError | None:
     """Return why a text has no redirect of this log-in; None where it has one. Raises the error that one reports."""
     try:
         authorization.read(text)
-    except RedirectError as error:
+    except LoginRedirectError as error:
         return error
     return None
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import click
 
 from stellantis_hal.cli.callbacks import find_callback
-from stellantis_hal.cli.connection import Connection, car_option, connected, find_car
-from stellantis_hal.cli.options import SETTINGS, option
+from stellantis_hal.cli.connection import CommandContext, car_option, connected, find_car
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.row_output import ambiguous, run_for_rows
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
 from stellantis_hal.resources.control.data_triggers import DataOperand, data
@@ -32,7 +32,7 @@ def monitors() -> None:
 def list_monitors(*, car: str | None, **options: Any) -> None:
     """List the monitors of a car; places are not shown."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         found = await find_car(connection, car, is_option=True)
         return [_monitor_row(each) async for each in found.monitors()]
 
@@ -82,7 +82,7 @@ def create_monitor(
     for each in conditions[1:]:
         when = when | each if is_any else when & each
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         found = await find_car(connection, car, is_option=True)
         target = await find_callback(connection.account, callback)
         made = await found.monitors(target).ensure(label, when=when, include=include, refresh=refresh)
@@ -98,7 +98,7 @@ def create_monitor(
 def delete_monitor(*, monitor: str, car: str | None, **options: Any) -> None:
     """Delete a monitor."""
 
-    async def work(connection: Connection) -> list[dict[str, Any]]:
+    async def work(connection: CommandContext) -> list[dict[str, Any]]:
         found = await find_car(connection, car, is_option=True)
         known = [each async for each in found.monitors() if monitor in {each.id, each.label}]
         if len(known) != 1:

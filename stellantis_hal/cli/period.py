@@ -6,13 +6,15 @@ from datetime import datetime
 
 import click
 
-from stellantis_hal.cli.connection import Connection
-from stellantis_hal.cli.spans import parse_since
+from stellantis_hal.cli.connection import CommandContext
+from stellantis_hal.cli.time_arguments import parse_since
 
 __all__ = ["period_of"]
 
 
-def period_of(connection: Connection, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+def period_of(
+    connection: CommandContext, since: str | None, until: str | None
+) -> tuple[datetime | None, datetime | None]:
     """Return the start and the end that two options name; None: no limit.
 
     Raises:
@@ -24,7 +26,7 @@ def period_of(connection: Connection, since: str | None, until: str | None) -> t
     return start, end
 
 
-def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> datetime | None:
+def _instant(connection: CommandContext, text: str | None, *, is_end: bool = False) -> datetime | None:
     if text is None:
         return None
     try:

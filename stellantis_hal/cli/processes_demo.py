@@ -17,10 +17,10 @@ from pathlib import Path
 
 import attrs
 
-from stellantis_hal.cli.demo_worker import WorkerSettings
+from stellantis_hal.cli.demo_worker import DemoWorkerSettings
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 
-__all__ = ["ProcessTally", "ProcessesResult", "ProcessesSettings", "find_redis", "show_processes"]
+__all__ = ["ProcessTally", "ProcessesDemoResult", "ProcessesDemoSettings", "find_redis", "show_processes"]
 
 _POLL = 0.1
 _START_SECONDS = 30.0
@@ -30,7 +30,7 @@ _KILL_AFTER = 0.4
 
 
 @attrs.frozen(kw_only=True)
-class ProcessesSettings:
+class ProcessesDemoSettings:
     """Settings of the demo.
 
     Attributes:
@@ -68,7 +68,7 @@ class ProcessTally:
 
 
 @attrs.frozen(kw_only=True)
-class ProcessesResult:
+class ProcessesDemoResult:
     """Result of the demo.
 
     Attributes:
@@ -102,10 +102,10 @@ def find_redis() -> str | None:
 
 
 def show_processes(
-    settings: ProcessesSettings,
+    settings: ProcessesDemoSettings,
     on_second: Callable[[int, tuple[ProcessTally, ...]], object],
     on_kill: Callable[[int], object],
-) -> ProcessesResult:
+) -> ProcessesDemoResult:
     """Let processes send under one limit, and kill one of them.
 
     Args:
@@ -128,12 +128,12 @@ def show_processes(
 
 
 def _watch(
-    settings: ProcessesSettings,
+    settings: ProcessesDemoSettings,
     workers: list[subprocess.Popen[str]],
     tallies: tuple[ProcessTally, ...],
     on_second: Callable[[int, tuple[ProcessTally, ...]], object],
     on_kill: Callable[[int], object],
-) -> ProcessesResult:
+) -> ProcessesDemoResult:
     """Report each second, and kill the first process meanwhile."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and not all(each.responses or each.error for each in tallies):
@@ -156,7 +156,7 @@ def _watch(
             on_kill(1)
         if elapsed >= settings.seconds:
             break
-    return ProcessesResult(
+    return ProcessesDemoResult(
         store="sqlite" if settings.redis is None else "redis",
         processes=tallies,
         seconds=time.monotonic() - started,
@@ -165,9 +165,9 @@ def _watch(
     )
 
 
-def _settings_of(settings: ProcessesSettings, simulator: Simulator, place: str) -> WorkerSettings:
+def _settings_of(settings: ProcessesDemoSettings, simulator: Simulator, place: str) -> DemoWorkerSettings:
     holder = simulator.world.accounts[0]
-    return WorkerSettings(
+    return DemoWorkerSettings(
         url=simulator.url,
         identity_url=simulator.identity_url,
         client_id=simulator.client_id,
@@ -183,7 +183,7 @@ def _settings_of(settings: ProcessesSettings, simulator: Simulator, place: str) 
 
 
 @contextmanager
-def _simulator(settings: ProcessesSettings) -> Generator[Simulator]:
+def _simulator(settings: ProcessesDemoSettings) -> Generator[Simulator]:
     """Serve a simulated API from a thread."""
     world = World(seed=settings.seed, accounts=1, vehicles=1, trips=0)
     simulator = Simulator(world, rate_limits=SubscriptionLimits(per_second=settings.per_second, per_day=100_000))
@@ -221,7 +221,7 @@ def _redis(command: str, folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def _worker(settings: WorkerSettings, backend: str, tally: ProcessTally) -> Generator[subprocess.Popen[str]]:
+def _worker(settings: DemoWorkerSettings, backend: str, tally: ProcessTally) -> Generator[subprocess.Popen[str]]:
     """Run a process that sends requests; count what it reports."""
     process = subprocess.Popen(  # noqa: S603 - this program itself
         [sys.executable, "-m", "stellantis_hal.cli.demo_worker", backend],

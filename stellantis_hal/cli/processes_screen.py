@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from stellantis_hal.cli.demo_screen import BrokenPipeConsole
-from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, ProcessTally
+from stellantis_hal.cli.demo_screen import BrokenPipeRaisingConsole
+from stellantis_hal.cli.processes_demo import ProcessesDemoResult, ProcessesDemoSettings, ProcessTally
 
 __all__ = ["ProcessesScreen"]
 
@@ -26,13 +26,13 @@ class ProcessesScreen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = BrokenPipeConsole() if console is None else console
+        self._console = BrokenPipeRaisingConsole() if console is None else console
         self._silent = silent
         self._live: Live | None = None
         self._before: tuple[int, ...] = ()
 
     @contextmanager
-    def show_progress(self, settings: ProcessesSettings) -> Generator[None]:
+    def show_progress(self, settings: ProcessesDemoSettings) -> Generator[None]:
         """Show the progress within the block."""
         self._before = (0,) * settings.processes
         if self._silent:
@@ -66,7 +66,7 @@ class ProcessesScreen:
         if not self._silent:
             self._print(f"process {number} is killed: what it held returns to the others within 5 s")
 
-    def show(self, settings: ProcessesSettings, result: ProcessesResult) -> None:
+    def show(self, settings: ProcessesDemoSettings, result: ProcessesDemoResult) -> None:
         """Print the result."""
         pace = result.responses / result.seconds if result.seconds else 0.0
         self._print(

@@ -15,7 +15,7 @@ import tomlkit
 
 from stellantis_hal.errors import ConfigurationError
 
-__all__ = ["KEYS", "Profile", "add_profile", "read_profile"]
+__all__ = ["KEYS", "SettingsProfile", "add_profile", "read_profile"]
 
 KEYS: Final = frozenset(
     {
@@ -42,7 +42,7 @@ _MODE: Final = 0o600
 
 
 @attrs.frozen(kw_only=True)
-class Profile:
+class SettingsProfile:
     """A profile as it was read.
 
     Attributes:
@@ -66,7 +66,7 @@ class Profile:
     warnings: tuple[str, ...] = ()
 
 
-def read_profile(path: Path | None, name: str | None, environment: Mapping[str, str]) -> Profile | None:
+def read_profile(path: Path | None, name: str | None, environment: Mapping[str, str]) -> SettingsProfile | None:
     """Return a profile; None where there is no file and none was asked for by name.
 
     Args:
@@ -105,7 +105,7 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"the configuration file {path} cannot be read: {reason}") from error
 
 
-def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mapping[str, str]) -> Profile:
+def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mapping[str, str]) -> SettingsProfile:
     warnings: list[str] = []
     options: dict[str, str] = {}
     aliases: dict[str, str] = {}
@@ -124,7 +124,7 @@ def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mappin
             raise ConfigurationError(f"{where} must be the name of a time zone, as Europe/Paris, not {value!r}")
         else:
             options[key] = str(path.parent.absolute() / value) if key in _PATHS else value
-    return Profile(
+    return SettingsProfile(
         name=name,
         path=path,
         secret=_secret(options, f"{path}: profiles.{name}", environment),

@@ -13,11 +13,11 @@ import anyio
 import attrs
 import click
 
-from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_rows import utc
-from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.standard_streams import escape_json
 from stellantis_hal.cli.wording import ending
 from stellantis_hal.errors import OutcomeUnknownError, StellantisError
@@ -169,7 +169,7 @@ def _confirm(title: str, options: _Options, given: dict[str, Any]) -> None:
     if current().no_input or not _has_terminal():
         raise click.UsageError("there is no terminal to ask on: pass --yes to send the command")
 
-    async def name(connection: Connection) -> str:
+    async def name(connection: CommandContext) -> str:
         vehicle = await find_car(connection, options.car)
         return one_line(f"{vehicle.display_name} {ending(vehicle.vin)}".rstrip())
 
@@ -182,7 +182,7 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-async def _run(title: str, send: Send, options: _Options, connection: Connection) -> int:
+async def _run(title: str, send: Send, options: _Options, connection: CommandContext) -> int:
     vehicle = await find_car(connection, options.car, extensions=("onboardCapabilities",))
     callback = await _find_callback(connection, options)
     try:
@@ -234,7 +234,7 @@ def _print(facts: dict[str, Any], text: str) -> None:
     click.echo(escape_json(json.dumps(facts, ensure_ascii=False)) if current().as_json else one_line(text))
 
 
-async def _find_callback(connection: Connection, options: _Options) -> Callback:
+async def _find_callback(connection: CommandContext, options: _Options) -> Callback:
     account = connection.account
     if connection.options.simulated and options.callback is None:
         target = Webhook("https://hooks.example.org/st", token="simulated")  # noqa: S106 - of a simulation

@@ -11,9 +11,9 @@ from typing import Any, Final
 import anyio
 import click
 
-from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
-from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.period import period_of
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.errors import (
@@ -71,7 +71,7 @@ def report(
     Without CAR it has all cars of the account, unless the profile names one.
     """
 
-    async def act(connection: Connection) -> int:
+    async def act(connection: CommandContext) -> int:
         start, end = period_of(connection, since, until)
         if not output.parent.is_dir():
             raise click.UsageError(f"there is no folder {output.parent}: create it, or pass another --output")
@@ -113,7 +113,7 @@ def report(
     sys.exit(run_connected(act, options))
 
 
-async def _wanted(connection: Connection, car: str | None) -> list[Vehicle]:
+async def _wanted(connection: CommandContext, car: str | None) -> list[Vehicle]:
     profile = connection.options.profile
     if car is None and (profile is None or profile.car is None):
         return [vehicle async for vehicle in connection.account.vehicles()]
@@ -127,7 +127,7 @@ def _require_runtime() -> None:
         raise Failure(str(error), 8) from None
 
 
-def _progress(connection: Connection, vehicle: Vehicle) -> Callable[[int], None] | None:
+def _progress(connection: CommandContext, vehicle: Vehicle) -> Callable[[int], None] | None:
     if connection.options.quiet or not sys.stderr.isatty():
         return None
     return partial(_show, one_line(vehicle.display_name))
@@ -137,7 +137,7 @@ def _show(name: str, trips: int) -> None:
     click.echo(f"\r{name}: {trips:,} trips", nl=False, err=True)
 
 
-def _tell(connection: Connection, output: Path, made: Report, size: int, failures: list[str]) -> None:
+def _tell(connection: CommandContext, output: Path, made: Report, size: int, failures: list[str]) -> None:
     trips = sum(len(car.trips) for car in made.cars)
     if connection.options.as_json:
         facts = {"file": str(output), "cars": len(made.cars), "trips": trips, "bytes": size, "failed": len(failures)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stellantis_hal.cli.connection import Connection, run_connected
+from stellantis_hal.cli.connection import CommandContext, run_connected
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.standard_streams import json_text
@@ -15,13 +15,13 @@ from stellantis_hal.hal.redaction import one_line
 
 __all__ = ["ambiguous", "run_for_rows"]
 
-RowWork = Callable[[Connection], Awaitable[list[dict[str, Any]]]]
+RowWork = Callable[[CommandContext], Awaitable[list[dict[str, Any]]]]
 
 
 def run_for_rows(work: RowWork, options: Mapping[str, Any], *, is_list: bool = False) -> None:
     """Print the rows of what is done: with ``--json`` an array of a list, and an object of a change."""
 
-    async def act(connection: Connection) -> list[dict[str, Any]]:
+    async def act(connection: CommandContext) -> list[dict[str, Any]]:
         try:
             return await work(connection)
         except (TypeError, ValueError) as error:

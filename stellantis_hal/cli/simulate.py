@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.loopback import is_loopback
-from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.simulator import (
     FAULTS,
     Faults,

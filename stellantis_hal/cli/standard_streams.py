@@ -19,7 +19,7 @@ from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failu
 from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["OneLineErrorGroup", "TerminalText", "escape_json", "json_text", "prepare_process"]
+__all__ = ["OneLineErrorGroup", "SafeTerminalWriter", "escape_json", "json_text", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
 _COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
@@ -170,7 +170,7 @@ def _escape(char: str) -> str:
     return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
-class TerminalText:
+class SafeTerminalWriter:
     """A text file that writes to a terminal, without characters that would drive it.
 
     Args:

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from stellantis_hal.cli.account_settings import STORE_OPTIONS, account_settings
-from stellantis_hal.cli.connection import Connection, connected, run_connected, run_in_time
+from stellantis_hal.cli.connection import CommandContext, connected, run_connected, run_in_time
+from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.options import SETTINGS, add_options
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.token import Token
@@ -48,7 +48,7 @@ def logout(**options: Any) -> None:
 def whoami(**options: Any) -> None:
     """Show the logged-in user, as the API returns it."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         user = await connection.account.user()
         name = " ".join(part for part in (user.first_name, user.last_name) if part) or None
         _print({"account": connection.key, "brand": connection.brand, "name": name, "email": user.email})

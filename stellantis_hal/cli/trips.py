@@ -14,12 +14,12 @@ import anyio
 import click
 
 from stellantis_hal.cli.cars import columns
-from stellantis_hal.cli.connection import Connection, car_argument, car_option, connected, find_car, run_connected
+from stellantis_hal.cli.connection import CommandContext, car_argument, car_option, connected, find_car, run_connected
+from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.json_rows import to_json
-from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.period import period_of
-from stellantis_hal.cli.standard_streams import TerminalText, json_text
+from stellantis_hal.cli.standard_streams import SafeTerminalWriter, json_text
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining
 from stellantis_hal.fleet.backfilling import Progress, backfill
@@ -75,7 +75,7 @@ def trips(
     if format_ == "parquet" and output is None:
         raise click.UsageError("--parquet needs a file: pass -o trips.parquet")
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car)
         distance = None if min_km is None else (min_km, None)
         start, end = period_of(connection, since, until)
@@ -113,7 +113,7 @@ async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -
     if format_ == "parquet":
         await _write_parquet(walk, output)
         return
-    printed: Any = TerminalText(sys.stdout) if sys.stdout.isatty() else sys.stdout
+    printed: Any = SafeTerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout
     target: Any = printed if output is None else output
     with trip_writer(target, format_, mode="append" if output is None else "replace") as writer:  # type: ignore[arg-type]  # of _FORMATS
         async for each in walk:
@@ -144,7 +144,7 @@ def _make_private(path: str) -> None:
 def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
     """Show one trip, by its id: each column of its row that has a value."""
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car, is_option=True)
         row = to_json((await vehicle.trip(trip_id)).row())
         if connection.options.as_json:
@@ -183,7 +183,7 @@ def _progress_line(progress: Progress, seconds: float, width: int) -> str:
 def export(*, output: Path, vin: Any, **options: Any) -> None:
     """Write all trips of the account to a file. Run it again after an interruption: it goes on there."""
 
-    async def act(connection: Connection) -> int:
+    async def act(connection: CommandContext) -> int:
         failed = 0
 
         begin = time.monotonic()

@@ -16,11 +16,11 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.collection_requests import index_ranges, is_absent
 from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
+from stellantis_hal.resources.typed_requests import index_ranges, is_absent
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.rate_limit.protocol import Priority
 from stellantis_hal.validation import require_request_options, require_type

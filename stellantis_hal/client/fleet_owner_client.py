@@ -18,10 +18,10 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
-from stellantis_hal.resources.collection_requests import UrlPageSource, is_absent
 from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.resources.typed_requests import UrlPageSource, is_absent
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter

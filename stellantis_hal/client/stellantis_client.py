@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
@@ -19,7 +19,7 @@ from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources.control.control_context import ControlContext
-from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
@@ -210,11 +210,11 @@ class StellantisClient(BaseClient):
             ValueError: ``partition`` is empty, or there is no cache.
         """
         from stellantis_hal.client.account import Account
-        from stellantis_hal.credentials.bearer import BearerCredentials
+        from stellantis_hal.credentials.bearer import RenewingBearerCredentials
         from stellantis_hal.credentials.stores.memory import as_token_store
 
         identity = self._identity(brand, realm)
-        credentials = BearerCredentials(
+        credentials = RenewingBearerCredentials(
             identity.oauth2_client(self._application),
             as_token_store(token_or_store),
             fetch=self._identity_fetch(

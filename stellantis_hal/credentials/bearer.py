@@ -24,7 +24,7 @@ import attrs
 from stellantis_hal.credentials.account_partition import account_partition
 from stellantis_hal.credentials.grants import Grant, RefreshTokenGrant
 from stellantis_hal.credentials.oauth2_messages import (
-    OAuth2Client,
+    OAuth2Registration,
     is_final,
     read_renewed_token,
     to_auth_error,
@@ -51,7 +51,7 @@ from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
 
-__all__ = ["BearerCredentials"]
+__all__ = ["RenewingBearerCredentials"]
 
 _log = logging.getLogger("stellantis_hal")
 
@@ -126,7 +126,7 @@ def _is_recent(instant: float, period: float) -> bool:
     return 0 <= anyio.current_time() - instant < period
 
 
-class BearerCredentials:
+class RenewingBearerCredentials:
     """Send an account's bearer token, and renew it for any number of tasks at once.
 
     Args:
@@ -146,7 +146,7 @@ class BearerCredentials:
 
     def __init__(
         self,
-        client: OAuth2Client,
+        client: OAuth2Registration,
         store: TokenStore,
         *,
         fetch: Fetch,
@@ -288,7 +288,7 @@ class BearerCredentials:
         return not self._was_sent(await self._replacement.run(partial(self._replace, present)), sent)
 
     def __repr__(self) -> str:
-        return f"BearerCredentials({self._client!r}, {self._store!r}, key={mask_repr(self._key)})"
+        return f"RenewingBearerCredentials({self._client!r}, {self._store!r}, key={mask_repr(self._key)})"
 
     # ---------------------------------------------------------------------------------------------- the token at hand
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stellantis_hal.credentials.oauth2_messages import (
     AuthorizationRequest,
-    OAuth2Client,
+    OAuth2Registration,
     exchange_request,
     read_token,
     revocation_request,
@@ -48,7 +48,7 @@ class AuthorizationCodeGrant:
 
     def __init__(
         self,
-        client: OAuth2Client,
+        client: OAuth2Registration,
         *,
         fetch: Fetch,
         store: TokenStore | None = None,
@@ -84,7 +84,7 @@ class AuthorizationCodeGrant:
         Raises:
             ValueError: neither the redirect URL nor both its code and its state were passed; nothing was sent.
             ConsentRequiredError: the account holder refused, or the code has been used or has expired: begin again.
-            RedirectError: the text has no redirect of this authorization; the message names what is missing.
+            LoginRedirectError: the text has no redirect of this authorization; the message names what is missing.
             AuthError: the redirect reports an error, or the response has no token.
             ConfigurationError: the identity server refuses the application.
             TokenStoreError: the token could not be stored.

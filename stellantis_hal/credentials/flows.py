@@ -8,17 +8,17 @@ from typing import Literal
 from weakref import WeakSet
 
 from stellantis_hal.credentials.account_partition import account_partition
-from stellantis_hal.credentials.bearer import BearerCredentials
+from stellantis_hal.credentials.bearer import RenewingBearerCredentials
 from stellantis_hal.credentials.consent import AuthorizationCodeGrant
 from stellantis_hal.credentials.grants import ClientCredentialsGrant
-from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, OAuth2Client
+from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, OAuth2Registration
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore, as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike, parse_scope
-from stellantis_hal.errors import ConfigurationError, RedirectError
+from stellantis_hal.errors import ConfigurationError, LoginRedirectError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.cache.partition import Partition
-from stellantis_hal.transport.credentials import ClientAccess
+from stellantis_hal.transport.credentials import ClientServices
 from stellantis_hal.validation import require_type
 
 __all__ = ["OAuth2AuthorizationCode", "OAuth2ClientCredentials"]
@@ -69,7 +69,7 @@ class OAuth2ClientCredentials:
         key: str = "default",
     ) -> None:
         require_type("client_secret", client_secret, str)
-        self._client = OAuth2Client(
+        self._client = OAuth2Registration(
             client_id=client_id, client_secret=client_secret, token_url=token_url, auth_method=auth_method
         )
         self._secret = client_secret
@@ -78,10 +78,10 @@ class OAuth2ClientCredentials:
         self._store: TokenStore = MemoryTokenStore() if store is None else store
         self._key = key
 
-    def connect(self, access: ClientAccess) -> BearerCredentials:
+    def connect(self, access: ClientServices) -> RenewingBearerCredentials:
         """Return the credentials of one client. Called by the client."""
         client = self._client
-        return BearerCredentials(
+        return RenewingBearerCredentials(
             client,
             self._store,
             fetch=access.identity_fetch((client.token_url,), _RENEWALS_WAIT),
@@ -152,7 +152,7 @@ class OAuth2AuthorizationCode:
         store: Token | TokenLike | TokenStore | None = None,
         key: str = "default",
     ) -> None:
-        self._client = OAuth2Client(
+        self._client = OAuth2Registration(
             client_id=client_id,
             client_secret=client_secret,
             authorize_url=authorize_url,
@@ -167,14 +167,14 @@ class OAuth2AuthorizationCode:
         self._store: TokenStore = MemoryTokenStore() if store is None else as_token_store(store)
         self._key = key
         self._pending: OrderedDict[str, AuthorizationRequest] = OrderedDict()
-        self._access: ClientAccess | None = None
-        self._accesses: WeakSet[ClientAccess] = WeakSet()
+        self._access: ClientServices | None = None
+        self._accesses: WeakSet[ClientServices] = WeakSet()
 
-    def connect(self, access: ClientAccess) -> BearerCredentials:
+    def connect(self, access: ClientServices) -> RenewingBearerCredentials:
         """Return the credentials of one client. Called by the client."""
         self._access = access
         self._accesses.add(access)
-        return BearerCredentials(
+        return RenewingBearerCredentials(
             self._client,
             self._store,
             fetch=access.identity_fetch((self._client.token_url,), _RENEWALS_WAIT),
@@ -233,7 +233,7 @@ class OAuth2AuthorizationCode:
             ConfigurationError: no client has this as its ``auth``, or the server refuses the application.
             ValueError: neither the redirect URL nor both its code and its state were passed; nothing was sent.
             ConsentRequiredError: the user refused, or the code has been used or has expired: begin again.
-            RedirectError: the text has no redirect of a log-in that was begun here.
+            LoginRedirectError: the text has no redirect of a log-in that was begun here.
             AuthError: the redirect reports an error, or the response has no token.
             TokenStoreError: the token could not be stored.
             NetworkError: the server could not be reached.
@@ -258,7 +258,7 @@ class OAuth2AuthorizationCode:
 
     def _pending_for(self, redirect_url: str | None, state: str | None) -> AuthorizationRequest:
         if not self._pending:
-            raise RedirectError("no log-in was begun: call authorization_url() first, or pass authorization=")
+            raise LoginRedirectError("no log-in was begun: call authorization_url() first, or pass authorization=")
         latest = next(reversed(self._pending.values()))
         if state is not None:
             return self._pending.get(state, latest)

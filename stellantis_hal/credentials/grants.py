@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.credentials.oauth2_messages import OAuth2Client, client_credentials_request, renewal_request
+from stellantis_hal.credentials.oauth2_messages import OAuth2Registration, client_credentials_request, renewal_request
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.navigation.fetch_protocol import Request
 
@@ -35,7 +35,7 @@ class Grant(Protocol):
 class RefreshTokenGrant:
     """New access tokens for the refresh token that a user's consent gave."""
 
-    client: OAuth2Client
+    client: OAuth2Registration
     first: Token | None = None
 
     def can_renew(self, token: Token) -> bool:
@@ -51,7 +51,7 @@ class RefreshTokenGrant:
 class ClientCredentialsGrant:
     """New access tokens for the client's own id and secret."""
 
-    client: OAuth2Client
+    client: OAuth2Registration
     scope: tuple[str, ...] = ()
     parameters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 import attrs
 
 from stellantis_hal.credentials.basic import encode_basic
-from stellantis_hal.credentials.redirects import describe_paste, find_redirect, is_same
+from stellantis_hal.credentials.pasted_redirects import describe_paste, find_redirect, is_same
 from stellantis_hal.credentials.token import Token, parse_scope
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
     ConfigurationError,
     ConsentRequiredError,
+    LoginRedirectError,
     NetworkError,
     QuotaError,
-    RedirectError,
     StellantisError,
 )
 from stellantis_hal.hal.headers import Headers
@@ -37,7 +37,7 @@ from stellantis_hal.validation import require_type
 __all__ = [
     "AuthorizationRequest",
     "AuthorizationResponse",
-    "OAuth2Client",
+    "OAuth2Registration",
     "client_credentials_request",
     "exchange_request",
     "is_final",
@@ -68,7 +68,7 @@ _CONFIGURATION_ERRORS = frozenset(
     }
 )
 _RESERVED = {
-    "client_id": "OAuth2Client(client_id=…)",
+    "client_id": "OAuth2Registration(client_id=…)",
     "code_challenge": "pkce=True",
     "code_challenge_method": "pkce=True",
     "redirect_uri": "redirect_uri=…",
@@ -80,7 +80,7 @@ _RESERVED = {
 
 
 @attrs.frozen(kw_only=True)
-class OAuth2Client:
+class OAuth2Registration:
     """A client that is registered with an authorization server (RFC 6749 section 2).
 
     Args:
@@ -94,8 +94,8 @@ class OAuth2Client:
         advice: what to check when the server refuses the client, for the message of ``ConfigurationError``.
 
     Example:
-        >>> OAuth2Client(client_id="my-id", client_secret="my-secret", token_url="https://login.example.com/token")
-        OAuth2Client(client_id='my-id', token_url='https://login.example.com/token')
+        >>> OAuth2Registration(client_id="my-id", client_secret="my-secret", token_url="https://login.example.com/token")
+        OAuth2Registration(client_id='my-id', token_url='https://login.example.com/token')
     """
 
     client_id: str
@@ -165,7 +165,7 @@ class AuthorizationRequest:
     @classmethod
     def begin(
         cls,
-        client: OAuth2Client,
+        client: OAuth2Registration,
         *,
         redirect_uri: str,
         scope: str | Iterable[str],
@@ -190,7 +190,7 @@ class AuthorizationRequest:
             TypeError: a parameter is not text.
 
         Example:
-            >>> client = OAuth2Client(
+            >>> client = OAuth2Registration(
             ...     client_id="my-id",
             ...     authorize_url="https://login.example.com/authorize",
             ...     token_url="https://login.example.com/token",
@@ -224,7 +224,7 @@ class AuthorizationRequest:
 
         Raises:
             ConsentRequiredError: the user did not consent.
-            RedirectError: the text has no redirect URL of this request, or a part of one: ask for it again.
+            LoginRedirectError: the text has no redirect URL of this request, or a part of one: ask for it again.
             ConfigurationError: the server refuses the application.
             AuthError: the redirect URL reports another error, which the message shows, or was tampered with.
             TypeError: it is not text.
@@ -232,7 +232,7 @@ class AuthorizationRequest:
         require_type("the redirect URL", redirect_url, str, instead="str(url)")
         url = find_redirect(redirect_url, self.redirect_uri, state=self.state)
         if url is None:
-            raise RedirectError(
+            raise LoginRedirectError(
                 f"no redirect to {mask_url(self.redirect_uri)} was found: "
                 f"{describe_paste(redirect_url, self.url)}. Paste the complete URL from the browser's address bar"
             )
@@ -255,7 +255,7 @@ class AuthorizationRequest:
         """Check the parameters of a redirect that the program has parsed itself.
 
         Raises:
-            RedirectError: they belong to another request, or the code is empty.
+            LoginRedirectError: they belong to another request, or the code is empty.
         """
         self._check_state(state)
         return self._response(code, ())
@@ -270,16 +270,16 @@ class AuthorizationRequest:
 
     def _check_state(self, state: str | None) -> None:
         if state is None:
-            raise RedirectError("the redirect URL has no `state`: paste the complete URL from the browser")
+            raise LoginRedirectError("the redirect URL has no `state`: paste the complete URL from the browser")
         if not is_same(state, self.state):
-            raise RedirectError(
+            raise LoginRedirectError(
                 "the redirect URL belongs to another log-in, or its end is missing (its `state` differs): paste the "
                 "complete URL of this log-in, or start the log-in again"
             )
 
     def _response(self, code: str, scope: tuple[str, ...]) -> AuthorizationResponse:
         if not code:
-            raise RedirectError("the redirect URL has no `code`: paste the complete URL from the browser")
+            raise LoginRedirectError("the redirect URL has no `code`: paste the complete URL from the browser")
         return AuthorizationResponse(code=code, scope=scope)
 
 
@@ -298,7 +298,7 @@ def pkce_challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-def exchange_request(client: OAuth2Client, authorization: AuthorizationRequest, code: str) -> Request:
+def exchange_request(client: OAuth2Registration, authorization: AuthorizationRequest, code: str) -> Request:
     """Build the request that exchanges an authorization code for a token (RFC 6749 section 4.1.3)."""
     form = {"grant_type": "authorization_code", "redirect_uri": authorization.redirect_uri, "code": code}
     if authorization.verifier is not None:
@@ -306,14 +306,14 @@ def exchange_request(client: OAuth2Client, authorization: AuthorizationRequest, 
     return _post(client, client.token_url, form)
 
 
-def renewal_request(client: OAuth2Client, token: Token) -> Request:
+def renewal_request(client: OAuth2Registration, token: Token) -> Request:
     """Build the request that renews a token (RFC 6749 section 6); it may be sent again where no response arrived."""
     form = {"grant_type": "refresh_token", "refresh_token": token.refresh_token or ""}
     return _post(client, client.renewal_url or client.token_url, form, repeatable=True)
 
 
 def client_credentials_request(
-    client: OAuth2Client, scope: Iterable[str] = (), parameters: Mapping[str, str] | None = None
+    client: OAuth2Registration, scope: Iterable[str] = (), parameters: Mapping[str, str] | None = None
 ) -> Request:
     """Build the request for a token of the client itself (RFC 6749 section 4.4); it may be sent again.
 
@@ -327,7 +327,7 @@ def client_credentials_request(
     return _post(client, client.token_url, form, repeatable=True)
 
 
-def revocation_request(client: OAuth2Client, token: Token, *, parameter: str = "token") -> Request:
+def revocation_request(client: OAuth2Registration, token: Token, *, parameter: str = "token") -> Request:
     """Build the request that revokes a token: its refresh token where it has one, and with it its access tokens.
 
     Args:
@@ -403,7 +403,7 @@ def is_final(error: ApiError) -> bool:
     return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in TRANSIENT_ERRORS)
 
 
-def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> StellantisError:
+def to_auth_error(error: ApiError, client: OAuth2Registration, *, key: str | None) -> StellantisError:
     """Return the error to raise for a refusal of the authorization server (RFC 6749 section 5.2).
 
     The given error is returned where there is no better one.
@@ -441,7 +441,7 @@ def with_query(url: str, parameters: Mapping[str, str]) -> str:
     return f"{url}?{urlencode(parameters, quote_via=quote)}"
 
 
-def _post(client: OAuth2Client, url: str, form: Mapping[str, str], *, repeatable: bool | None = None) -> Request:
+def _post(client: OAuth2Registration, url: str, form: Mapping[str, str], *, repeatable: bool | None = None) -> Request:
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     authorization = client.authorization()
     if authorization is None:

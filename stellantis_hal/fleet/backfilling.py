@@ -13,21 +13,21 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.client.account import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
+from stellantis_hal.fleet.backfill_outages import TokenRenewalFailures
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, query_start, repair
+from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
-from stellantis_hal.fleet.polled_accounts import FleetAsAccount, PolledAccount, Watchable, credentials_of
+from stellantis_hal.fleet.pollable_accounts import FleetAsAccount, PolledAccount, Watchable, credentials_of
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream
-from stellantis_hal.fleet.target_sources import for_each
+from stellantis_hal.fleet.target_iteration import for_each
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
-from stellantis_hal.fleet.token_renewal_failures import RenewalFailures
 from stellantis_hal.fleet.trip_feed import TripFeed
-from stellantis_hal.fleet.trips import DatedTrips, TripOrderDetector
+from stellantis_hal.fleet.trip_order import DatedTrips, TripOrderDetector
 from stellantis_hal.navigation.pagination.paginator import Page
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.trip import Trip
@@ -98,7 +98,7 @@ class Backfill(AcknowledgedStream):
         self._on_progress = on_progress
         self._clock = ServerClock(clock)
         self._odometers = OdometerChecks()
-        self._renewals = RenewalFailures()
+        self._renewals = TokenRenewalFailures()
         self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
         self._slots = anyio.Semaphore(vehicles)
         self._renewing_listings: dict[str, anyio.Semaphore] = {}
@@ -354,7 +354,7 @@ class Backfill(AcknowledgedStream):
     def _date_trips(self, page: Page[Trip]) -> DatedTrips:
         self._clock.observe(page.resource)
         now = self._clock.now().timestamp()
-        return [(DeduplicationFacts.from_trip(trip, now), trip) for trip in page.items]
+        return [(TripDedupFacts.from_trip(trip, now), trip) for trip in page.items]
 
 
 class _ReturnableSlot:

@@ -22,7 +22,7 @@ from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.trip import Trip, TripFaultKind
 
-__all__ = ["Checkpoint", "DeduplicationFacts", "UpdateReason", "admit", "query_start", "record_trip", "repair"]
+__all__ = ["Checkpoint", "TripDedupFacts", "UpdateReason", "admit", "query_start", "record_trip", "repair"]
 
 _FORMAT = 1
 _CLOCK_TOLERANCE = 300.0
@@ -38,7 +38,7 @@ UpdateReason = Literal["new", "late", "finished"]
 
 
 @attrs.frozen(kw_only=True)
-class DeduplicationFacts:
+class TripDedupFacts:
     """Facts of a trip that decide whether it is delivered.
 
     Attributes:
@@ -196,9 +196,7 @@ def _snapshot_state(timestamps: Any, digest: Any, serial: Any, leaves: Any) -> S
 # ----------------------------------------------------------------------------------------------- trips
 
 
-def admit(
-    checkpoint: Checkpoint, trip: DeduplicationFacts, *, lookback: float
-) -> tuple[UpdateReason | None, Checkpoint]:
+def admit(checkpoint: Checkpoint, trip: TripDedupFacts, *, lookback: float) -> tuple[UpdateReason | None, Checkpoint]:
     """Decide whether a trip is delivered.
 
     Args:
@@ -224,7 +222,7 @@ def admit(
     return ("late" if is_late else "new"), record_trip(checkpoint, trip, lookback=lookback)
 
 
-def record_trip(checkpoint: Checkpoint, trip: DeduplicationFacts, *, lookback: float) -> Checkpoint:
+def record_trip(checkpoint: Checkpoint, trip: TripDedupFacts, *, lookback: float) -> Checkpoint:
     """Return the checkpoint with a trip added; trips more than ``lookback`` seconds before the newest are removed.
 
     They are removed by their stated starts: so no trip is delivered again after a clock was corrected, the vehicle's or

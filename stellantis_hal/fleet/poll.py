@@ -9,9 +9,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.resume_state import ResumeStateStore
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream, Acknowledgement
-from stellantis_hal.fleet.takeover_records import TakeoverRecords
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.options import PollOptions, checked_kinds, checked_late, checked_since
 from stellantis_hal.fleet.watching.poller import KINDS, Poller
@@ -48,7 +48,7 @@ class Poll(AcknowledgedStream):
         self._kinds = kinds
         wall_clock = vehicle.require_resource().require_context().clock if clock is None else clock
         self._target = WatchedVehicle(id_, WatchedAccount(f"vehicle:{id_}", None, 0.0, store.fenced(id_)), vehicle, 1.0)
-        self._records = TakeoverRecords(store, name, wall_clock=wall_clock, level=lambda: None)
+        self._records = ResumeStateStore(store, name, wall_clock=wall_clock, level=lambda: None)
         self._wall_clock = wall_clock
         self._poller = Poller(
             options, name=name, clock=ServerClock(wall_clock), counts=self._counts, offer=self._emit_update

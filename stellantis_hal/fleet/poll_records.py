@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.hal.json import decode, encode
 
-__all__ = ["AccountRecord", "BurstRecord", "RestoredAccount", "VehiclePollRecord"]
+__all__ = ["AccountRecord", "BurstAllowance", "RestoredAccount", "VehiclePollRecord"]
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,7 @@ class AccountRecord:
 
 
 @attrs.frozen(kw_only=True)
-class BurstRecord:
+class BurstAllowance:
     """How much of its burst a watch has left.
 
     Attributes:

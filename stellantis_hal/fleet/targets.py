@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.failure_state import FailureState
-from stellantis_hal.fleet.polled_accounts import PolledAccount, credentials_of
+from stellantis_hal.fleet.pollable_accounts import PolledAccount, credentials_of
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
@@ -20,7 +20,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.credentials import RenewableCredentials
 
 if TYPE_CHECKING:
-    from stellantis_hal.fleet.watching.identity_outages import IdentityOutage
+    from stellantis_hal.fleet.watching.identity_server_outages import IdentityServerOutage
     from stellantis_hal.resources.status import Status
 
 __all__ = ["PollTarget", "WatchedAccount", "WatchedVehicle", "account_of", "id_of", "rebind"]
@@ -104,7 +104,7 @@ class WatchedAccount:
         self.empty_since: float | None = None
         self.partial_listings: int = 0
         self.short_listings: int = 0
-        self.identity_outage: IdentityOutage | None = None
+        self.identity_outage: IdentityServerOutage | None = None
         self.renewal_failing_since: float | None = None
         self.rejections: int = 0
         self.is_listed: bool = account is None

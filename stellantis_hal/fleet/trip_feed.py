@@ -11,7 +11,7 @@ from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
-from stellantis_hal.fleet.trips import DatedTrips, sort_by_start, trip_update
+from stellantis_hal.fleet.trip_order import DatedTrips, sort_by_start, trip_update
 
 __all__ = ["TripFeed"]
 

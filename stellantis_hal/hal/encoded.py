@@ -13,7 +13,7 @@ from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode
 
-__all__ = ["EncodedDocument", "load_decoders", "parse_encoded"]
+__all__ = ["LazilyDecodedDocument", "load_decoders", "parse_encoded"]
 
 _EMBEDDED: Final = "_embedded"
 _HAS_MSGSPEC: Final = find_spec("msgspec") is not None
@@ -121,7 +121,7 @@ def load_decoders() -> None:
         _decoders()
 
 
-class EncodedDocument(HalDocument):
+class LazilyDecodedDocument(HalDocument):
     """A document over bytes that are known to be a JSON object. Its members are decoded when they are looked at.
 
     Args:
@@ -203,7 +203,7 @@ class EncodedDocument(HalDocument):
                 return super().embedded
             curies = self.curies
             self._embedded = {
-                rel: tuple([EncodedDocument(raw, curies=curies) for raw in found]) for rel, found in items.items()
+                rel: tuple([LazilyDecodedDocument(raw, curies=curies) for raw in found]) for rel, found in items.items()
             }
         return self._embedded
 
@@ -226,4 +226,4 @@ def parse_encoded(content: bytes, *, curies: Curies = NO_CURIES) -> HalDocument 
         parts = decoders.split(content)
     except decoders.refusals:
         return None
-    return EncodedDocument(content, parts, curies=curies)
+    return LazilyDecodedDocument(content, parts, curies=curies)

@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from stellantis_hal.errors import FormError, TemplateError
+from stellantis_hal.hal.form_patterns import PatternChecker
 from stellantis_hal.hal.forms import Choice, FieldTemplate, FormTemplate, to_number
 from stellantis_hal.hal.json import encode
-from stellantis_hal.hal.patterns import PatternChecker
 from stellantis_hal.hal.redaction import mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import append_query, encode_query
 from stellantis_hal.hal.uri_templates import expand, plain, variables

@@ -15,7 +15,7 @@ from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, check_option,
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
-from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
+from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers
 from stellantis_hal.navigation.single_flight import SingleFlight
 from stellantis_hal.navigation.typed_rel import Rel
@@ -120,7 +120,7 @@ class Follow(Generic[R]):
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
-        ranges: IndexRanges | None = None,
+        ranges: IndexRangeSyntax | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Paginator[R]:
         """Return a paginator over the items of the collection behind the link; each iteration reads it anew.

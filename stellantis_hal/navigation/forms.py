@@ -33,7 +33,7 @@ from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.media_types import accept, media_type
 from stellantis_hal.navigation.multipart import FileValue, encode_multipart, encode_urlencoded
-from stellantis_hal.navigation.request_bodies import Content
+from stellantis_hal.navigation.streamed_request_bodies import Content
 from stellantis_hal.navigation.writes import RequestOptions, write_request
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.json import decode
 
-__all__ = ["EmbeddedPathStep", "LazyBody", "StatePathStep", "Step"]
+__all__ = ["BodyPathStep", "EmbeddedPathStep", "LazyBody", "Step"]
 
 
 class EmbeddedPathStep(NamedTuple):
@@ -23,13 +23,13 @@ class EmbeddedPathStep(NamedTuple):
     position: int
 
 
-class StatePathStep(NamedTuple):
+class BodyPathStep(NamedTuple):
     """A step of a path inside a body: to an object in the state."""
 
     path: tuple[str | int, ...]
 
 
-Step = EmbeddedPathStep | StatePathStep
+Step = EmbeddedPathStep | BodyPathStep
 
 
 # Documents that were decoded again stay for a while: after one item of a page the next is usually read.

@@ -13,7 +13,13 @@ from urllib.parse import urlencode
 
 from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.uri_templates import plain
-from stellantis_hal.navigation.request_bodies import BodySource, Content, StreamBody, StreamSource, to_source
+from stellantis_hal.navigation.streamed_request_bodies import (
+    BodySource,
+    Content,
+    StreamedRequestBody,
+    UploadSource,
+    to_source,
+)
 
 __all__ = ["URLENCODED", "EncodedBody", "FileValue", "encode_multipart", "encode_urlencoded"]
 
@@ -60,7 +66,7 @@ def encode_multipart(
         OSError: there is no file at a path.
     """
     boundary = boundary or secrets.token_hex(16)
-    parts: list[bytes | StreamSource] = []
+    parts: list[bytes | UploadSource] = []
     for name, text in _pairs(fields):
         parts.append(_head(boundary, name) + text.encode("utf-8", "surrogatepass") + b"\r\n")
     for name, value in files.items():
@@ -80,7 +86,7 @@ def _pairs(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield str(name), str(item)
 
 
-def _file_part(boundary: str, name: str, file: FileValue) -> Iterator[bytes | StreamSource]:
+def _file_part(boundary: str, name: str, file: FileValue) -> Iterator[bytes | UploadSource]:
     filename, source, media_type = _describe(name, file)
     found = to_source(source, f"the file {name!r}")
     if not fits_field(media_type):
@@ -119,9 +125,9 @@ def _escape(text: str) -> str:
     return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", text)
 
 
-def _join(parts: list[bytes | StreamSource]) -> Content:
-    joined: list[bytes | StreamSource] = []
+def _join(parts: list[bytes | UploadSource]) -> Content:
+    joined: list[bytes | UploadSource] = []
     for is_bytes, group in groupby(parts, lambda part: isinstance(part, bytes)):
         run = list(group)
         joined += [b"".join(cast("list[bytes]", run))] if is_bytes else run
-    return joined[0] if len(joined) == 1 and isinstance(joined[0], bytes) else StreamBody(joined)
+    return joined[0] if len(joined) == 1 and isinstance(joined[0], bytes) else StreamedRequestBody(joined)

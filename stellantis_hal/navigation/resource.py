@@ -22,7 +22,7 @@ from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch_protocol import Request, Response, make_get
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
-from stellantis_hal.navigation.lazy_body import LazyBody, StatePathStep
+from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyBody
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -43,11 +43,11 @@ from stellantis_hal.navigation.pagination.item_selection import (
     leads_to_collection,
     pair_links,
 )
-from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
+from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
 from stellantis_hal.navigation.response_subject import header_url, identify, stated_self
-from stellantis_hal.navigation.snapshot import Snapshot, WriteOutcome
 from stellantis_hal.navigation.snapshot_dump import Dump, load, picklable_dump
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
@@ -92,7 +92,7 @@ class HalResource(ResourceView):
         """
         document = read_document(response)
         context.notify_response(response.headers, response.url)
-        return cls(Snapshot.of(response, document, asked=asked), document, context)
+        return cls(ResponseSnapshot.of(response, document, asked=asked), document, context)
 
     @classmethod
     async def from_url(
@@ -128,13 +128,13 @@ class HalResource(ResourceView):
         if error.resource is None and (error.document is not None or header_links):
             is_empty = error.document is None
             document = parse_root(error.document, is_empty=is_empty, header_links=header_links, base=error.url)
-            snapshot = Snapshot(
+            snapshot = ResponseSnapshot(
                 url=error.url,
                 status=error.status,
                 headers=Headers(error.headers),
                 fetched_at=context.clock(),
                 content=LazyBody.of(document),
-                outcome=WriteOutcome(None, has_validators=False, condition=None),
+                outcome=WriteSubject(None, has_validators=False, condition=None),
             )
             error.resource = cls(snapshot, document, context)
 
@@ -375,7 +375,7 @@ class HalResource(ResourceView):
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
-        ranges: IndexRanges | None = None,
+        ranges: IndexRangeSyntax | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Paginator[HalResource]:
         """Return a paginator over the items of this collection, from this page on; of an array, over its objects.
@@ -744,8 +744,8 @@ class HalResource(ResourceView):
         found = identify(request.method, target, response, stated_self(document, response, target), posted_to)
         condition = next((f"{name}: {value}" for name, value in request.headers.items() if is_condition(name)), None)
         posted_to = (*posted_to, target)[-_MAX_CHAIN:] if request.method == "POST" else posted_to
-        outcome = WriteOutcome(found.url, found.has_validators, condition, posted_to)
-        return cls(Snapshot.of(response, document, outcome=outcome, asked=asked), document, context)
+        outcome = WriteSubject(found.url, found.has_validators, condition, posted_to)
+        return cls(ResponseSnapshot.of(response, document, outcome=outcome, asked=asked), document, context)
 
     @property
     def forms(self) -> Forms:
@@ -787,7 +787,7 @@ class HalResource(ResourceView):
             ValueError: the mapping is not a dump.
         """
         snapshot, document = load(dumped)
-        return cls(snapshot, document, context, (StatePathStep(()),) if dumped.get("embedded") else ())
+        return cls(snapshot, document, context, (BodyPathStep(()),) if dumped.get("embedded") else ())
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
         return HalResource.load, (picklable_dump(self.dump()),)

@@ -14,10 +14,10 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.lazy_body import EmbeddedPathStep, StatePathStep, Step
+from stellantis_hal.navigation.lazy_body import BodyPathStep, EmbeddedPathStep, Step
 from stellantis_hal.navigation.link_selection import embedded_keys, self_url
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.navigation.snapshot_dump import Dump, dump
 
 __all__ = ["ResourceView"]
@@ -32,7 +32,7 @@ class ResourceView:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: ResponseSnapshot,
         document: HalDocument | None,
         context: ResourceContext | None,
         steps: tuple[Step, ...] = (),
@@ -48,7 +48,7 @@ class ResourceView:
     # --------------------------------------------------------------------------------------------- parts
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ResponseSnapshot:
         """The response that it was read from, shared with the other resources of that response."""
         return self._snapshot
 
@@ -179,7 +179,7 @@ class ResourceView:
         document = self.document.at(*path)
         if document is None:
             raise KeyError(path)
-        return type(self)(self._snapshot, document, self._context, (*self._steps, StatePathStep(path)))
+        return type(self)(self._snapshot, document, self._context, (*self._steps, BodyPathStep(path)))
 
     def compact(self, context: ResourceContext | None = None) -> Self:
         """Return the same resource without its decoded document; the shared bytes are decoded again on demand.

@@ -13,7 +13,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.media_types import links_of_header
-from stellantis_hal.navigation.snapshot import Snapshot, WriteOutcome
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
 
 __all__ = ["Dump", "dump", "load", "picklable_dump"]
 
@@ -48,7 +48,7 @@ class Dump(TypedDict):
     outcome: NotRequired[tuple[str | None, bool, str | None, tuple[str, ...]]]
 
 
-def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
+def dump(snapshot: ResponseSnapshot, document: HalDocument, *, embedded: bool) -> Dump:
     """Return a resource as plain JSON, from which :func:`load` restores it.
 
     An embedded copy is written alone, without the document that contains it, but with the CURIEs inherited from there.
@@ -74,7 +74,7 @@ def picklable_dump(dumped: Dump) -> Dump:
     return dumped
 
 
-def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
+def load(dumped: Mapping[str, Any]) -> tuple[ResponseSnapshot, HalDocument]:
     """Read what :func:`dump` returned.
 
     Raises:
@@ -92,7 +92,7 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
         )
         if document.kind != kind:
             raise TypeError(f"the body must be of the kind {kind}, as in the resource, not {document.kind}")
-        snapshot = Snapshot(
+        snapshot = ResponseSnapshot(
             url=url,
             status=int(dumped["status"]),
             headers=headers,
@@ -107,14 +107,14 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
     return snapshot, document
 
 
-def _outcome(value: Any) -> WriteOutcome | None:
+def _outcome(value: Any) -> WriteSubject | None:
     if value is None:
         return None
     identity, has_validators, condition, posted_to = value
     texts = (*(text for text in (identity, condition) if text is not None), *posted_to)
     if not isinstance(has_validators, bool) or not all(isinstance(text, str) for text in texts):
         raise TypeError("the outcome of a write is a text, a bool, a text and texts")
-    return WriteOutcome(identity, has_validators, condition, tuple(posted_to))
+    return WriteSubject(identity, has_validators, condition, tuple(posted_to))
 
 
 def _string_dict(value: Any) -> dict[str, str]:

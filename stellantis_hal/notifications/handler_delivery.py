@@ -12,14 +12,14 @@ from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import MEMORY, EventVehicle, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry
 
-__all__ = ["HandlerDelivery"]
+__all__ = ["DeduplicatingHandler"]
 
 _MAX_REMEMBERED = 100_000
 
 _Key = tuple[str, bool]
 
 
-class HandlerDelivery:
+class DeduplicatingHandler:
     """Calls a function with each event once; repetitions are known for four days, or 100,000 events.
 
     Verified events are counted apart from others, so that a flood of the latter does not make them forgotten.

@@ -15,7 +15,7 @@ from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyError, read_body
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.handler_delivery import HandlerDelivery
+from stellantis_hal.notifications.handler_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.inbox import EventVehicle, Inbox, InboxStatistics, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token
@@ -91,7 +91,7 @@ class Receiver:
         if max_body < 1 or not body_timeout > 0:
             raise ValueError(f"max_body and body_timeout must be positive, not {max_body} and {body_timeout}")
         self._inbox = inbox
-        self._direct = None if handle is None else HandlerDelivery(handle, clock)
+        self._direct = None if handle is None else DeduplicatingHandler(handle, clock)
         self._path = path.encode()
         self._token = token
         self._is_strict = strict_token

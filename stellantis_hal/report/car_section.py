@@ -20,8 +20,8 @@ from stellantis_hal.report.charts import (
 )
 from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.history import CarHistory
-from stellantis_hal.report.levels import Sample, days, rises
-from stellantis_hal.report.measurements import EnergyMeasurement, measurements
+from stellantis_hal.report.level_measurements import EnergyMeasurement, measurements
+from stellantis_hal.report.levels import LevelSample, days, rises
 from stellantis_hal.report.totals import Totals, months
 from stellantis_hal.report.trip_facts import Point, TripFacts, known_point, local, sorted_facts
 from stellantis_hal.resources.status import Status
@@ -126,11 +126,11 @@ def _energies(history: CarHistory, trips: Sequence[TripFacts], measured: Sequenc
     return [energy for energy in _ENERGIES if energy in kinds]
 
 
-def _samples(measured: Sequence[EnergyMeasurement], energy: str) -> list[Sample]:
-    return [Sample(each.at, each.level) for each in measured if each.energy == energy and each.level is not None]
+def _samples(measured: Sequence[EnergyMeasurement], energy: str) -> list[LevelSample]:
+    return [LevelSample(each.at, each.level) for each in measured if each.energy == energy and each.level is not None]
 
 
-def _latest(measured: Sequence[EnergyMeasurement], energy: str) -> Sample | None:
+def _latest(measured: Sequence[EnergyMeasurement], energy: str) -> LevelSample | None:
     return next(reversed(_samples(measured, energy)), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from stellantis_hal.hal.html_rendering import escape
+from stellantis_hal.hal.html_tables import escape
 
 __all__ = ["isolate", "plural", "script_json"]
 

@@ -10,14 +10,14 @@ import attrs
 
 from stellantis_hal.report.trip_facts import TripFacts
 
-__all__ = ["LEAST_RISE", "LevelDay", "Rise", "Sample", "days", "rises"]
+__all__ = ["LEAST_RISE", "LevelDay", "LevelSample", "Rise", "days", "rises"]
 
 LEAST_RISE: Final = 2.0
 """Percentage points below which a level that rose is taken for the rounding of the car."""
 
 
 @attrs.frozen
-class Sample:
+class LevelSample:
     """A level at an instant.
 
     Attributes:
@@ -60,7 +60,7 @@ class Rise:
         return self.high - self.low
 
 
-def days(trips: Iterable[TripFacts], others: Iterable[Sample], energy: str) -> list[LevelDay]:
+def days(trips: Iterable[TripFacts], others: Iterable[LevelSample], energy: str) -> list[LevelDay]:
     """Return the days that have a level, in order.
 
     Args:
@@ -74,7 +74,7 @@ def days(trips: Iterable[TripFacts], others: Iterable[Sample], energy: str) -> l
     return [LevelDay(day, min(levels), max(levels)) for day, levels in sorted(by_day.items())]
 
 
-def rises(trips: Sequence[TripFacts], latest: Sample | None, energy: str) -> list[Rise]:
+def rises(trips: Sequence[TripFacts], latest: LevelSample | None, energy: str) -> list[Rise]:
     """Return what was charged or refuelled between trips, an estimate: the API does not report sessions.
 
     Args:
@@ -83,28 +83,28 @@ def rises(trips: Sequence[TripFacts], latest: Sample | None, energy: str) -> lis
         energy: "battery" or "fuel".
     """
     found: list[Rise] = []
-    known: Sample | None = None
+    known: LevelSample | None = None
     for trip in trips:
         start, stop = trip.levels(energy)
         if known is not None and trip.start is not None and start is not None:
-            found += _rise(known, Sample(trip.start, start))
+            found += _rise(known, LevelSample(trip.start, start))
         if stop is not None and trip.stop is not None:
-            known = Sample(trip.stop, stop)
+            known = LevelSample(trip.stop, stop)
         elif start is not None and trip.start is not None:
-            known = Sample(trip.start, start)
+            known = LevelSample(trip.start, start)
     if known is not None and latest is not None:
         found += _rise(known, latest)
     return found
 
 
-def _rise(low: Sample, high: Sample) -> list[Rise]:
+def _rise(low: LevelSample, high: LevelSample) -> list[Rise]:
     if high.at < low.at or high.level - low.level < LEAST_RISE:
         return []
     return [Rise(after=low.at, before=high.at, low=low.level, high=high.level)]
 
 
-def _ends(trips: Iterable[TripFacts], energy: str) -> Iterable[Sample]:
+def _ends(trips: Iterable[TripFacts], energy: str) -> Iterable[LevelSample]:
     for trip in trips:
         for at, level in zip((trip.start, trip.stop), trip.levels(energy), strict=True):
             if at is not None and level is not None:
-                yield Sample(at, level)
+                yield LevelSample(at, level)

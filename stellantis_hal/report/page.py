@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.__version__ import __version__
-from stellantis_hal.hal.html_rendering import escape
+from stellantis_hal.hal.html_tables import escape
 from stellantis_hal.report.car_section import CarSection
 from stellantis_hal.report.charts import Chart
 from stellantis_hal.report.escaping import isolate, plural, script_json

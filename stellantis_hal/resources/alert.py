@@ -11,7 +11,7 @@ from stellantis_hal.resources.cross_checks import check_alert
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import CrossCheck
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Alert", "AlertSeverity", "AlertType"]
@@ -156,7 +156,7 @@ class Alert(TypedResource):
         updated_at: when its record was last changed.
     """
 
-    __check__: ClassVar[CrossCheck] = CrossCheck(check_alert, given="ended_at")
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_alert, given="ended_at")
 
     id: str | None = None
     vin: str | None = attrs.field(default=None, repr=False)

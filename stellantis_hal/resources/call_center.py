@@ -7,10 +7,10 @@ import attrs
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 
-__all__ = ["CallCenter", "CallCenterCountry", "StolenCallCenter"]
+__all__ = ["CallCenter", "CallCenterCountryCode", "StolenCallCenter"]
 
 
-class CallCenterCountry(OpenEnum):
+class CallCenterCountryCode(OpenEnum):
     """A country with a call centre for stolen vehicles, by ISO 3166-1."""
 
     CHILE = "CL"
@@ -26,7 +26,7 @@ class StolenCallCenter(Model):
         phone_number: of the call centre.
     """
 
-    country_code: CallCenterCountry | None = None
+    country_code: CallCenterCountryCode | None = None
     phone_number: str | None = None
 
 

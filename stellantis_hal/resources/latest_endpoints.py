@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stellantis_hal.resources.collection_requests import OptionalEndpoint
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.status_history import find_latest
+from stellantis_hal.resources.typed_requests import OptionalEndpoint
 
 __all__ = ["LAST_POSITION", "MAINTENANCE", "STATUS"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from stellantis_hal.hal.html_rendering import facts_table
+from stellantis_hal.hal.html_tables import facts_table
 from stellantis_hal.structuring.problems import Problem
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ from stellantis_hal.resources.blocks.powertrain import (
     Powertrain,
     Transmission,
 )
+from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.rows import STATUS_COLUMNS, Cell, to_row
-from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.field_mapping import Path, names

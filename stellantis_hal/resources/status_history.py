@@ -11,7 +11,7 @@ from stellantis_hal.navigation.link_selection import embedded_keys
 from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.collection_requests import is_absent
+from stellantis_hal.resources.typed_requests import is_absent
 
 __all__ = ["STATUS", "find_latest", "paginate_history"]
 

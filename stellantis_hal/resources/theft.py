@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from stellantis_hal.resources.collection_requests import paginate
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.typed_requests import paginate
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 

@@ -11,18 +11,18 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
 from stellantis_hal.resources.blocks.energy import Energy
-from stellantis_hal.resources.collection_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.cross_checks import check_trip
+from stellantis_hal.resources.missing_value_codes import Mileage
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
-from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.resources.typed_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import CrossCheck
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.scalars import Seconds
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.units import convert_unit
@@ -135,7 +135,7 @@ class Trip(TypedResource):
         faults: missing parts of its record.
     """
 
-    __check__: ClassVar[CrossCheck] = CrossCheck(check_trip)
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_trip)
 
     id: str | None = None
     vin: str | None = attrs.field(default=None, repr=False)

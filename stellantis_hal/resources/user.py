@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
-from stellantis_hal.resources.collection_requests import choose_rel, fetch_by_id, paginate
+from stellantis_hal.resources.typed_requests import choose_rel, fetch_by_id, paginate
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.typed_resource import TypedResource
 

@@ -13,9 +13,9 @@ from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.call_center import CallCenter
-from stellantis_hal.resources.collection_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.resources.typed_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -269,7 +269,7 @@ class Vehicle(TypedResource):
             TimeoutError: the car, or its status, took longer.
             ApiError: the server responded with an error.
         """
-        from stellantis_hal.resources.control.refreshing import refresh_status
+        from stellantis_hal.resources.control.fresh_status import refresh_status
 
         require_type("older_than", older_than, timedelta)
         remote = self.remote(callback)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Statistics
+from stellantis_hal.simulator.api.http_messages import ClockReading, Request, Response
 from stellantis_hal.simulator.api.identity import IssuedToken
-from stellantis_hal.simulator.api.messages import ClockReading, Request, Response
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, SubscriptionLimits
-from stellantis_hal.simulator.api.remotes import Course
+from stellantis_hal.simulator.api.remotes import CourseDeviation
 from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import (
     ClockSkew,
+    ConnectionRefused,
     CutBody,
     Delay,
     ExpiredToken,
@@ -23,7 +24,6 @@ from stellantis_hal.simulator.faults.kinds import (
     HtmlError,
     LoopingLink,
     OAuthFault,
-    Refused,
     Reset,
     ServerFault,
     SlowBody,
@@ -38,10 +38,10 @@ from stellantis_hal.simulator.notifications.deliveries import (
     DeliveryFaults,
     DeliveryStatistics,
 )
-from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, controlled, serve, server
+from stellantis_hal.simulator.serving.uvicorn_server import TlsFiles, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
-from stellantis_hal.simulator.world.car import Car, CarRefusal
-from stellantis_hal.simulator.world.car_controls import CarControls, ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
+from stellantis_hal.simulator.world.car_controls import CarSettings, ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
     Account,
@@ -49,7 +49,7 @@ from stellantis_hal.simulator.world.entities import (
     Alert,
     Collision,
     Energy,
-    Spot,
+    GeoPoint,
     Trip,
     Vehicle,
     VehicleState,
@@ -64,14 +64,15 @@ __all__ = [
     "Alert",
     "BackendVariant",
     "Car",
-    "CarControls",
     "CarRefusal",
+    "CarSettings",
     "ChargeProgram",
     "ClimateProgram",
     "ClockReading",
     "ClockSkew",
     "Collision",
-    "Course",
+    "ConnectionRefused",
+    "CourseDeviation",
     "CutBody",
     "Delay",
     "Deliveries",
@@ -84,6 +85,7 @@ __all__ = [
     "FaultWindow",
     "Faults",
     "ForeignLink",
+    "GeoPoint",
     "HasRateLimits",
     "HtmlError",
     "IssuedToken",
@@ -91,18 +93,16 @@ __all__ = [
     "LoopingLink",
     "OAuthFault",
     "RandomFault",
-    "Refused",
     "Request",
     "Reset",
     "Response",
     "ScriptedFault",
     "ServerFault",
-    "ServerTls",
     "Simulator",
     "SlowBody",
-    "Spot",
     "Statistics",
     "SubscriptionLimits",
+    "TlsFiles",
     "TooManyRequests",
     "Trip",
     "VanishedFields",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 from anyio.lowlevel import current_token
 
-from stellantis_hal.simulator.api.messages import ClockReading
+from stellantis_hal.simulator.api.http_messages import ClockReading
 
 __all__ = ["Clock"]
 

@@ -15,8 +15,8 @@ from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
 from stellantis_hal.simulator.api.gateway import Gateway, Statistics
+from stellantis_hal.simulator.api.http_messages import Request, Response
 from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
-from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.api.monitors import MonitorRegistry
 from stellantis_hal.simulator.api.partner_basic_auth import PartnerBasicAuth
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, SubscriptionLimits
@@ -37,7 +37,7 @@ from stellantis_hal.simulator.notifications.deliveries import Deliveries, Delive
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
-from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, served
+from stellantis_hal.simulator.serving.uvicorn_server import TlsFiles, served
 from stellantis_hal.simulator.world.entities import SCOPES, Account
 from stellantis_hal.simulator.world.world import World
 
@@ -134,7 +134,7 @@ class Simulator:
         return SimulatorTransport(self)
 
     def served(
-        self, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None, control: bool = False
+        self, host: str = "127.0.0.1", port: int = 0, *, tls: TlsFiles | None = None, control: bool = False
     ) -> AbstractAsyncContextManager[str]:
         """Serve over a socket while the block runs, in the running asyncio loop; yield the API's base URL.
 

@@ -11,7 +11,7 @@ import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.mutable_twin import mutable_twin
+from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, ModelReader, generate
 from stellantis_hal.structuring.extra import NO_EXTRA, Extra
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, schema_of
@@ -48,7 +48,7 @@ _PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
 _horizon: Final = FutureLimit(utc_now)
 
 
-class LazyReader:
+class LazilyCompiledReader:
     """A model reader that is compiled when it is first called: many classes are part of one, and few of a body.
 
     Args:
@@ -122,7 +122,7 @@ class _ClassCode:
         }
         exec(compile(found.source, f"<reader of {schema.kind.__name__}>", "exec"), names)  # noqa: S102 - of a schema
         for name, reader in self._readers.items():
-            if isinstance(reader, LazyReader):
+            if isinstance(reader, LazilyCompiledReader):
                 reader.bind(names, f"read_{name}")
         read: ModelReader = names["read"]
         return read
@@ -162,8 +162,8 @@ class CompiledReader:
         return cls(
             kind,
             strict,
-            LazyReader(functools.partial(code.compile, schema.known)),
-            LazyReader(functools.partial(code.compile, schema.known - _LINKS)),
+            LazilyCompiledReader(functools.partial(code.compile, schema.known)),
+            LazilyCompiledReader(functools.partial(code.compile, schema.known - _LINKS)),
             is_own,
             msgspec_reader(kind, code.generated) if is_own else None,
         )

@@ -16,9 +16,9 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.structuring.compiler import CompiledReader
+from stellantis_hal.structuring.document_removal import without_document
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured
-from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem, ProblemList, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal.structuring.problems import CrossCheck
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.scalars import ScalarCodec, codec_of, real_type
 
 __all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "is_unread", "names", "schema_of", "unread"]
@@ -125,7 +125,7 @@ class ClassSchema:
     containers: Mapping[Path, frozenset[str]]
     flat: Mapping[str, Path]
     older: Mapping[Path, tuple[Path, ...]] = attrs.field(factory=dict)
-    check: CrossCheck | None = None
+    check: ConsistencyCheck | None = None
 
 
 _schemas: Final[dict[type, ClassSchema]] = {}

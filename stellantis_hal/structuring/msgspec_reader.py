@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from stellantis_hal.hal.mutable_twin import mutable_twin
+from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.msgspec_codegen import MsgspecModelReader, generate_msgspec_reader

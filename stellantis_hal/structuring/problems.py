@@ -12,13 +12,13 @@ from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.structuring.future_limit import FutureLimit
 
 __all__ = [
-    "CrossCheck",
+    "ConsistencyCheck",
     "Disagreement",
     "Problem",
     "ProblemKind",
     "ProblemList",
     "RawProblem",
-    "Sentinel",
+    "SentinelValueError",
     "json_type",
     "nest_problems",
     "record_ahead",
@@ -58,7 +58,7 @@ class Problem:
     kind: ProblemKind = "unreadable"
 
 
-class Sentinel(ValueError):  # noqa: N818 - not an error: the API's way to say "none"
+class SentinelValueError(ValueError):
     """A value that stands for "none"."""
 
 
@@ -70,7 +70,7 @@ Disagreement = tuple[str, object, str]
 
 
 @attrs.frozen
-class CrossCheck:
+class ConsistencyCheck:
     """A comparison of the views of one fact in a model, run once it was read; ``__check__`` of its class.
 
     Attributes:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import attrs
 
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import RawProblem, Sentinel, record_problem
+from stellantis_hal.structuring.problems import RawProblem, SentinelValueError, record_problem
 from stellantis_hal.structuring.timestamps import (
     read_duration,
     read_instant,
@@ -103,7 +103,7 @@ def attempt_of(codec: ScalarCodec) -> ReadAttempt:
     def attempt(value: Any, path: str, problems: list[RawProblem]) -> Any:
         try:
             return read(value)
-        except Sentinel as sentinel:
+        except SentinelValueError as sentinel:
             record_problem(problems, path, value, str(sentinel), "sentinel")
         except ValueError as error:
             record_problem(problems, path, value, str(error))

@@ -11,8 +11,8 @@ import attrs
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.structuring.document_removal import LinksOnlyResource
 from stellantis_hal.structuring.field_mapping import schema_of
-from stellantis_hal.structuring.links_only import LinksOnlyResource
 from stellantis_hal.structuring.model import Model
 
 if TYPE_CHECKING:

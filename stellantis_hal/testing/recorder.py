@@ -19,7 +19,7 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
 from stellantis_hal.transport.backends.borrowed import session_transport
-from stellantis_hal.transport.backends.host_session import HostSession, is_host_session
+from stellantis_hal.transport.backends.session_detection import HostSession, is_host_session
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body
 
 __all__ = ["Recorder"]

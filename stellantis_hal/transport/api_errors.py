@@ -29,7 +29,7 @@ from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.request_bodies import StreamBody
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.quota_headers import retry_after
 
@@ -185,7 +185,7 @@ def _redirect_advice(request: Request, response: Response) -> str:
         return "The request was not conditional."
     if "location" not in response.headers:
         return "The redirect has no Location header."
-    if status in {307, 308} and isinstance(request.content, StreamBody) and request.content.is_spent:
+    if status in {307, 308} and isinstance(request.content, StreamedRequestBody) and request.content.is_spent:
         return "Its body was read once and cannot be read again, so that the redirect is not followed."
     return (
         f"A {request.method} is not redirected by a {status}, which may have turned it into a GET; send it to "

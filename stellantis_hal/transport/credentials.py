@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Anonymous",
-    "ClientAccess",
+    "ClientServices",
     "ConnectableCredentials",
     "Credentials",
     "ExpiringCredentials",
@@ -110,7 +110,7 @@ class RenewableCredentials(Credentials, Protocol):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class ClientAccess:
+class ClientServices:
     """What credentials use of the client that they belong to.
 
     Attributes:
@@ -129,7 +129,7 @@ class ClientAccess:
 class ConnectableCredentials(Protocol):
     """What becomes credentials once it belongs to a client, which sends the requests to its identity server."""
 
-    def connect(self, access: ClientAccess) -> Credentials:
+    def connect(self, access: ClientServices) -> Credentials:
         """Return the credentials of one client."""
         ...
 

@@ -12,7 +12,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.transport.backends.base import StreamingResponse
 from stellantis_hal.transport.decoding import BodyDecoder, BodyTooLarge
 
-__all__ = ["BodyReceiver", "StreamedBody"]
+__all__ = ["StreamedBody", "StreamedBodyHolder"]
 
 _CLOSE_TIMEOUT = 5.0
 
@@ -92,7 +92,7 @@ class StreamedBody(AsyncIterator[bytes]):
                 await release()
 
 
-class BodyReceiver:
+class StreamedBodyHolder:
     """Takes over the body of a response of 2xx from its exchange.
 
     Args:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import MASK
-from stellantis_hal.navigation.request_bodies import Content
+from stellantis_hal.navigation.streamed_request_bodies import Content
 
 __all__ = ["hide_echoed_secrets", "secrets_of"]
 

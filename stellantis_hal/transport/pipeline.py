@@ -27,10 +27,10 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
-from stellantis_hal.navigation.request_bodies import Content, StreamBody
+from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
 from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
-from stellantis_hal.transport.downloads import BodyReceiver
+from stellantis_hal.transport.downloads import StreamedBodyHolder
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
@@ -173,7 +173,7 @@ class RequestPipeline:
         options = self._options
         if not credentials:
             options = attrs.evolve(options, credentials=_ANONYMOUS, auth=None, origins=ANY_ORIGIN)
-        receiver = BodyReceiver(limit)
+        receiver = StreamedBodyHolder(limit)
         try:
             call = _Call(self._context, options, request, receiver, api=self._options.origins)
             response = await call.run()
@@ -208,7 +208,7 @@ class _Call:
         context: PipelineContext,
         options: PipelineOptions,
         request: Request,
-        receiver: BodyReceiver | None = None,
+        receiver: StreamedBodyHolder | None = None,
         api: Origins | None = None,
     ) -> None:
         self._context = context
@@ -301,7 +301,7 @@ class _Call:
     def _is_spent(self) -> bool:
         """Return whether the body was read once and cannot be read again."""
         content = self._request.content
-        return isinstance(content, StreamBody) and content.is_spent
+        return isinstance(content, StreamedRequestBody) and content.is_spent
 
     def _waited(self) -> float:
         """Return the seconds spent waiting for the limiter."""
@@ -437,7 +437,7 @@ class _Call:
         )
 
     async def _send_by_flow(self, url: str, auth: httpx.Auth) -> Response:
-        from stellantis_hal.transport.httpx_auth_flow import send_with_auth
+        from stellantis_hal.transport.httpx_auth_runner import send_with_auth
 
         request = self._request
         unsigned = OutgoingRequest(request.method, url, self._headers({}), request.content, url)
@@ -485,7 +485,7 @@ class _Call:
 
 def _size_of(content: Content | None) -> int | None:
     """Return the bytes of a body; None where they are not known before it is sent."""
-    return content.length if isinstance(content, StreamBody) else len(content or b"")
+    return content.length if isinstance(content, StreamedRequestBody) else len(content or b"")
 
 
 class _ForeignSlot:

@@ -21,12 +21,12 @@ from stellantis_hal.hal.encoded import load_decoders
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch_protocol import Response, make_response
-from stellantis_hal.navigation.request_bodies import Content, RequestBodyReader, StreamBody
+from stellantis_hal.navigation.streamed_request_bodies import Content, RequestBodyReader, StreamedRequestBody
 from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
-from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
-from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
+from stellantis_hal.transport.downloads import StreamedBody, StreamedBodyHolder
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
@@ -155,7 +155,7 @@ class RequestSender:
         request: OutgoingRequest,
         slot: Slot,
         queue: TimedSemaphore | None = None,
-        receiver: BodyReceiver | None = None,
+        receiver: StreamedBodyHolder | None = None,
     ) -> tuple[Response, Quota | None]:
         """Send one request, read the response to the end; return it, and the quota that it states.
 
@@ -187,7 +187,7 @@ class RequestSender:
                 try:
                     slot.sent()
                     started = self.now()
-                    if content is not None and isinstance(content, StreamBody):
+                    if content is not None and isinstance(content, StreamedRequestBody):
                         reader, request_headers = _start_reading(content, request_headers)
                         opened = await backend.open(method, url, request_headers, reader)
                     else:
@@ -347,7 +347,7 @@ def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> Htt
     return HttpxBackend(transport, seconds)
 
 
-def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[RequestBodyReader, dict[str, str]]:
+def _start_reading(body: StreamedRequestBody, headers: dict[str, str]) -> tuple[RequestBodyReader, dict[str, str]]:
     length = body.length
     return body.open(), headers if length is None else {**headers, "content-length": str(length)}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.running_loop import loop_time
-from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
+from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
 
 __all__ = ["TimedSemaphore"]
 

@@ -18,12 +18,12 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.partition import Partition, choose_partition
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
-from stellantis_hal.transport.backends.host_session import HostSession, connections_of, is_host_session
+from stellantis_hal.transport.backends.session_detection import HostSession, connections_of, is_host_session
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials, is_httpx_auth
 from stellantis_hal.transport.decoding import ACCEPTED
@@ -146,7 +146,7 @@ class Session:
             raise TypeError(f"cache must be a CacheStore or None, not {type(cache).__name__}: MemoryCache(32_000_000)")
         self._origins = origins
         self._cache = cache
-        self._copies: WeakValueDictionary[str, PartitionStore] = WeakValueDictionary()
+        self._copies: WeakValueDictionary[str, PartitionResponses] = WeakValueDictionary()
         self._clock = clock
         self._conventions = ApiConventions() if conventions is None else conventions
         self._retry = RetryPolicy() if retry is None else retry
@@ -274,10 +274,10 @@ class Session:
         if self._cache is not None:
             await self._copies_of(self._cache, partition).clear()
 
-    def _copies_of(self, cache: CacheStore, partition: Partition) -> PartitionStore:
+    def _copies_of(self, cache: CacheStore, partition: Partition) -> PartitionResponses:
         copies = self._copies.get(partition.prefix)
         if copies is None:
-            copies = self._copies[partition.prefix] = PartitionStore(cache, partition.prefix)
+            copies = self._copies[partition.prefix] = PartitionResponses(cache, partition.prefix)
         return copies
 
     def _make_error(self, request: Request, response: Response) -> StellantisError | None:

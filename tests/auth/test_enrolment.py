@@ -14,7 +14,7 @@ from stellantis_hal.errors import (
     BadRequestError,
     ConfigurationError,
     ConsentRequiredError,
-    RedirectError,
+    LoginRedirectError,
     StellantisError,
     TokenStoreError,
 )
@@ -145,7 +145,7 @@ async def test_what_is_missing_is_named_and_nothing_is_sent(redirect: str, missi
     server = Grants()
     consent = enrolment(server)
     authorization = consent.begin(redirect_uri=BACK, scope="data:trip", state="ours")
-    with pytest.raises(RedirectError, match=missing) as caught:
+    with pytest.raises(LoginRedirectError, match=missing) as caught:
         await consent.complete(authorization, redirect, key="alice")
     assert caught.value.key == "alice"
     assert ("`state` differs" in str(caught.value)) == ("another" in redirect)
@@ -157,7 +157,7 @@ async def test_a_program_may_parse_the_redirect_itself() -> None:
     consent = enrolment(server, store)
     authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     server.consent(authorization.url)
-    with pytest.raises(RedirectError, match="`state` differs"):
+    with pytest.raises(LoginRedirectError, match="`state` differs"):
         await consent.complete(authorization, code="code-1", state="forged")
     token = await consent.complete(authorization, code="code-1", state=authorization.state, key="alice")
     assert token.scope == ("data:trip",)

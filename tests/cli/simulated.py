@@ -1,7 +1,7 @@
 """Connections of the command line to a simulator of a test."""
 
 from stellantis_hal import StellantisClient
-from stellantis_hal.cli.connection import Connection
+from stellantis_hal.cli.connection import CommandContext
 from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.simulator import Simulator
 from tests.support.simulated import account_of
@@ -9,9 +9,9 @@ from tests.support.simulated import account_of
 __all__ = ["connection_of"]
 
 
-def connection_of(client: StellantisClient, simulator: Simulator, options: Invocation) -> Connection:
+def connection_of(client: StellantisClient, simulator: Simulator, options: Invocation) -> CommandContext:
     """Return the connection of a client of a simulator."""
     account = account_of(client, simulator)
-    return Connection(
+    return CommandContext(
         client=client, account=account, key="default", brand="peugeot", now=simulator.now, options=options
     )

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from stellantis_hal import StellantisError
 from stellantis_hal.cli import browse as module
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import mask_secrets, visible
 from tests.support.form_server import FormServer
@@ -171,7 +171,7 @@ def test_json_is_printable() -> None:
 
 
 def test_trails() -> None:
-    root = PythonExpression.at("hal")
+    root = PythonSnippet.at("hal")
     people = root.follow("people", index=1)
     assert str(root) == "await hal.root()"
     assert str(people.follow("next", variables={"a": "1", "token": ...})) == (

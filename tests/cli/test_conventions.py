@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.options import VariableOption
+from stellantis_hal.cli.environment_options import EnvironmentOption
 
 pytestmark = pytest.mark.wall_clock
 
@@ -102,7 +102,7 @@ def test_each_option_has_a_variable_of_one_meaning() -> None:
         for option in options_of(command):
             if option.name == "version":
                 continue
-            assert isinstance(option, VariableOption), (words, option.opts)
+            assert isinstance(option, EnvironmentOption), (words, option.opts)
             assert isinstance(option.envvar, str)
             assert re.fullmatch(r"STELLANTIS_HAL(_[A-Z]+)+", option.envvar)
             kinds[option.envvar].add((type(option.type), option.multiple, option.is_flag, option.count))

@@ -15,7 +15,7 @@ from stellantis_hal import __version__
 from stellantis_hal.cli import main
 from stellantis_hal.cli import standard_streams as output
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, VehicleRow, demonstrate
+from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, DemoVehicleRow, demonstrate
 from stellantis_hal.cli.demo_screen import DemoScreen
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, VanishedFields, World
 from tests.support.functions import returns
@@ -27,10 +27,10 @@ class Listener:
     """Records the progress."""
 
     def __init__(self) -> None:
-        self.rows: list[VehicleRow] = []
+        self.rows: list[DemoVehicleRow] = []
         self.requests = 0
 
-    def on_vehicle(self, row: VehicleRow) -> None:
+    def on_vehicle(self, row: DemoVehicleRow) -> None:
         self.rows.append(row)
 
     def on_response(self, requests: int, waiting: int) -> None:
@@ -64,10 +64,10 @@ async def test_same_seed_same_fleet() -> None:
 
 def make_result(*failures: str) -> DemoResult:
     """Return a result with two vehicles."""
-    known = VehicleRow(
+    known = DemoVehicleRow(
         vin="VF3A", brand="Peugeot", trips=1200, kilometres=15_000.4, position=(48.8566, 2.3522), level=41.6
     )
-    unknown = VehicleRow(vin="VF3B", brand="DS", trips=0, kilometres=0, position=None, level=None)
+    unknown = DemoVehicleRow(vin="VF3B", brand="DS", trips=0, kilometres=0, position=None, level=None)
     return DemoResult(
         rows=(known, unknown),
         failures=failures,

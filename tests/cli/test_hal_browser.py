@@ -13,9 +13,9 @@ from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
 from stellantis_hal.cli.browser_entries import entries_of
-from stellantis_hal.cli.browser_screens import ConfirmScreen, FormScreen
-from stellantis_hal.cli.hal_browser import HalBrowser, Page
-from stellantis_hal.cli.python_expression import PythonExpression
+from stellantis_hal.cli.browser_screens import ConfirmWriteScreen, HalFormScreen
+from stellantis_hal.cli.hal_browser import HalBrowser, VisitedResource
+from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_account, simulated_client, small_world
 from tests.support.form_server import FormServer
@@ -121,7 +121,7 @@ async def test_a_form_is_filled_in_confirmed_and_sent() -> None:
     async with browsing(server) as driven:
         await driven.open("Add a person")
         screen = driven.screen
-        assert isinstance(screen, FormScreen)
+        assert isinstance(screen, HalFormScreen)
         assert len(screen.query(Input)) == 4  # the hidden one is not shown
         await driven.press("ctrl+s")
         assert str(screen.query_one("#faults", Static).visual) == "name: is required"
@@ -131,7 +131,7 @@ async def test_a_form_is_filled_in_confirmed_and_sent() -> None:
         await driven.press("down", "enter")
         assert screen.query_one("#field2", Input).value == "guest"
         await driven.press("ctrl+s")
-        assert isinstance(driven.screen, ConfirmScreen)
+        assert isinstance(driven.screen, ConfirmWriteScreen)
         assert str(driven.screen.query_one("#request", Static).visual) == f"POST {URL}people  with name, age, role"
         assert [request[0] for request in server.requests] == ["GET", "GET"]
         await driven.press("y")
@@ -393,7 +393,7 @@ async def test_the_simulated_api() -> None:
     simulator = Simulator(small_world())
     async with simulated_client(simulator) as client:
         account = simulated_account(client, simulator)
-        start = Page(await account.root(), PythonExpression.at("account"))
+        start = VisitedResource(await account.root(), PythonSnippet.at("account"))
         browser = HalBrowser(account, name="account", page=start)
         async with browser.run_test(size=(100, 40)) as pilot:
             driven = Driven(browser, pilot)

@@ -7,7 +7,7 @@ import pytest
 
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.invocation import Invocation, current, to_front
-from stellantis_hal.cli.profiles import Profile
+from stellantis_hal.cli.profiles import SettingsProfile
 
 CASES = [
     (["status", "--json"], ["--json", "status"]),
@@ -37,7 +37,7 @@ def test_common_options_may_stand_after_the_command(typed: list[str], parsed: li
 
 
 def test_times_are_shown_in_the_zone_of_the_profile(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
-    profile = Profile(name="a", path=__file__, timezone="Europe/Paris")  # type: ignore[arg-type]  # not read
+    profile = SettingsProfile(name="a", path=__file__, timezone="Europe/Paris")  # type: ignore[arg-type]  # not read
     assert Invocation(profile=profile).zone == ZoneInfo("Europe/Paris")
     assert str(Invocation(profile=profile, utc=True).zone) == "UTC"
     assert Invocation().zone is None

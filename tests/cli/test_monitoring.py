@@ -25,7 +25,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Simulator:
     simulator = Simulator(world())
 
     @asynccontextmanager
-    async def opened(options: Invocation) -> AsyncGenerator[connection.Connection]:
+    async def opened(options: Invocation) -> AsyncGenerator[connection.CommandContext]:
         async with client_of(simulator) as client:
             yield connection_of(client, simulator, options)
 

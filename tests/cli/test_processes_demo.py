@@ -14,13 +14,13 @@ from rich.console import Console
 
 from stellantis_hal.cli import demo_command, demo_worker, processes_demo
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.demo_worker import WorkerSettings, work
-from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, ProcessTally, show_processes
+from stellantis_hal.cli.demo_worker import DemoWorkerSettings, work
+from stellantis_hal.cli.processes_demo import ProcessesDemoResult, ProcessesDemoSettings, ProcessTally, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 
-SETTINGS = ProcessesSettings(processes=2, per_second=20, seconds=2.0, seed=7)
-RESULT = ProcessesResult(
+SETTINGS = ProcessesDemoSettings(processes=2, per_second=20, seconds=2.0, seed=7)
+RESULT = ProcessesDemoResult(
     store="sqlite",
     processes=(ProcessTally(20, 0, is_killed=True), ProcessTally(60, 0, error="no [answer]")),
     seconds=4.0,
@@ -54,7 +54,7 @@ async def test_worker_reports_responses_and_errors(tmp_path: Path) -> None:
     async with simulator.served() as url:
         holder = simulator.world.accounts[0]
         token = simulator.token_for(holder).access_token
-        settings = WorkerSettings(
+        settings = DemoWorkerSettings(
             url=url,
             identity_url=simulator.identity_url,
             client_id=simulator.client_id,
@@ -83,7 +83,7 @@ async def test_worker_reports_responses_and_errors(tmp_path: Path) -> None:
 
 
 def test_worker_reads_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def interrupted(settings: WorkerSettings, report: object) -> None:
+    async def interrupted(settings: DemoWorkerSettings, report: object) -> None:
         await anyio.lowlevel.checkpoint()
         assert settings.client_secret == "s"
         raise BrokenPipeError
@@ -125,7 +125,7 @@ def test_seconds_are_a_table_on_a_terminal() -> None:
     with face.show_progress(SETTINGS):
         face.on_second(1, (ProcessTally(5), ProcessTally(7, is_killed=True)))
     assert "killed" in output.getvalue()
-    face.show(SETTINGS, ProcessesResult(store="redis", processes=(), seconds=0.0, killed_at=None, after=0))
+    face.show(SETTINGS, ProcessesDemoResult(store="redis", processes=(), seconds=0.0, killed_at=None, after=0))
 
 
 def test_silent_screen_prints_nothing() -> None:
@@ -139,7 +139,7 @@ def test_silent_screen_prints_nothing() -> None:
 
 @pytest.mark.wall_clock
 def test_command_prints_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    def shown(*_: object) -> ProcessesResult:
+    def shown(*_: object) -> ProcessesDemoResult:
         return RESULT
 
     monkeypatch.setattr(demo_command, "show_processes", shown)

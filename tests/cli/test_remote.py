@@ -18,7 +18,7 @@ from stellantis_hal.cli import connection
 from stellantis_hal.cli import remote as module
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.invocation import Invocation
-from stellantis_hal.simulator import Course, Simulator, World, server
+from stellantis_hal.simulator import CourseDeviation, Simulator, World, server
 from tests.cli.simulated import connection_of
 from tests.resources.control.commanded import SEED, Line
 from tests.support.clocks import JumpingEventLoop
@@ -36,7 +36,7 @@ class Case:
         self.is_terminal = False
 
     @asynccontextmanager
-    async def open(self, options: Invocation) -> AsyncGenerator[connection.Connection]:
+    async def open(self, options: Invocation) -> AsyncGenerator[connection.CommandContext]:
         settings: dict[str, Any] = {"transport": self.line, "retry": RetryPolicy(attempts=1)}
         async with client_of(self.simulator, **settings) as client:
             yield connection_of(client, self.simulator, options)
@@ -126,7 +126,7 @@ def test_failures_and_refusals(case: Case) -> None:
     assert failed.exit_code == 1
     assert "Failed (DoorsOpen)" in failed.stdout
     assert "once the car is in order" in failed.stderr
-    case.simulator.remotes.order(Course(stops_at="Accepted"))
+    case.simulator.remotes.order(CourseDeviation(stops_at="Accepted"))
     late = run("horn", "--simulate", "--yes", "--wait", "30")
     assert late.exit_code == 9
     assert "goes on, and is not taken back" in late.stderr

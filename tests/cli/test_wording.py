@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stellantis_hal.cli.json_rows import to_json
-from stellantis_hal.cli.spans import parse_since
+from stellantis_hal.cli.time_arguments import parse_since
 from stellantis_hal.cli.wording import age, amount, bar, cells, clock, ending, remaining
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)

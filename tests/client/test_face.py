@@ -57,7 +57,7 @@ MADE_BY_CALLS = {
 """Classes whose instances come from a call: their constructors are internal."""
 
 INTERNAL_TYPES = {
-    "ClientAccess": "what a client gives its credentials: the way to the identity server, its clock and cache",
+    "ClientServices": "what a client gives its credentials: the way to the identity server, its clock and cache",
     "ConnectableCredentials": "OAuth2ClientCredentials and OAuth2AuthorizationCode",
     "Curies": "how a document resolves compact URIs",
     "Dump": "a mapping that JSON can hold",
@@ -71,10 +71,10 @@ INTERNAL_TYPES = {
     "RedisClient": "a client of coredis",
     "RenewalBreaker": "what the accounts of one identity server share",
     "ResourceContext": "what a client gives its resources: fetch, clock and converter",
-    "Snapshot": "what a response contained",
+    "ResponseSnapshot": "what a response contained",
     "State": "a read-only mapping",
-    "StreamBody": "a body that is read while it is sent",
-    "StatePathStep": "a step of a path inside a document",
+    "StreamedRequestBody": "a body that is read while it is sent",
+    "BodyPathStep": "a step of a path inside a document",
     "SupportsWrite": "anything with write(str), as an open text file",
 }
 """Types that are not exported: a public method in whose signature one stands is called by the package alone, or takes

@@ -21,7 +21,6 @@ import stellantis_hal
 from stellantis_hal import (
     AccountLost,
     Application,
-    BearerCredentials,
     Change,
     CheckpointError,
     FileLimiterStore,
@@ -37,6 +36,7 @@ from stellantis_hal import (
     Partner,
     Position,
     Removed,
+    RenewingBearerCredentials,
     RetryPolicy,
     SQLiteCheckpoints,
     StellantisError,
@@ -50,7 +50,7 @@ from stellantis_hal import (
     trip_writer,
     watch,
 )
-from stellantis_hal.credentials.oauth2_messages import OAuth2Client
+from stellantis_hal.credentials.oauth2_messages import OAuth2Registration
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.extra import Extra
@@ -141,8 +141,8 @@ MADE: dict[str, Any] = {
     "ApiConventions": stellantis_hal.ApiConventions,
     "Basic": lambda: stellantis_hal.Basic(NAME, SECRET),
     "Bearer": lambda: stellantis_hal.Bearer(SECRET.replace(" ", "")),
-    "BearerCredentials": lambda: BearerCredentials(
-        OAuth2Client(client_id="my-app", client_secret=SECRET, token_url="https://id.test/token"),
+    "RenewingBearerCredentials": lambda: RenewingBearerCredentials(
+        OAuth2Registration(client_id="my-app", client_secret=SECRET, token_url="https://id.test/token"),
         MemoryTokenStore(Token(SECRET, SECRET)),
         fetch=_no_fetch,
         key=MAIL,
@@ -175,7 +175,7 @@ MADE: dict[str, Any] = {
     "RemotePolicy": stellantis_hal.RemotePolicy,
     "SQLiteState": lambda: stellantis_hal.SQLiteState("state.db"),
     "MemoryTokenStore": lambda: MemoryTokenStore(Token(SECRET, SECRET)),
-    "OAuth2Client": lambda: OAuth2Client(
+    "OAuth2Registration": lambda: OAuth2Registration(
         client_id="my-app", client_secret=SECRET, token_url="https://id.test/token", renewal_url=TEXT
     ),
     "OAuth2AuthorizationCode": lambda: stellantis_hal.OAuth2AuthorizationCode(

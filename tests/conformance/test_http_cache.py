@@ -12,7 +12,7 @@ import pytest
 
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Fetch
@@ -84,7 +84,7 @@ async def test_the_working_groups_cases_are_fulfilled(kind: str, tmp_path: Path)
 
         def make(fetch: Fetch, clock: Callable[[], datetime]) -> CachedFetch:
             store: CacheStore = MemoryCache() if kind == "memory" else file
-            return CachedFetch(fetch, PartitionStore(store, "alice"), ORIGINS, clock)
+            return CachedFetch(fetch, PartitionResponses(store, "alice"), ORIGINS, clock)
 
         for case in load_cases(Path(CASES)):
             if not case.for_private:

@@ -20,7 +20,6 @@ import pytest
 from stellantis_hal import (
     Application,
     AuthorizationRequest,
-    BearerCredentials,
     Brand,
     Enrolment,
     FileTokenStore,
@@ -28,10 +27,11 @@ from stellantis_hal import (
     MemoryTokenStore,
     OAuth2AuthorizationCode,
     OAuth2ClientCredentials,
+    RenewingBearerCredentials,
     Scope,
     Token,
 )
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.fetch_protocol import Fetch
@@ -194,7 +194,7 @@ async def test_refresh_rotates_and_stores_the_new_pair(
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrol(fetch, identity, store)
-    credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
+    credentials = RenewingBearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     for _ in range(3):
         assert await credentials.refused(REFUSED, await credentials.headers())
     kept = await store.load("alice")
@@ -210,11 +210,13 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrol(fetch, identity, store)
-    clients = [BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice") for _ in range(2)]
+    clients = [
+        RenewingBearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice") for _ in range(2)
+    ]
     sent = [await credentials.headers() for credentials in clients]
     mended: list[bool] = []
 
-    async def request(credentials: BearerCredentials, fields: Headers) -> None:
+    async def request(credentials: RenewingBearerCredentials, fields: Headers) -> None:
         mended.append(await credentials.refused(REFUSED, fields))
 
     async with anyio.create_task_group() as tasks:
@@ -233,9 +235,9 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
 async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     first = await enrol(fetch, identity, store)
-    credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
+    credentials = RenewingBearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     assert await credentials.refused(REFUSED, await credentials.headers())
-    thief = BearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(first), fetch=fetch, key="thief")
+    thief = RenewingBearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(first), fetch=fetch, key="thief")
     with pytest.raises(ConsentRequiredError) as caught:
         await thief.refused(REFUSED, await thief.headers())
     assert caught.value.key == "thief"
@@ -253,7 +255,9 @@ async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: I
     assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
     assert await store.load("alice") is None
     assert not await is_active(identity, token.access_token)
-    lingering = BearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(token), fetch=fetch, key="alice")
+    lingering = RenewingBearerCredentials(
+        identity.oauth2_client(PHONE), MemoryTokenStore(token), fetch=fetch, key="alice"
+    )
     with pytest.raises(ConsentRequiredError):
         await lingering.refused(REFUSED, await lingering.headers())
 

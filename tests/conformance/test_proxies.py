@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from stellantis_hal import HalClient, NetworkError, RetryPolicy, Tls
-from stellantis_hal.simulator import ServerTls, Simulator, server
+from stellantis_hal.simulator import Simulator, TlsFiles, server
 from tests.conformance.processes import free_port, running
 from tests.support.simulated import account_of, client_of, world
 from tests.support.sockets import write_certificates
@@ -59,7 +59,7 @@ def socks() -> Iterator[str]:
 
 
 @contextmanager
-def simulated(tls: ServerTls | None = None) -> Generator[Simulator, None, None]:
+def simulated(tls: TlsFiles | None = None) -> Generator[Simulator, None, None]:
     simulator = Simulator(world())
     serving, listener = server(simulator, tls=tls)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
@@ -83,7 +83,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def secured(files: Path) -> Iterator[Simulator]:
     """Serve the simulated API with mutual TLS."""
-    own = ServerTls(certificate=str(files / "own.pem"), key=str(files / "own.key"), authority=str(files / "ca.pem"))
+    own = TlsFiles(certificate=str(files / "own.pem"), key=str(files / "own.key"), authority=str(files / "ca.pem"))
     with simulated(own) as simulator:
         yield simulator
 

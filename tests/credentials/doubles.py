@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 import anyio
 
-from stellantis_hal import Application, BearerCredentials, Brand, Token, TokenStore
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal import Application, Brand, RenewingBearerCredentials, Token, TokenStore
+from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.support.responses import make_response
@@ -81,9 +81,9 @@ class Clock:
 
 def bearer(
     store: TokenStore, server: Any, *, clock: Callable[[], datetime] | None = None, key: str = "alice"
-) -> BearerCredentials:
+) -> RenewingBearerCredentials:
     """Return credentials as a Stellantis client makes them."""
-    return BearerCredentials(
+    return RenewingBearerCredentials(
         CLIENT,
         store,
         fetch=server,

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from stellantis_hal import BearerCredentials, FileTokenStore
+from stellantis_hal import FileTokenStore, RenewingBearerCredentials
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
@@ -55,7 +55,7 @@ def wait_for_the_start(folder: Path) -> None:
 
 
 async def main(folder: Path, rounds: int) -> None:
-    credentials = BearerCredentials(
+    credentials = RenewingBearerCredentials(
         CLIENT,
         FileTokenStore(folder / "tokens"),
         fetch=SharedServer(folder),

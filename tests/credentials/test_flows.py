@@ -14,12 +14,12 @@ from stellantis_hal import (
     ConfigurationError,
     ConsentRequiredError,
     HalClient,
+    LoginRedirectError,
     MemoryCache,
     MemoryTokenStore,
     NetworkError,
     OAuth2AuthorizationCode,
     OAuth2ClientCredentials,
-    RedirectError,
     RetryPolicy,
     ServerError,
     Token,
@@ -251,7 +251,7 @@ async def test_each_of_the_last_log_ins_can_be_completed() -> None:
         await login.complete(redirect(urls[1]))
         await login.complete(redirect(urls[16]))
         for url in (urls[0], urls[1]):
-            with pytest.raises(RedirectError):
+            with pytest.raises(LoginRedirectError):
                 await login.complete(redirect(url))
         with pytest.raises(ValueError, match="both code= and state="):
             await login.complete(code="abc")
@@ -263,7 +263,7 @@ async def test_a_log_in_has_to_begin() -> None:
     with pytest.raises(ConfigurationError, match=r"pass it to a client first.*HalClient\(url, auth=…\)"):
         await login.complete(redirect(login.authorization_url()))
     async with world.client(of_user()) as _, world.client(login := of_user()):
-        with pytest.raises(RedirectError, match="no log-in was begun"):
+        with pytest.raises(LoginRedirectError, match="no log-in was begun"):
             await login.complete("app://back?code=a&state=b")
         url = login.authorization_url()
         with pytest.raises(AuthError, match="access_denied"):

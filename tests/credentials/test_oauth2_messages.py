@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from stellantis_hal import Application, AuthorizationRequest, Scope, Token
 from stellantis_hal.credentials.oauth2_messages import (
-    OAuth2Client,
+    OAuth2Registration,
     exchange_request,
     read_refusal,
     read_token,
     renewal_request,
     revocation_request,
 )
-from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError, RedirectError
+from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError, LoginRedirectError
 from stellantis_hal.hal.json import encode
 from tests.credentials.doubles import CLIENT, IDENTITY, NOON, form_of
 from tests.support.clocks import Autumn
@@ -115,7 +115,7 @@ def test_an_authorization_request_pickles_and_hides_secrets() -> None:
 
 
 def basic(client_id: str, client_secret: str) -> str:
-    client = OAuth2Client(client_id=client_id, client_secret=client_secret, token_url="https://login.test/token")
+    client = OAuth2Registration(client_id=client_id, client_secret=client_secret, token_url="https://login.test/token")
     value = client.authorization()
     assert value is not None
     assert value.isascii()
@@ -134,7 +134,7 @@ def test_a_blank_in_a_secret_is_encoded_as_a_plus() -> None:
 
 
 def test_a_public_client_has_no_authorization_header() -> None:
-    assert OAuth2Client(client_id="my-app", token_url="https://login.test/token").authorization() is None
+    assert OAuth2Registration(client_id="my-app", token_url="https://login.test/token").authorization() is None
 
 
 @few_examples()
@@ -145,12 +145,12 @@ def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
 
 
 def test_a_client_hides_its_secret_in_repr() -> None:
-    client = OAuth2Client(client_id="my-app", client_secret="s3cret", token_url="https://login.test/token")
-    assert repr(client) == "OAuth2Client(client_id='my-app', token_url='https://login.test/token')"
+    client = OAuth2Registration(client_id="my-app", client_secret="s3cret", token_url="https://login.test/token")
+    assert repr(client) == "OAuth2Registration(client_id='my-app', token_url='https://login.test/token')"
 
 
 def test_a_token_is_renewed_at_the_token_url_by_default() -> None:
-    client = OAuth2Client(client_id="my-app", token_url="https://login.test/token")
+    client = OAuth2Registration(client_id="my-app", token_url="https://login.test/token")
     assert renewal_request(client, Token("a", "r")).url == "https://login.test/token"
 
 
@@ -221,7 +221,7 @@ def test_the_server_s_reason_is_masked_and_cut_to_one_line() -> None:
 
 
 def test_an_error_of_another_log_in_is_not_taken() -> None:
-    with pytest.raises(RedirectError, match="`state` differs"):
+    with pytest.raises(LoginRedirectError, match="`state` differs"):
         begin().read(f"{BACK}?error=access_denied&state=st2")
 
 
@@ -232,14 +232,14 @@ def test_an_error_without_a_name_says_so() -> None:
 
 def test_a_text_without_a_redirect_says_what_was_found() -> None:
     authorization = begin()
-    with pytest.raises(RedirectError) as caught:
+    with pytest.raises(LoginRedirectError) as caught:
         authorization.read(authorization.url)
     assert str(caught.value) == (
         "no redirect to mymap://oauth2redirect/fr was found: the text has only an address of "
         "https://idpcvs.peugeot.com (the log-in page, not where it leads at its end). Paste the complete URL from the "
         "browser's address bar"
     )
-    with pytest.raises(RedirectError, match="the text has only an address of http://\\[oops"):
+    with pytest.raises(LoginRedirectError, match="the text has only an address of http://\\[oops"):
         authorization.read("http://[oops")
 
 
@@ -256,9 +256,9 @@ def test_a_redirect_must_be_text() -> None:
 
 def test_a_redirect_parsed_by_the_program_is_accepted() -> None:
     assert begin().accept(code="abc", state="st1").code == "abc"
-    with pytest.raises(RedirectError, match="`state` differs"):
+    with pytest.raises(LoginRedirectError, match="`state` differs"):
         begin().accept(code="abc", state="st2")
-    with pytest.raises(RedirectError, match="no `code`"):
+    with pytest.raises(LoginRedirectError, match="no `code`"):
         begin().accept(code="", state="st1")
 
 

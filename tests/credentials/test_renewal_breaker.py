@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from stellantis_hal import BearerCredentials, MemoryTokenStore, Token
+from stellantis_hal import MemoryTokenStore, RenewingBearerCredentials, Token
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.errors import BudgetExhaustedError, ConsentRequiredError, NetworkError, StellantisError
 from tests.credentials.doubles import CLIENT, Clock, IdentityServer, authorization, token
@@ -120,8 +120,8 @@ async def test_a_failure_since_an_instant_is_raised() -> None:
 # ------------------------------------------------------------------------------------------- credentials
 
 
-def credentials_of(server: IdentityServer, present: Token, breaker: RenewalBreaker) -> BearerCredentials:
-    return BearerCredentials(CLIENT, MemoryTokenStore(present), fetch=server, clock=Clock(), breaker=breaker)
+def credentials_of(server: IdentityServer, present: Token, breaker: RenewalBreaker) -> RenewingBearerCredentials:
+    return RenewingBearerCredentials(CLIENT, MemoryTokenStore(present), fetch=server, clock=Clock(), breaker=breaker)
 
 
 async def test_an_old_token_is_sent_while_the_breaker_is_open() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet.changes import SnapshotState
-from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, admit, query_start, record_trip
+from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, query_start, record_trip
 from stellantis_hal.hal.json import encode
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
@@ -22,16 +22,16 @@ HOUR = 3_600.0
 LOOKBACK = 14 * 24 * HOUR
 
 
-def facts(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> DeduplicationFacts:
+def facts(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> TripDedupFacts:
     """Return a trip with a stated start, read at the time ``now``, both in hours."""
-    return DeduplicationFacts(identity=name, start=min(hour, now) * HOUR, is_done=done, stated_start=hour * HOUR)
+    return TripDedupFacts(identity=name, start=min(hour, now) * HOUR, is_done=done, stated_start=hour * HOUR)
 
 
-def facts_without_timestamps(name: str, *, now: float) -> DeduplicationFacts:
-    return DeduplicationFacts.from_trip(read({"id": name}, Trip), now * HOUR)
+def facts_without_timestamps(name: str, *, now: float) -> TripDedupFacts:
+    return TripDedupFacts.from_trip(read({"id": name}, Trip), now * HOUR)
 
 
-def admit_all(trips: list[DeduplicationFacts], checkpoint: Checkpoint | None = None) -> tuple[list[str], Checkpoint]:
+def admit_all(trips: list[TripDedupFacts], checkpoint: Checkpoint | None = None) -> tuple[list[str], Checkpoint]:
     checkpoint, delivered = checkpoint or Checkpoint(is_initialized=True), list[str]()
     for trip in trips:
         reason, checkpoint = admit(checkpoint, trip, lookback=LOOKBACK)
@@ -177,35 +177,35 @@ def test_a_trip_unfinished_for_long_is_left_to_deep_queries() -> None:
 
 
 def test_done_decides_whether_a_trip_has_finished() -> None:
-    assert DeduplicationFacts.from_trip(
+    assert TripDedupFacts.from_trip(
         read({"id": "a", "done": True, "faults": [{"fault": "Unfinished"}]}, Trip), 0.0
     ).is_done
-    assert not DeduplicationFacts.from_trip(read({"id": "a", "done": False}, Trip), 0.0).is_done
+    assert not TripDedupFacts.from_trip(read({"id": "a", "done": False}, Trip), 0.0).is_done
 
 
 def test_without_done_the_fault_unfinished_decides() -> None:
-    assert DeduplicationFacts.from_trip(read({"id": "a"}, Trip), 0.0).is_done
-    assert not DeduplicationFacts.from_trip(read({"id": "a", "faults": [{"fault": "Unfinished"}]}, Trip), 0.0).is_done
+    assert TripDedupFacts.from_trip(read({"id": "a"}, Trip), 0.0).is_done
+    assert not TripDedupFacts.from_trip(read({"id": "a", "faults": [{"fault": "Unfinished"}]}, Trip), 0.0).is_done
 
 
 def test_without_started_at_created_at_counts() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     trip = read({"id": "a", "createdAt": moment.isoformat()}, Trip)
-    assert DeduplicationFacts.from_trip(trip, math.inf).start == moment.timestamp()
-    assert DeduplicationFacts.from_trip(read({"id": "a"}, Trip), 7.0).start == 7.0
+    assert TripDedupFacts.from_trip(trip, math.inf).start == moment.timestamp()
+    assert TripDedupFacts.from_trip(read({"id": "a"}, Trip), 7.0).start == 7.0
 
 
 def test_a_start_in_the_future_counts_as_now() -> None:
     trip = read({"id": "a", "startedAt": "2099-01-01T00:00:00Z"}, Trip)
-    assert DeduplicationFacts.from_trip(trip, 1_000.0).start == 1_000.0
+    assert TripDedupFacts.from_trip(trip, 1_000.0).start == 1_000.0
 
 
 def test_a_trip_without_an_id_is_identified_by_its_body() -> None:
     one, other = read({"distance": 1.0}, Trip), read({"distance": 2.0}, Trip)
     assert (
-        DeduplicationFacts.from_trip(one, 0.0).identity
-        == DeduplicationFacts.from_trip(one, 1.0).identity
-        != DeduplicationFacts.from_trip(other, 0.0).identity
+        TripDedupFacts.from_trip(one, 0.0).identity
+        == TripDedupFacts.from_trip(one, 1.0).identity
+        != TripDedupFacts.from_trip(other, 0.0).identity
     )
 
 
@@ -283,7 +283,7 @@ class World:
     """Trips that start and finish, polls that buffer them, a consumer that acknowledges, leaves and crashes."""
 
     def __init__(self) -> None:
-        self.trips: dict[str, DeduplicationFacts] = {}
+        self.trips: dict[str, TripDedupFacts] = {}
         self.saved = Checkpoint(is_initialized=True)
         self.offered = self.saved
         self.buffer: list[tuple[str, Checkpoint]] = []

@@ -261,7 +261,7 @@ async def test_an_outage_is_reported_once_probed_and_ends() -> None:
 
 @pytest.mark.unmeasured
 async def test_an_outage_from_the_start_loses_no_account() -> None:
-    outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=kinds.ConnectionRefused(), since=0.0, until=3_600.0)])
     async with (
         a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -287,7 +287,7 @@ async def test_html_responses_are_an_outage_and_lose_no_account() -> None:
 
 
 async def test_an_error_response_of_the_api_ends_an_outage() -> None:
-    outage = FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)
+    outage = FaultWindow(fault=kinds.ConnectionRefused(), since=0.0, until=3_600.0)
     after = FaultWindow(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
     async with (
         a_fleet(faults=Faults(windows=[outage, after]), accounts=1, retry=ONCE, token_lifetime=1e6) as fleet,
@@ -311,7 +311,7 @@ async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
 async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> None:
-    outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=kinds.ConnectionRefused(), since=3_600.0, until=25 * 3_600.0)])
     async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
         fleet.simulator.script(ScriptedFault(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
         async with watch(fleet.accounts, every=2 * EVERY, what=what, adapt=None) as updates:
@@ -374,7 +374,9 @@ async def test_random_faults_lose_no_trip(fault: kinds.Fault, trips: int) -> Non
 
 
 async def test_leaving_during_an_outage_does_not_wait() -> None:
-    async with a_fleet(faults=Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
+    async with a_fleet(
+        faults=Faults(windows=[FaultWindow(fault=kinds.ConnectionRefused(), since=0.0, until=1e9)])
+    ) as fleet:
         with anyio.fail_after(700):
             async with watch(fleet.accounts, every=EVERY) as updates:
                 await anyio.sleep(600)

@@ -22,10 +22,10 @@ from stellantis_hal import (
     Update,
     watch,
 )
-from stellantis_hal.fleet.polled_accounts import key_of
+from stellantis_hal.fleet.pollable_accounts import key_of
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
-from stellantis_hal.storage.leases.table import LeaseView, ShardOwner
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
 from tests.fleet.fleets import a_fleet, updates_of
 
 pytestmark = pytest.mark.anyio
@@ -62,22 +62,22 @@ class Table:
 
     async def take(self, shard: int, member: str, epoch: int) -> int | None:
         await self._ready()
-        if self.rows["owners"].get(shard, ShardOwner("", 0)).epoch != epoch:
+        if self.rows["owners"].get(shard, ShardOwnerRecord("", 0)).epoch != epoch:
             return None
-        self.rows["owners"][shard] = ShardOwner(member, epoch + 1)
+        self.rows["owners"][shard] = ShardOwnerRecord(member, epoch + 1)
         return epoch + 1
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
         await self._ready()
-        if self.rows["owners"].get(shard) == ShardOwner(member, epoch):
-            self.rows["owners"][shard] = ShardOwner("", epoch)
+        if self.rows["owners"].get(shard) == ShardOwnerRecord(member, epoch):
+            self.rows["owners"][shard] = ShardOwnerRecord("", epoch)
 
     async def leave(self, member: str) -> None:
         await self._ready()
         self.rows["members"].pop(member, None)
         for shard, owned in self.rows["owners"].items():
             if owned.member == member:
-                self.rows["owners"][shard] = ShardOwner("", owned.epoch)
+                self.rows["owners"][shard] = ShardOwnerRecord("", owned.epoch)
 
     async def close(self) -> None:
         self.closed += 1
@@ -200,7 +200,7 @@ async def test_another_owner_takes_a_lost_lease_over(caplog: pytest.LogCaptureFi
         async with a_lease(table) as lease:
             source = lease.of(fleet.accounts)
             await anext(source)
-            table.rows["owners"][0] = ShardOwner("other", 7)
+            table.rows["owners"][0] = ShardOwnerRecord("other", 7)
             table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
             assert await anext(source) == Removed(fleet.accounts[0].key)
             assert lease.shards == frozenset()
@@ -234,7 +234,7 @@ async def test_a_shard_whose_answer_was_lost_is_given_up() -> None:
         await anyio.sleep(5)
         assert len(lease.shards) == 1
         (left,) = {0, 1} - lease.shards
-        assert table.rows["owners"][left] == ShardOwner("", 1)
+        assert table.rows["owners"][left] == ShardOwnerRecord("", 1)
 
 
 async def test_a_shard_that_another_was_faster_to_take() -> None:
@@ -242,13 +242,13 @@ async def test_a_shard_that_another_was_faster_to_take() -> None:
 
     async def take(*_: Any) -> None:
         table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
-        table.rows["owners"][0] = ShardOwner("other", 1)
+        table.rows["owners"][0] = ShardOwnerRecord("other", 1)
 
     table.take = take  # type: ignore[assignment,method-assign]
     async with a_lease(table) as lease:
         await anyio.sleep(5)
         assert lease.shards == frozenset()
-    assert table.rows["owners"][0] == ShardOwner("other", 1)
+    assert table.rows["owners"][0] == ShardOwnerRecord("other", 1)
 
 
 async def test_an_error_of_the_first_take_leaves_nothing_behind() -> None:
@@ -261,7 +261,7 @@ async def test_an_error_of_the_first_take_leaves_nothing_behind() -> None:
     with pytest.raises(LeaseStoreError, match="a pooler"):
         await a_lease(table).__aenter__()
     assert table.closed == 1
-    assert table.rows == {"members": {}, "owners": {0: ShardOwner("", 1)}}
+    assert table.rows == {"members": {}, "owners": {0: ShardOwnerRecord("", 1)}}
 
 
 async def test_a_shard_lost_before_its_accounts_were_seen() -> None:
@@ -270,7 +270,7 @@ async def test_a_shard_lost_before_its_accounts_were_seen() -> None:
         async with a_lease(table) as lease:
             source = lease.of(fleet.accounts)
             await anyio.sleep(1)
-            table.rows["owners"][0] = ShardOwner("other", 7)
+            table.rows["owners"][0] = ShardOwnerRecord("other", 7)
             table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
             await anyio.sleep(1)
             assert lease.shards == frozenset()

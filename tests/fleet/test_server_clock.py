@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet import MemoryCheckpoints, Update, backfill, watch
-from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, admit, record_trip, repair
+from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, record_trip, repair
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.simulator import Fault, Faults, FaultWindow, Response, ScriptedFault, ServerFault
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, updates_of
 
@@ -209,7 +209,7 @@ async def test_a_backfill_takes_the_clients_clock(caplog: pytest.LogCaptureFixtu
 
 def response(date: str | None, *, fetched_at: datetime = EPOCH, clock: Any = None, **headers: str) -> HalResource:
     fields = {**headers, **({} if date is None else {"date": date})}
-    snapshot = Snapshot(
+    snapshot = ResponseSnapshot(
         url="https://api.example/",
         status=200,
         headers=Headers(fields),
@@ -297,8 +297,8 @@ def test_a_start_that_was_asked_for_is_bounded() -> None:
     assert clock.bound(now + 1) == now + 1
 
 
-def trip_facts(start: float, *, now: float, reported_at: float | None = None) -> DeduplicationFacts:
-    return DeduplicationFacts(
+def trip_facts(start: float, *, now: float, reported_at: float | None = None) -> TripDedupFacts:
+    return TripDedupFacts(
         identity=f"{start} {reported_at}",
         start=min(start, now),
         is_done=True,

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from stellantis_hal.fleet import Outage, Recovered, Update, VehicleUnavailable, watch
-from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault
+from stellantis_hal.simulator import ConnectionRefused, Faults, FaultWindow, RandomFault, ServerFault
 from tests.fleet.fleets import a_fleet
 from tests.support.profiles import deep
 
@@ -22,7 +22,7 @@ async def test_a_week_with_outages_delivers_every_trip_once(vehicles: int) -> No
     faults = Faults(
         windows=[
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
-            FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
+            FaultWindow(fault=ConnectionRefused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
         ],
         random=[RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
         seed=5,

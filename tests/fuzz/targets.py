@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from stellantis_hal.credentials.redirects import describe_paste, find_redirect
+from stellantis_hal.credentials.pasted_redirects import describe_paste, find_redirect
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.errors import FormError, TemplateError, TokenStoreError
 from stellantis_hal.fleet.deduplication import Checkpoint

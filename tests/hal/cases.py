@@ -23,13 +23,13 @@ from stellantis_hal.hal import (
     document,
     encoded,
     error_documents,
+    form_patterns,
     form_submission,
     forms,
     headers,
-    html_rendering,
+    html_tables,
     http_dates,
     link_header,
-    patterns,
     redaction,
     uri,
     uri_templates,
@@ -663,9 +663,9 @@ NOTICES: Final[tuple[dict[str, str], ...]] = (
     {"deprecation": "true", "sunset": " @0 "},
 )
 _each("deprecation", deprecation_headers.deprecation_notice, NOTICES)
-_each("escape", html_rendering.escape, ("a<b>&\"'", "x" * 80, "x" * 81, "a\nb\x00", ""))
-_call("escape a long text", html_rendering.escape, "abcd", 3)
-_call("a table of facts", html_rendering.facts_table, "C<", [("a", "1"), ("b", None), ("c" * 90, "<")])
+_each("escape", html_tables.escape, ("a<b>&\"'", "x" * 80, "x" * 81, "a\nb\x00", ""))
+_call("escape a long text", html_tables.escape, "abcd", 3)
+_call("a table of facts", html_tables.facts_table, "C<", [("a", "1"), ("b", None), ("c" * 90, "<")])
 
 
 def _throttled(times: int) -> Any:
@@ -1017,7 +1017,7 @@ PATTERNS: Final = (
 for _index, (_pattern, _matched) in enumerate(PATTERNS):
     _call(
         f"pattern {_index} {_pattern[:30]}",
-        lambda pattern, text: (patterns.PatternChecker().check(pattern, text), patterns._copies(pattern)),
+        lambda pattern, text: (form_patterns.PatternChecker().check(pattern, text), form_patterns._copies(pattern)),
         _pattern,
         _matched,
     )

@@ -16,7 +16,7 @@ from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import read_document
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
 from tests.support.profiles import few_examples
@@ -41,7 +41,7 @@ COPIES: list[Callable[[Any], Any]] = [
 def make_resource(body: Any) -> HalResource:
     response = make_response(body)
     document = read_document(response)
-    return HalResource(Snapshot.of(response, document), document, None)
+    return HalResource(ResponseSnapshot.of(response, document), document, None)
 
 
 def deepened(value: Any) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.hal import encoded
 from stellantis_hal.hal.document import HalDocument, parse
-from stellantis_hal.hal.encoded import EncodedDocument, parse_encoded
+from stellantis_hal.hal.encoded import LazilyDecodedDocument, parse_encoded
 from stellantis_hal.hal.json import decode
 
 pytest.importorskip("msgspec")
@@ -44,10 +44,10 @@ PAGE = b"""{"total": 2, "_links": {"self": {"href": "/trips"}, "curies": [{"name
 "none": []}, "newest": true}"""
 
 
-def encoded_document(content: bytes) -> EncodedDocument:
+def encoded_document(content: bytes) -> LazilyDecodedDocument:
     """Return a document that is not decoded yet."""
     document = parse_encoded(content)
-    assert isinstance(document, EncodedDocument)
+    assert isinstance(document, LazilyDecodedDocument)
     return document
 
 

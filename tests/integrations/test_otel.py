@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from stellantis_hal import Hooks, otel_hooks
 from stellantis_hal.errors import BudgetExhaustedError, ConfigurationError, NotFoundError
-from stellantis_hal.navigation.request_bodies import StreamBody, to_source
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody, to_source
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
@@ -138,7 +138,7 @@ async def test_a_stream_of_unknown_length_has_no_size() -> None:
     telemetry = Telemetry()
     opened, _ = session(OK, hooks=telemetry.hooks)
     async with opened:
-        await get(opened.pipeline(), method="POST", content=StreamBody([to_source(chunks(), "content")]))
+        await get(opened.pipeline(), method="POST", content=StreamedRequestBody([to_source(chunks(), "content")]))
     assert "http.request.body.size" not in telemetry.spans[0].attributes
 
 

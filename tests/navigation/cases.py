@@ -27,9 +27,9 @@ from stellantis_hal.navigation import (
     media_types,
     multipart,
     origins,
-    request_bodies,
     request_headers,
     response_subject,
+    streamed_request_bodies,
 )
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
@@ -37,7 +37,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response, Streamed
 from stellantis_hal.navigation.link_selection import LinkQuery
 from stellantis_hal.navigation.pagination.item_selection import ItemSelection
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.pagination.paginator import IndexRanges
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import page_url, total_of
 from stellantis_hal.navigation.pagination.recent_ids import RecentIds
 from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
@@ -1009,7 +1009,7 @@ _call("any origin", lambda: repr(origins.ANY_ORIGIN))
 
 
 async def _read(source: Any) -> Any:
-    content = request_bodies.to_stream(source, "content")
+    content = streamed_request_bodies.to_stream(source, "content")
     if isinstance(content, bytes):
         return content
     told: list[Any] = [repr(content), content.length, content.is_spent]
@@ -1081,7 +1081,11 @@ for _label, _make in {
 }.items():
     _add(f"body of {_label}", lambda _, make=_make: _read(make()))  # type: ignore[misc]
 _call(
-    "an empty stream", lambda: (repr(request_bodies.StreamBody([b""])), request_bodies.StreamBody([b"", b"a"]).length)
+    "an empty stream",
+    lambda: (
+        repr(streamed_request_bodies.StreamedRequestBody([b""])),
+        streamed_request_bodies.StreamedRequestBody([b"", b"a"]).length,
+    ),
 )
 for _label, _file in {
     "bytes": b"x",
@@ -1598,10 +1602,10 @@ for _number in (1, 2, 63, 64, 65, 5_000, 5_001, 5_002):
     _call(f"{_number} recent items", _recent, _number)
 
 for _label, _ranges in {
-    "all": IndexRanges(),
-    "by three": IndexRanges(size=3, parameter="r"),
-    "a part": IndexRanges(size=3, within=(2, 6)),
-    "an open part": IndexRanges(size=3, within=(2, None)),
+    "all": IndexRangeSyntax(),
+    "by three": IndexRangeSyntax(size=3, parameter="r"),
+    "a part": IndexRangeSyntax(size=3, within=(2, 6)),
+    "an open part": IndexRangeSyntax(size=3, within=(2, None)),
 }.items():
     _call(
         f"ranges: {_label}",
@@ -1644,7 +1648,7 @@ for _label, _ranges in {
         _ranges,
     )
 for _size in (1, 2):
-    _call(f"ranges of {_size}", lambda size: repr(IndexRanges(size=size)), _size)
+    _call(f"ranges of {_size}", lambda size: repr(IndexRangeSyntax(size=size)), _size)
 for _body2 in (
     {},
     {"total": 5},

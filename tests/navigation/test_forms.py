@@ -17,8 +17,8 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.forms import Choice
 from stellantis_hal.navigation.forms import Form
-from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody
 from tests.navigation.site import HOME, Site
 from tests.support.responses import links, make_response
 
@@ -196,7 +196,7 @@ async def test_files_are_sent_in_multipart_forms(tmp_path: Path) -> None:
     form = form_of({"method": "POST", "contentType": "multipart/form-data", "properties": fields})
     made = form.preview(name="Ann", files={"scan": tmp_path / "scan.txt", "more": [b"1", ("b.bin", b"2")]})
     assert made.headers["Content-Type"].startswith("multipart/form-data; boundary=")
-    assert isinstance(made.content, StreamBody)
+    assert isinstance(made.content, StreamedRequestBody)
     body = b"".join([chunk async for chunk in made.content.open()])
     assert b'name="name"\r\n\r\nAnn' in body
     assert b'name="scan"; filename="scan.txt"' in body

@@ -9,7 +9,7 @@ from stellantis_hal import Quota, Request, Response, Window
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.fetch_protocol import make_get, make_response
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
 
 URL = "https://api.example.com/things"
@@ -36,9 +36,9 @@ def test_a_response_is_that_of_its_class() -> None:
 
 def test_a_snapshot_has_each_field() -> None:
     document = parse_root({}, base=URL)
-    made = Snapshot.of(RESPONSE, document)
-    expected = Snapshot(url=URL, status=200, headers=RESPONSE.headers, fetched_at=NOW, content=made.content)
-    assert type(made) is Snapshot
+    made = ResponseSnapshot.of(RESPONSE, document)
+    expected = ResponseSnapshot(url=URL, status=200, headers=RESPONSE.headers, fetched_at=NOW, content=made.content)
+    assert type(made) is ResponseSnapshot
     assert fields_of(made) == fields_of(expected)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.navigation.multipart import encode_multipart, encode_urlencoded
-from stellantis_hal.navigation.request_bodies import StreamBody
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\\"), min_size=1)
@@ -109,7 +109,7 @@ async def test_files_are_read_when_they_are_sent(tmp_path: Path) -> None:
     path.write_bytes(b"%PDF")
     with path.open("rb") as file:
         content, _ = encode_multipart({"a": 1}, {"p": path, "f": file}, boundary="m")
-        assert isinstance(content, StreamBody)
+        assert isinstance(content, StreamedRequestBody)
         reader = content.open()
         found = b"".join([chunk async for chunk in reader])
     head = (
@@ -128,7 +128,7 @@ async def test_files_are_read_when_they_are_sent(tmp_path: Path) -> None:
 
 def test_files_without_a_name_get_one() -> None:
     content, _ = encode_multipart({}, {"a": io.BytesIO(b"x"), "b": [b"", b""]}, boundary="m")
-    assert isinstance(content, StreamBody)
+    assert isinstance(content, StreamedRequestBody)
     assert content.length is not None
     alone, _ = encode_multipart({}, {"b": b""})
     assert isinstance(alone, bytes)

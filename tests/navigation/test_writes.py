@@ -16,8 +16,8 @@ from stellantis_hal.errors import HalError, InvalidLinkError, LinkNotFoundError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.media_types import accept
-from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody
 from tests.navigation.site import HOME, Site
 from tests.support.responses import NOON, link, links, make_response
 
@@ -275,9 +275,9 @@ async def test_files_are_sent_as_multipart(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"12345")
     content, _ = await _body_of(files={"f": path})
-    assert isinstance(content, StreamBody)
+    assert isinstance(content, StreamedRequestBody)
     content, content_type = await _body_of(content=path, content_type="text/plain")
-    assert isinstance(content, StreamBody)
+    assert isinstance(content, StreamedRequestBody)
     assert (content.length, content_type) == (5, "text/plain")
 
 

@@ -24,7 +24,7 @@ from stellantis_hal.notifications import (
 )
 from stellantis_hal.resources.control.callback_targets import Webhook
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.simulator.api.callbacks import Registered
+from stellantis_hal.simulator.api.callbacks import RegisteredCallback
 from stellantis_hal.simulator.notifications.deliveries import Deliveries, DeliveryFaults
 from stellantis_hal.testing import simulated_account, simulated_client
 from tests.notifications.receiving import PATH, TOKEN
@@ -393,4 +393,6 @@ async def test_the_network_is_the_default_and_is_closed(monkeypatch: pytest.Monk
 
 
 def test_registered_callback_is_a_target() -> None:
-    assert Registered("c", "o", {"callback": {"webhook": {"name": "w", "target": "https://x"}}}).kind == "webhook"
+    assert (
+        RegisteredCallback("c", "o", {"callback": {"webhook": {"name": "w", "target": "https://x"}}}).kind == "webhook"
+    )

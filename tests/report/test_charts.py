@@ -14,8 +14,8 @@ from stellantis_hal.report.charts import (
     rise_chart,
     speed_chart,
 )
-from stellantis_hal.report.levels import LevelDay, Sample, rises
-from stellantis_hal.report.measurements import measurements
+from stellantis_hal.report.level_measurements import measurements
+from stellantis_hal.report.levels import LevelDay, LevelSample, rises
 from stellantis_hal.report.totals import months
 from tests.report.cars import NOW, START, energy, facts, fuel_trip, status, telemetry, trip
 
@@ -83,7 +83,7 @@ def test_days_do_not_depend_on_the_zone_of_the_reader() -> None:
 
 
 def test_charges_have_kwh_where_the_capacity_is_known() -> None:
-    found = rises(facts(trip(0), trip(1)), Sample(NOW, 75.0), "battery")
+    found = rises(facts(trip(0), trip(1)), LevelSample(NOW, 75.0), "battery")
     chart = rise_chart(found, "battery", 50.0)
     assert chart.rows[0] == ("2025-11-30 23:45", "2025-12-01 23:30", 55.0, 60.0, 5.0, 2.5)
     assert "50 kWh" in chart.note

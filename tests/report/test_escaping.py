@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.html_rendering import escape
+from stellantis_hal.hal.html_tables import escape
 from stellantis_hal.report.escaping import isolate, script_json
 from tests.report.cars import HOSTILE
 

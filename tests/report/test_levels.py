@@ -2,12 +2,12 @@
 
 from datetime import UTC, date, timedelta
 
-from stellantis_hal.report.levels import LevelDay, Sample, days, rises
+from stellantis_hal.report.levels import LevelDay, LevelSample, days, rises
 from tests.report.cars import START, energy, facts, fuel_trip, trip
 
 
 def test_a_day_has_its_lowest_and_highest_level() -> None:
-    sample = Sample(START + timedelta(hours=1), 90.0)
+    sample = LevelSample(START + timedelta(hours=1), 90.0)
     assert days(facts(trip(0), trip(1, endEnergies=[])), [sample], "battery") == [
         LevelDay(date(2025, 11, 30), 55.0, 60.0),
         LevelDay(date(2025, 12, 1), 60.0, 90.0),
@@ -37,7 +37,7 @@ def test_the_last_known_level_counts_on() -> None:
 
 
 def test_the_level_of_now_shows_the_last_charge() -> None:
-    now = Sample(START + timedelta(days=3), 80.0)
+    now = LevelSample(START + timedelta(days=3), 80.0)
     assert [charge.points for charge in rises(facts(trip(0)), now, "battery")] == [25.0]
-    assert rises(facts(trip(0)), Sample(START - timedelta(days=3), 80.0), "battery") == []
+    assert rises(facts(trip(0)), LevelSample(START - timedelta(days=3), 80.0), "battery") == []
     assert rises([], now, "battery") == []

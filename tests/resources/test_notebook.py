@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import Status, Trip, Vehicle
-from stellantis_hal.hal.html_rendering import escape, facts_table
+from stellantis_hal.hal.html_tables import escape, facts_table
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.testing import simulated_account, simulated_client, small_world

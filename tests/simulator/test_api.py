@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stellantis_hal.simulator import SCOPES, BackendVariant, Faults, Latency, Simulator, SubscriptionLimits, World
-from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.http_messages import format_instant
 from tests.simulator.api_client import ApiClient, find_vehicle
 
 pytestmark = pytest.mark.anyio

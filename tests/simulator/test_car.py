@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stellantis_hal.simulator import Car, CarRefusal, ChargeProgram, ClimateProgram, Spot, World
+from stellantis_hal.simulator import Car, CarRefusal, ChargeProgram, ClimateProgram, GeoPoint, World
 from tests.simulator.test_world_actions import Clock, body_of, charging_of, make_world
 
 MINUTES = timedelta(minutes=1)
@@ -296,7 +296,7 @@ def test_privacy_theft_and_the_rest_are_set() -> None:
     with pytest.raises(CarRefusal, match="stolen"):
         car.unlock()
     changed += [car.set_stolen(False), car.set_tracking(running=5, standing=60), car.immobilize(), car.immobilize()]
-    changed.append(car.navigate([Spot(2.0, 48.0)]))
+    changed.append(car.navigate([GeoPoint(2.0, 48.0)]))
     assert changed == [True, False, True, True, True, False, True]
     assert since == clock.now
     assert list(car.controls.tracking or ()) == [5, 60]

@@ -18,17 +18,17 @@ import trustme
 
 from stellantis_hal.simulator import (
     BackendVariant,
+    ConnectionRefused,
     CutBody,
     Delay,
     Fault,
     Faults,
     Latency,
-    Refused,
     Reset,
     ScriptedFault,
-    ServerTls,
     Simulator,
     SlowBody,
+    TlsFiles,
     World,
     WrongLength,
     serve,
@@ -57,7 +57,7 @@ async def asgi(simulator: Simulator, *, method: str = "GET") -> httpx.Response:
 
 
 @contextmanager
-def serving(simulator: Simulator, tls: ServerTls | None = None) -> Generator[str]:
+def serving(simulator: Simulator, tls: TlsFiles | None = None) -> Generator[str]:
     running, listening = server(simulator, tls=tls)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -162,7 +162,9 @@ def test_server_sets_the_simulators_url() -> None:
         assert simulator.identity_url == url.replace("/connectedcar/v4", "/am/oauth2")
 
 
-@pytest.mark.parametrize("fault", [Refused(), Reset(), Reset(counted=False), CutBody(), WrongLength(7)], ids=repr)
+@pytest.mark.parametrize(
+    "fault", [ConnectionRefused(), Reset(), Reset(counted=False), CutBody(), WrongLength(7)], ids=repr
+)
 def test_socket_connection_faults_break_off_the_response(fault: Fault) -> None:
     simulator = make_simulator(fault)
     with serving(simulator) as url, httpx.Client() as client:
@@ -195,8 +197,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def pem(authority: trustme.CA, tmp_path: Path) -> ServerTls:
-    files = ServerTls(certificate=f"{tmp_path}/own.pem", key=f"{tmp_path}/own.key", authority=f"{tmp_path}/ca.pem")
+def pem(authority: trustme.CA, tmp_path: Path) -> TlsFiles:
+    files = TlsFiles(certificate=f"{tmp_path}/own.pem", key=f"{tmp_path}/own.key", authority=f"{tmp_path}/ca.pem")
     own = authority.issue_cert("127.0.0.1")
     own.cert_chain_pems[0].write_to_path(files.certificate)
     own.private_key_pem.write_to_path(files.key)
@@ -210,7 +212,7 @@ def ssl_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_tls_url_is_https(authority: trustme.CA, pem: ServerTls) -> None:
+def test_tls_url_is_https(authority: trustme.CA, pem: TlsFiles) -> None:
     simulator = make_simulator()
     with (
         serving(simulator, attrs.evolve(pem, authority=None)) as url,
@@ -221,7 +223,7 @@ def test_tls_url_is_https(authority: trustme.CA, pem: ServerTls) -> None:
     assert url.startswith("https://127.0.0.1:")
 
 
-def test_mutual_tls_requires_a_client_certificate(authority: trustme.CA, pem: ServerTls) -> None:
+def test_mutual_tls_requires_a_client_certificate(authority: trustme.CA, pem: TlsFiles) -> None:
     simulator = make_simulator()
     known = ssl_context(authority)
     authority.issue_cert("client.test").configure_cert(known)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.simulator import (
     ClockSkew,
+    ConnectionRefused,
     CutBody,
     Delay,
     ExpiredToken,
@@ -23,7 +24,6 @@ from stellantis_hal.simulator import (
     LoopingLink,
     OAuthFault,
     RandomFault,
-    Refused,
     Request,
     Reset,
     ScriptedFault,
@@ -71,7 +71,7 @@ async def get_with_read_timeout(api: ApiClient, seconds: float) -> httpx.Respons
 
 
 async def test_refused_connection_does_not_reach_the_server() -> None:
-    api = api_with_fault(Refused())
+    api = api_with_fault(ConnectionRefused())
     with pytest.raises(httpx.ConnectError):
         await api.get("/user")
     assert api.simulator.statistics.by_status == {}
@@ -296,29 +296,36 @@ def draw_all(injector: FaultInjector, *requests: Request, tick: float = 0.0) -> 
 
 
 def test_script_steps_are_used_up_in_order() -> None:
-    injector = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), times=2), ScriptedFault(fault=HtmlError())]))
-    assert draw_all(injector, TRIPS, TRIPS, TRIPS, TRIPS) == [Refused(), Refused(), HtmlError(), None]
+    injector = FaultInjector(
+        Faults(script=[ScriptedFault(fault=ConnectionRefused(), times=2), ScriptedFault(fault=HtmlError())])
+    )
+    assert draw_all(injector, TRIPS, TRIPS, TRIPS, TRIPS) == [
+        ConnectionRefused(),
+        ConnectionRefused(),
+        HtmlError(),
+        None,
+    ]
 
 
 def test_script_step_matches_path_and_method() -> None:
-    injector = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), path="/trips$", method="GET")]))
+    injector = FaultInjector(Faults(script=[ScriptedFault(fault=ConnectionRefused(), path="/trips$", method="GET")]))
     assert draw_all(injector, STATUS, Request(method="POST", path="/trips"), TRIPS, TRIPS) == [
         None,
         None,
-        Refused(),
+        ConnectionRefused(),
         None,
     ]
 
 
 def test_script_step_skips_requests() -> None:
-    injector = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), skip=2)]))
-    assert draw_all(injector, TRIPS, TRIPS, TRIPS, TRIPS) == [None, None, Refused(), None]
+    injector = FaultInjector(Faults(script=[ScriptedFault(fault=ConnectionRefused(), skip=2)]))
+    assert draw_all(injector, TRIPS, TRIPS, TRIPS, TRIPS) == [None, None, ConnectionRefused(), None]
 
 
 def test_script_steps_can_be_added() -> None:
     simulator = Simulator(World())
-    simulator.script(ScriptedFault(fault=Refused()))
-    assert [simulator.draw_fault(TRIPS)[0] for _ in range(2)] == [Refused(), None]
+    simulator.script(ScriptedFault(fault=ConnectionRefused()))
+    assert [simulator.draw_fault(TRIPS)[0] for _ in range(2)] == [ConnectionRefused(), None]
 
 
 def test_fault_window_begins_and_ends() -> None:
@@ -338,18 +345,22 @@ async def test_fault_window_starts_at_the_first_request() -> None:
 
 
 def test_random_fault_has_the_given_rate() -> None:
-    injector = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=0.25)], seed=1))
+    injector = FaultInjector(Faults(random=[RandomFault(fault=ConnectionRefused(), rate=0.25)], seed=1))
     count = sum(injector.draw(TRIPS, 0.0) is not None for _ in range(4000))
     assert 900 < count < 1100
 
 
 def test_random_faults_are_reproducible() -> None:
-    faults = Faults(random=[RandomFault(fault=Refused(), rate=0.3), RandomFault(fault=HtmlError(), rate=0.3)], seed=8)
+    faults = Faults(
+        random=[RandomFault(fault=ConnectionRefused(), rate=0.3), RandomFault(fault=HtmlError(), rate=0.3)], seed=8
+    )
     assert draw_all(FaultInjector(faults), *[TRIPS] * 50) == draw_all(FaultInjector(faults), *[TRIPS] * 50)
 
 
 def test_random_fault_can_occur_in_runs() -> None:
-    injector = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=0.05, run=4, path="trips")], seed=2))
+    injector = FaultInjector(
+        Faults(random=[RandomFault(fault=ConnectionRefused(), rate=0.05, run=4, path="trips")], seed=2)
+    )
     occurs = [fault is not None for fault in draw_all(injector, *[TRIPS] * 400)]
     runs = "".join("x" if one else "." for one in occurs).replace(".", " ").split()
     assert runs
@@ -357,8 +368,8 @@ def test_random_fault_can_occur_in_runs() -> None:
 
 
 def test_random_fault_applies_to_its_paths_only() -> None:
-    injector = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=1.0, path="trips", run=2)]))
-    assert draw_all(injector, STATUS, TRIPS, STATUS, TRIPS) == [None, Refused(), None, Refused()]
+    injector = FaultInjector(Faults(random=[RandomFault(fault=ConnectionRefused(), rate=1.0, path="trips", run=2)]))
+    assert draw_all(injector, STATUS, TRIPS, STATUS, TRIPS) == [None, ConnectionRefused(), None, ConnectionRefused()]
 
 
 def test_chaos_has_all_faults_at_the_given_rate() -> None:

@@ -304,10 +304,10 @@ async def test_monitors_made_during_deliveries_are_followed() -> None:
 
 def test_times_hold_as_they_are_posted() -> None:
     from stellantis_hal.simulator.api.monitor_values import CarReport, holds
-    from stellantis_hal.simulator.world.entities import Spot
+    from stellantis_hal.simulator.world.entities import GeoPoint
 
     def at(instant: datetime, entry: dict[str, Any]) -> bool:
-        report = CarReport(instant, Spot(0, 0), {})
+        report = CarReport(instant, GeoPoint(0, 0), {})
         return holds({"name": "t", "time": {"times": [entry], "timeZone": "Europe/London"}}, None, report, held=False)
 
     monday = datetime(2026, 1, 5, 22, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Simulator, Trip, Vehicle, VehicleState, World
 from stellantis_hal.simulator.api.serializer import Serializer
-from stellantis_hal.simulator.api.status import status
+from stellantis_hal.simulator.api.status_body import status
 
 EPOCH = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 DAY = timedelta(days=1)

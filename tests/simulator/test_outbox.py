@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from stellantis_hal.simulator.notifications.outbox import Outbox, Pending
+from stellantis_hal.simulator.notifications.outbox import Outbox, PendingEvent
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def test_removed_events_wait_no_longer() -> None:
 
 
 def test_listeners_get_each_event_until_they_are_removed() -> None:
-    outbox, heard = Outbox(), list[Pending]()
+    outbox, heard = Outbox(), list[PendingEvent]()
     stop = outbox.listen(heard.append)
     outbox.add("a", {}, vin="VF3", raised_at=NOW)
     stop()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import BackendVariant, Simulator, World
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
 from tests.simulator.api_client import ApiClient
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from stellantis_hal import StellantisClient
-from stellantis_hal.simulator import Delay, ScriptedFault, ServerTls, Simulator, World
+from stellantis_hal.simulator import Delay, ScriptedFault, Simulator, TlsFiles, World
 from tests.support.simulated import account_of, application_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -133,7 +133,7 @@ async def test_served_over_tls(tmp_path: Path) -> None:
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
-    tls = ServerTls(certificate=str(tmp_path / "certificate.pem"), key=str(tmp_path / "key.pem"))
+    tls = TlsFiles(certificate=str(tmp_path / "certificate.pem"), key=str(tmp_path / "key.pem"))
     async with make_simulator().served(tls=tls) as url:
         assert url.startswith("https://127.0.0.1:")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.simulator.api.serializer import Serializer
-from stellantis_hal.simulator.api.status import format_duration, status
+from stellantis_hal.simulator.api.status_body import format_duration, status
 
 ELECTRIC = 6  # the seed of a world whose vehicle is electric, at 79.6 %
 ACTS = ("plug_in", "start_charging", "unplug", "lock", "unlock", "park", "drive", "wait")

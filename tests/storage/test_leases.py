@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.storage.leases.sqlite import SCHEMA, SQLiteLeaseTable
-from stellantis_hal.storage.leases.table import LeaseView, ShardOwner, decide
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord, decide
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 
 
@@ -19,7 +19,7 @@ class Table:
     def __init__(self, shards: int) -> None:
         self.shards = shards
         self.members: dict[str, dict[int, int]] = {}
-        self.owners: dict[int, ShardOwner] = {}
+        self.owners: dict[int, ShardOwnerRecord] = {}
 
     def turn(self, member: str) -> None:
         held = self.members.setdefault(member, {})
@@ -28,18 +28,18 @@ class Table:
         for shard in step.lost:
             del held[shard]
         for shard, epoch in step.take:
-            self.owners[shard] = ShardOwner(member, epoch + 1)
+            self.owners[shard] = ShardOwnerRecord(member, epoch + 1)
             held[shard] = epoch + 1
         for shard, _ in step.forgotten:
-            self.owners[shard] = ShardOwner("", self.owners[shard].epoch)
+            self.owners[shard] = ShardOwnerRecord("", self.owners[shard].epoch)
         for shard in list(held)[: step.give]:
-            self.owners[shard] = ShardOwner("", held.pop(shard))
+            self.owners[shard] = ShardOwnerRecord("", held.pop(shard))
 
     def check(self) -> None:
         held = [shard for each in self.members.values() for shard in each]
         assert len(held) == len(set(held))
         for member, shards in self.members.items():
-            assert all(self.owners[shard] == ShardOwner(member, epoch) for shard, epoch in shards.items())
+            assert all(self.owners[shard] == ShardOwnerRecord(member, epoch) for shard, epoch in shards.items())
 
 
 @given(shards=st.integers(1, 20), turns=st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), max_size=60))
@@ -70,11 +70,11 @@ def test_one_shard_stays_where_it_is() -> None:
     table = Table(1)
     for member in "zab" * 3:
         table.turn(member)
-    assert table.owners == {0: ShardOwner("z", 1)}
+    assert table.owners == {0: ShardOwnerRecord("z", 1)}
 
 
 def test_a_shard_of_an_answer_that_was_lost_is_taken_again() -> None:
-    view = LeaseView({"a": 1}, {0: ShardOwner("a", 3)})
+    view = LeaseView({"a": 1}, {0: ShardOwnerRecord("a", 3)})
     assert decide(view, "a", held={}, shards=1).take == ((0, 3),)
 
 
@@ -91,10 +91,13 @@ async def test_rows_of_a_lease(tmp_path: Path) -> None:
         await table.give(0, "b", 1)
         await table.give(1, "a", 1)
         view = await table.beat("b", shards=2, ttl=60)
-        assert view == LeaseView({"a": 2, "b": 2}, {0: ShardOwner("a", 1), 1: ShardOwner("", 1)})
+        assert view == LeaseView({"a": 2, "b": 2}, {0: ShardOwnerRecord("a", 1), 1: ShardOwnerRecord("", 1)})
         assert set((await table.beat("b", shards=2, ttl=1e-9)).members) == {"b"}
         await table.leave("a")
-        assert (await table.beat("b", shards=2, ttl=60)).shards == {0: ShardOwner("", 1), 1: ShardOwner("", 1)}
+        assert (await table.beat("b", shards=2, ttl=60)).shards == {
+            0: ShardOwnerRecord("", 1),
+            1: ShardOwnerRecord("", 1),
+        }
         await database.write(lambda connection: connection.execute("UPDATE lease_members SET seen = 1e12").rowcount)
         assert set((await table.beat("c", shards=2, ttl=60)).members) == {"c"}
 
@@ -110,7 +113,7 @@ async def test_names_that_are_not_utf_8_are_left_out_of_a_lease(tmp_path: Path) 
             connection.execute("INSERT INTO lease_shards VALUES ('fleet', 0, CAST(x'ff' AS TEXT), 3)")
 
         await database.write(insert)
-        assert await table.beat("a", shards=2, ttl=60) == LeaseView({"a": 2}, {0: ShardOwner("", 3)})
+        assert await table.beat("a", shards=2, ttl=60) == LeaseView({"a": 2}, {0: ShardOwnerRecord("", 3)})
         assert await table.take(0, "a", 3) == 4
 
 

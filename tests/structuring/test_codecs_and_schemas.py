@@ -26,7 +26,7 @@ from stellantis_hal.structuring.field_mapping import (
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.json_schema import json_schema
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import CrossCheck, RawProblem, Sentinel
+from stellantis_hal.structuring.problems import ConsistencyCheck, RawProblem, SentinelValueError
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     DURATION,
@@ -114,7 +114,7 @@ def test_a_codec_refuses_the_rest_with_its_reason(codec: ScalarCodec, raw: Any, 
 
 def test_a_sentinel_is_recorded_as_one() -> None:
     def none(_: Any) -> Any:
-        raise Sentinel("none is meant")
+        raise SentinelValueError("none is meant")
 
     problems = list[RawProblem]()
     assert attempt_of(ScalarCodec(none, str))([], ".x", problems) is None
@@ -247,7 +247,7 @@ def outer() -> type[Model]:
         __linked__: ClassVar[frozenset[str]] = frozenset({"_links"})
         __embedded__: ClassVar[frozenset[str]] = frozenset({"items"})
         __flat__: ClassVar[dict[str, Path]] = {"flatName": ("inner", "own_name")}
-        __check__: ClassVar[CrossCheck] = CHECK
+        __check__: ClassVar[ConsistencyCheck] = CHECK
 
         inner: Inner | None = None
         inners: tuple[Inner, ...] = attrs.field(default=(), metadata=names("inners", ("place", "deep", "inners")))
@@ -264,7 +264,7 @@ def outer() -> type[Model]:
     return Outer
 
 
-CHECK = CrossCheck(lambda model: ())
+CHECK = ConsistencyCheck(lambda model: ())
 
 
 def unit_by(_: Any) -> str:

@@ -16,15 +16,15 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter, read
+from stellantis_hal.structuring.document_removal import LinksOnlyResource, without_document
 from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.future_limit import AHEAD, FutureLimit
 from stellantis_hal.structuring.hooks import make_converter
-from stellantis_hal.structuring.links_only import LinksOnlyResource, without_document
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import CrossCheck, Disagreement, Problem, RawProblem, to_problems
+from stellantis_hal.structuring.problems import ConsistencyCheck, Disagreement, Problem, RawProblem, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
 from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
 from stellantis_hal.structuring.units import convert_unit, unit_of
@@ -368,7 +368,7 @@ class Range(Model):
     """A model of which there may be two generations."""
 
     __kind__: ClassVar[tuple[str, ...]] = ("kind", "finer")
-    __check__: ClassVar[CrossCheck] = CrossCheck(is_above, "high")
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(is_above, "high")
 
     kind: str | None = None
     finer: str | None = None

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar
 import attrs
 import pytest
 
-from stellantis_hal.hal.mutable_twin import mutable_twin
+from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.resources.blocks.energy import EnergyType
-from stellantis_hal.resources.sentinels import MILEAGE, TEMPERATURE
+from stellantis_hal.resources.missing_value_codes import MILEAGE, TEMPERATURE
 from stellantis_hal.structuring.codegen import generate
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
@@ -19,7 +19,7 @@ from stellantis_hal.structuring.field_mapping import Path, names, schema_of
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import CrossCheck, Disagreement, Problem, ProblemList
+from stellantis_hal.structuring.problems import ConsistencyCheck, Disagreement, Problem, ProblemList
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec, Seconds
 from tests.resources.served import Served
 
@@ -362,7 +362,7 @@ def checked(given: str | None, run: Callable[[Any], Any]) -> type[Model]:
 
     @attrs.frozen(kw_only=True)
     class Checked(Model):
-        __check__: ClassVar[CrossCheck] = CrossCheck(run, given)
+        __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(run, given)
 
         low: float | None = None
         high: float | None = None

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from stellantis_hal.hal.document import parse
-from stellantis_hal.hal.encoded import EncodedDocument, parse_encoded
+from stellantis_hal.hal.encoded import LazilyDecodedDocument, parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.context import ResourceContext
@@ -19,8 +19,8 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.energy import Energy, EnergyType
+from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.resources.position import Coordinates
-from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.structuring import msgspec_reader as reader_module
@@ -308,7 +308,7 @@ def test_a_page_is_read_item_by_item_with_its_documents() -> None:
         context = ResourceContext(fetch=_refuse, converter=converter)
         response = Response(url=_URL, status=200, headers=fields, content=content, received_at=_NOW)
         page = HalResource.of(response, context)
-        assert isinstance(page.document, EncodedDocument)
+        assert isinstance(page.document, LazilyDecodedDocument)
         trips = [copy.as_(Trip) for copy in page.embedded("trips")]
         assert [trip.id for trip in trips] == [item["id"] for item in items]
         assert [problem.path for trip in trips for problem in trip.problems] == ["$.distance"]

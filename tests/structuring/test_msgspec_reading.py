@@ -20,7 +20,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import schema_of
@@ -39,7 +39,7 @@ _IDS = [kind.__name__ for kind in _CLASSES]
 
 def resource_of(document: HalDocument, content: bytes) -> HalResource:
     """Return the resource of a body."""
-    snapshot = Snapshot(
+    snapshot = ResponseSnapshot(
         url=_URL, status=200, headers=Headers({}), fetched_at=_NOW, content=LazyBody(content, document, base=_URL)
     )
     return HalResource(snapshot, document, None)

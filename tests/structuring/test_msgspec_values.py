@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from stellantis_hal.resources.blocks.energy import EnergyType
-from stellantis_hal.resources.sentinels import TimeOfDay
+from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.model import Model

@@ -17,8 +17,8 @@ import attrs
 import stellantis_hal.notifications
 import stellantis_hal.resources
 from stellantis_hal.resources.blocks.energy import BatteryLoad, ElectricExtension, EnergyBattery
+from stellantis_hal.resources.missing_value_codes import TIME_OF_DAY
 from stellantis_hal.resources.position import COORDINATES
-from stellantis_hal.resources.sentinels import TIME_OF_DAY
 from stellantis_hal.resources.trip import Trip, TripKinetic
 from stellantis_hal.structuring.field_mapping import FieldSchema, Path, schema_of
 from stellantis_hal.structuring.model import Model

@@ -2,7 +2,7 @@
 
 import attrs
 
-from stellantis_hal.simulator import Delay, Fault, HtmlError, Refused, Response, ServerFault
+from stellantis_hal.simulator import ConnectionRefused, Delay, Fault, HtmlError, Response, ServerFault
 from stellantis_hal.simulator.faults.kinds import OAuthFault
 
 __all__ = ["IDENTITY_FAULTS", "Page"]
@@ -36,7 +36,7 @@ IDENTITY_FAULTS = {
     "unauthorized, empty": Page(401),
     "unavailable": ServerFault(503, retry_after="7200"),
     "bad gateway": HtmlError(502),
-    "refused": Refused(),
+    "refused": ConnectionRefused(),
     "silent": Delay(200.0),
     "server_error": OAuthFault("server_error", 400),
     "temporarily_unavailable": OAuthFault("temporarily_unavailable", 503),

@@ -23,8 +23,8 @@ import attrs
 
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.request_bodies import StreamBody
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody
 
 __all__ = ["Case", "by_topic", "described", "outcome", "read", "write"]
 
@@ -87,7 +87,7 @@ def _shortened(text: str, limit: int = _SHORT) -> str:
 
 def _of_request(request: Request) -> str:
     content: Any = request.content
-    if isinstance(content, StreamBody):
+    if isinstance(content, StreamedRequestBody):
         content = f"{content!r}{' (spent)' if content.is_spent else ''}"
     body = "" if content is None else f" {content!r}"
     repeated = "" if request.repeatable is None else f" repeatable={request.repeatable}"

@@ -10,7 +10,7 @@ import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerError
 from stellantis_hal.navigation.fetch_protocol import Request
-from stellantis_hal.navigation.request_bodies import StreamBody, to_source
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody, to_source
 from stellantis_hal.transport.hooks import (
     CallReporter,
     EndRecord,
@@ -113,7 +113,7 @@ async def test_the_size_of_a_stream_may_be_unknown() -> None:
     opened, _ = session(OK, OK, hooks=Hooks(on_request=heard.append))
     async with opened:
         for part in (to_source(chunks(), "content"), b"12345"):
-            await get(opened.pipeline(), method="POST", content=StreamBody([part]))
+            await get(opened.pipeline(), method="POST", content=StreamedRequestBody([part]))
     assert [each.bytes for each in heard] == [None, 5]
 
 

@@ -16,7 +16,7 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request
-from stellantis_hal.navigation.request_bodies import to_stream
+from stellantis_hal.navigation.streamed_request_bodies import to_stream
 from tests.transport.doubles import API, OK, Badge, call, get, redirect_to, session
 
 pytestmark = pytest.mark.anyio

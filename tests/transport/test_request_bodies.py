@@ -12,7 +12,7 @@ from stellantis_hal.errors import ApiError, NetworkError, ServerError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.request_bodies import StreamBody, to_stream
+from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody, to_stream
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.support.sockets import reply, serving
@@ -120,9 +120,9 @@ def _reading(*statuses: int) -> list[Callable[[httpx.Request], Any]]:
     return [act(status) for status in statuses]
 
 
-def _body(*, once: bool) -> StreamBody:
+def _body(*, once: bool) -> StreamedRequestBody:
     body = to_stream(_chunks(b"ab") if once else io.BytesIO(b"ab"), "content")
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     return body
 
 

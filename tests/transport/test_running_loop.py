@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from stellantis_hal.transport.running_loop import LoopHandle, loop_time
-from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
+from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
 

@@ -37,7 +37,6 @@ from stellantis_hal import (
     Basic,
     Batch,
     Bearer,
-    BearerCredentials,
     BodyTooLargeError,
     Brand,
     Budget,
@@ -123,7 +122,7 @@ from stellantis_hal import (
     IncomingEvent,
     IncompleteCollectionError,
     IncompleteCollectionWarning,
-    IndexRanges,
+    IndexRangeSyntax,
     InvalidLinkError,
     ItemIterator,
     Lease,
@@ -135,6 +134,8 @@ from stellantis_hal import (
     LimiterStore,
     Link,
     LinkNotFoundError,
+    LoginRedirectError,
+    LostSecretWarning,
     Maintenance,
     MemoryCache,
     MemoryCheckpoints,
@@ -153,8 +154,8 @@ from stellantis_hal import (
     Notification,
     NotificationSource,
     OAuth2AuthorizationCode,
-    OAuth2Client,
     OAuth2ClientCredentials,
+    OAuth2Registration,
     OpenEnum,
     Operation,
     OperationOutcome,
@@ -197,7 +198,6 @@ from stellantis_hal import (
     Receiver,
     ReconciliationPlan,
     Recovered,
-    RedirectError,
     RedisCheckpoints,
     RedisLease,
     RedisLimiter,
@@ -214,6 +214,7 @@ from stellantis_hal import (
     RemoteStolen,
     RemoteType,
     Removed,
+    RenewingBearerCredentials,
     Report,
     Request,
     RequestOptions,
@@ -224,7 +225,6 @@ from stellantis_hal import (
     RetryRecord,
     RetryRule,
     Scope,
-    SecretPlacementWarning,
     ServerError,
     Slot,
     SQLiteCache,
@@ -409,9 +409,9 @@ async def test_enrolment() -> None:
             enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), AuthorizationRequest
         )
         assert assert_type(begun.url, str).startswith("https://")
-        with pytest.raises(RedirectError):
+        with pytest.raises(LoginRedirectError):
             assert_type(await enrolment.complete(begun, "no redirect"), Token)
-        with pytest.raises(RedirectError):
+        with pytest.raises(LoginRedirectError):
             assert_type(await enrolment.complete(begun, code="a", state="b"), Token)
         assert assert_type(await enrolment.withdraw("nobody"), bool) is False
 
@@ -435,7 +435,9 @@ class Server:
 
 @pytest.mark.anyio
 async def test_a_bearer_token_of_any_server() -> None:
-    client = OAuth2Client(client_id="id", token_url="https://id.test/token", authorize_url="https://id.test/authorize")
+    client = OAuth2Registration(
+        client_id="id", token_url="https://id.test/token", authorize_url="https://id.test/authorize"
+    )
     begun = assert_type(
         AuthorizationRequest.begin(client, redirect_uri="app://back", scope="read"), AuthorizationRequest
     )
@@ -443,7 +445,7 @@ async def test_a_bearer_token_of_any_server() -> None:
     assert_type(response.code, str)
     server = Server()
     fetch: Fetch = server
-    credentials: Credentials = BearerCredentials(client, MemoryTokenStore(Token("", "refresh")), fetch=fetch)
+    credentials: Credentials = RenewingBearerCredentials(client, MemoryTokenStore(Token("", "refresh")), fetch=fetch)
     assert (await credentials.headers())["authorization"] == "Bearer new"
     assert [request.method for request in server.asked] == ["POST"]
     simulator = a_simulator()
@@ -761,7 +763,7 @@ def test_values_made_by_the_user() -> None:
     assert_type(link, Link | None)
     assert link is not None
     assert_type(link.href, str | None)
-    assert_type(IndexRanges().size, int)
+    assert_type(IndexRangeSyntax().size, int)
     assert_type(TypedConverter(strict=True).strict, bool)
     assert_type(make_converter().structure({"distance": 1}, Trip), Trip)
     bases: list[type[Model]] = [TypedResource, Trip]
@@ -1087,7 +1089,7 @@ async def test_callbacks() -> None:
         assert_type(await callbacks.get(callback.id or ""), Callback)
         await callback.delete(with_monitors=True)
         await callbacks.create(target, label="other")
-    assert issubclass(SecretPlacementWarning, UserWarning)
+    assert issubclass(LostSecretWarning, UserWarning)
 
 
 @pytest.mark.anyio

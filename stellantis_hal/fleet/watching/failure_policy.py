@@ -31,12 +31,12 @@ from stellantis_hal.fleet.events import (
 )
 from stellantis_hal.fleet.failure_scopes import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
-from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
+from stellantis_hal.fleet.watching.identity_server_outages import IdentityOutages, IdentityServerOutage
 from stellantis_hal.fleet.watching.kind_outages import KindOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.hal.uri import host_of
-from stellantis_hal.resources.collection_requests import is_absent
+from stellantis_hal.resources.typed_requests import is_absent
 
 __all__ = ["FailurePolicy"]
 
@@ -334,7 +334,7 @@ class FailurePolicy:
             for outage in self.identity_outages.refused(account, now):
                 await self._release(outage, now)
 
-    async def _release(self, outage: IdentityOutage, now: float) -> None:
+    async def _release(self, outage: IdentityServerOutage, now: float) -> None:
         """Poll at once what waited for an identity server."""
         queue = self._pacing.queue
         for target in outage.held:

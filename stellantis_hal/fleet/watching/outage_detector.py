@@ -15,7 +15,7 @@ _LONGEST_HOLD = 3_600.0
 
 
 @attrs.frozen
-class Failure:
+class ObservedFailure:
     """A failure: its key, its instant, and the kind of data that was read; None for a listing."""
 
     key: str
@@ -42,7 +42,7 @@ class OutageDetector:
     def __init__(self, needed: int = 5) -> None:
         self.needed: int = needed
         self.is_suspected: bool = False
-        self._failures: list[Failure] = []
+        self._failures: list[ObservedFailure] = []
         self._since: float | None = None
         self._probe_at = -math.inf
         self._probe = _FIRST_PROBE
@@ -87,7 +87,7 @@ class OutageDetector:
                 self._probe = min(_LONGEST_PROBE, self._probe * 2)
                 self._probe_at = now + self._wait(hold)
             return False
-        self._failures = [*self._failures, Failure(key, now, what)][-self.needed :]
+        self._failures = [*self._failures, ObservedFailure(key, now, what)][-self.needed :]
         distinct = len({failure.key for failure in self._failures})
         if hold is None and (len(self._failures) < self.needed or distinct < min(3, vehicles)):
             return False

@@ -13,19 +13,19 @@ import attrs
 from stellantis_hal.fleet.changes import compare, has_same_body
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.deduplication import Checkpoint, DeduplicationFacts, admit, query_start, record_trip, repair
+from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
-from stellantis_hal.fleet.trips import DatedTrips, TripOrderDetector, is_descending, sort_by_start, trip_update
+from stellantis_hal.fleet.trip_order import DatedTrips, TripOrderDetector, is_descending, sort_by_start, trip_update
 from stellantis_hal.fleet.watching.options import PollOptions
 from stellantis_hal.navigation.pagination.paginator import Page, Paginator
-from stellantis_hal.resources.collection_requests import OptionalEndpoint
 from stellantis_hal.resources.latest_endpoints import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.typed_requests import OptionalEndpoint
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
 
@@ -332,7 +332,7 @@ class Poller:
     def _with_facts(self, page: Page[Trip]) -> DatedTrips:
         self._clock.observe(page.resource)
         now = self._clock.now().timestamp()
-        return [(DeduplicationFacts.from_trip(trip, now), self._with_clock(trip)) for trip in page.items]
+        return [(TripDedupFacts.from_trip(trip, now), self._with_clock(trip)) for trip in page.items]
 
     def _earliest(self, checkpoint: Checkpoint) -> float:
         """Return the present time; where only the wall clock tells it, at most that of the vehicle's last report."""

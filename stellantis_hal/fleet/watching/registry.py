@@ -9,7 +9,7 @@ from datetime import datetime
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.poll_records import RestoredAccount, VehiclePollRecord
-from stellantis_hal.fleet.polled_accounts import (
+from stellantis_hal.fleet.pollable_accounts import (
     PolledAccount,
     Watchable,
     credentials_of,

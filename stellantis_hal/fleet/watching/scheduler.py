@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import LeaseLostError, StellantisError
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.failure_scopes import is_fatal
-from stellantis_hal.fleet.takeover_records import TakeoverRecords
+from stellantis_hal.fleet.resume_state import ResumeStateStore
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of, id_of, rebind
 from stellantis_hal.fleet.watching.bulkhead import Bulkhead
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
@@ -87,7 +87,7 @@ class PollScheduler:
         on_plan: Callable[[CapacityPlan], None],
         on_error: Callable[[Exception], None],
         on_end: Callable[[], None],
-        records: TakeoverRecords,
+        records: ResumeStateStore,
     ) -> None:
         self.running: int = 0
         self.is_paused = False

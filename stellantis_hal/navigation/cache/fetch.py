@@ -17,7 +17,7 @@ from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.cache.cache_control import request_directives
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse, select
 from stellantis_hal.navigation.cache.validators import CONDITIONS, conditions_of, is_not_modified, is_of
@@ -99,7 +99,9 @@ class CachedFetch:
         clock: the wall clock, aware.
     """
 
-    def __init__(self, fetch: Fetch, copies: PartitionStore, origins: Origins, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, fetch: Fetch, copies: PartitionResponses, origins: Origins, clock: Callable[[], datetime]
+    ) -> None:
         self._fetch = fetch
         self._copies = copies
         self._origins = origins

@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.errors import ApiError
 from stellantis_hal.navigation.link_selection import Params
 from stellantis_hal.navigation.pagination.item_selection import ItemSelection
-from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
+from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -63,7 +63,7 @@ class PaginationSpec:
     reverse: bool = False
     absent: Absent | None = None
     on_invalid: InvalidItemsHandler
-    ranges: IndexRanges | None = None
+    ranges: IndexRangeSyntax | None = None
     unique: bool = False
     warns: bool = True
 

@@ -12,18 +12,18 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemSelection, ItemSource
+from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
+from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
-from stellantis_hal.navigation.pagination.stages import Stage
 from stellantis_hal.navigation.pagination.walk import Walk, Walks
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "IndexRanges", "ItemIterator", "Page", "PageIterator", "Pages", "Paginator"]
+__all__ = ["Absent", "IndexRangeSyntax", "ItemIterator", "Page", "PageIterator", "Pages", "Paginator"]
 
 _MAX_WITHOUT_PAUSE = 100
 """Items after which other tasks run, where the next ones are there already."""
@@ -182,7 +182,7 @@ def _resume_token(position: Page[Any] | PageToken | None) -> str | None:
 class Pages(Generic[T]):
     """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
-    def __init__(self, spec: PaginationSpec, stages: tuple[Stage, ...], position: PageToken | None) -> None:
+    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...], position: PageToken | None) -> None:
         self._spec = spec
         self._walks = Walks(spec, stages, position)
         self._position = position
@@ -229,7 +229,7 @@ class Paginator(Generic[T]):
     when new items push others onto the next page; others do so on request. Items of one page are never left out.
     """
 
-    def __init__(self, spec: PaginationSpec, stages: tuple[Stage, ...] = ()) -> None:
+    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...] = ()) -> None:
         self._spec = spec
         self._stages = stages
 
@@ -244,7 +244,7 @@ class Paginator(Generic[T]):
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
-        ranges: IndexRanges | None = None,
+        ranges: IndexRangeSyntax | None = None,
         on_invalid: InvalidItemsHandler = log_invalid_items,
         typed: bool = False,
     ) -> Paginator[HalResource]:
@@ -296,7 +296,7 @@ class Paginator(Generic[T]):
             convert: a function, plain or async; the result of a plain one is awaited too where it is awaitable, such as
                 ``lambda order: order.follow("customer")``.
         """
-        return Paginator(self._spec, (*self._stages, Stage("map", _checked("convert", convert))))
+        return Paginator(self._spec, (*self._stages, ItemTransform("map", _checked("convert", convert))))
 
     def filter(self, keep: Callable[[T], Awaitable[object]] | Callable[[T], object]) -> Paginator[T]:
         """Return a paginator without the items for which a function, plain or async, returns nothing true.
@@ -304,7 +304,7 @@ class Paginator(Generic[T]):
         Args:
             keep: the function; it is called for each item when it is asked for.
         """
-        return Paginator(self._spec, (*self._stages, Stage("filter", _checked("keep", keep))))
+        return Paginator(self._spec, (*self._stages, ItemTransform("filter", _checked("keep", keep))))
 
     def take(self, count: int) -> Paginator[T]:
         """Return a paginator that ends after so many items, and reads no further than they need.
@@ -319,7 +319,7 @@ class Paginator(Generic[T]):
         """
         if count < 0:
             raise ValueError(f"take needs at least 0 items, not {count}")
-        return Paginator(self._spec, (*self._stages, Stage("take", count=count)))
+        return Paginator(self._spec, (*self._stages, ItemTransform("take", count=count)))
 
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(self._spec, self._walks().sequential())

@@ -11,13 +11,13 @@ from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.link_selection import Params, encode_params
 
-__all__ = ["IndexRanges"]
+__all__ = ["IndexRangeSyntax"]
 
 _RANGE = re.compile(r"(\d{1,15})-(\d{0,15})")
 
 
 @attrs.frozen(kw_only=True)
-class IndexRanges:
+class IndexRangeSyntax:
     """The syntax of a server's index ranges: ``first-last``, counted from 0, both inclusive; ``first-`` is open.
 
     With it a collection is read concurrently, and read on where its pages have no links between them.

@@ -16,6 +16,7 @@ from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWar
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.pagination.concurrent_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
+from stellantis_hal.navigation.pagination.item_transforms import ItemTransform, StageChain
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.prefetch import prefetch
@@ -23,7 +24,6 @@ from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
 from stellantis_hal.navigation.pagination.recent_ids import RecentIds
 from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
-from stellantis_hal.navigation.pagination.stages import Stage, StageChain
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -53,7 +53,7 @@ class Walk:
         self,
         spec: PaginationSpec,
         raw_pages: AsyncIterator[RawPage],
-        stages: tuple[Stage, ...],
+        stages: tuple[ItemTransform, ...],
         position: PageToken | None = None,
         *,
         tasks: TaskGroup | None = None,
@@ -268,7 +268,7 @@ class Walks:
     """
 
     spec: PaginationSpec
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[ItemTransform, ...] = ()
     position: PageToken | None = None
 
     def sequential(self) -> Walk:

@@ -10,11 +10,11 @@ import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.cross_checks import check_energy
-from stellantis_hal.resources.sentinels import TimeOfDay
+from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.structuring.field_mapping import Path, names, unread
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import CrossCheck
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.units import convert_unit
 
@@ -339,7 +339,7 @@ class Energy(TypedResource):
 
     __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
     __completed_by__: ClassVar[str] = "extension"
-    __check__: ClassVar[CrossCheck] = CrossCheck(check_energy, given="extension")
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_energy, given="extension")
     __flat__: ClassVar[Mapping[str, Path]] = {
         "charging": ("extension", "electric", "charging"),
         "battery": ("extension", "electric", "battery"),

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
-from stellantis_hal.resources.sentinels import Temperature
+from stellantis_hal.resources.missing_value_codes import Temperature
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model

@@ -7,7 +7,7 @@ from typing import ClassVar
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
-from stellantis_hal.resources.sentinels import Mileage, Temperature
+from stellantis_hal.resources.missing_value_codes import Mileage, Temperature
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum

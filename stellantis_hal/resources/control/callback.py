@@ -18,7 +18,7 @@ from stellantis_hal.resources.control.callback_targets import (
     WebSocket,
     target_body,
 )
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
+from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread

@@ -22,8 +22,8 @@ from stellantis_hal.validation import require_type
 __all__ = [
     "AttributePlacement",
     "EventAttribute",
+    "LostSecretWarning",
     "PushDevices",
-    "SecretPlacementWarning",
     "Target",
     "TargetKind",
     "WebSocket",
@@ -46,7 +46,7 @@ TargetKind: TypeAlias = Literal["webhook", "pushnotif", "websocket"]
 """The kinds of targets, by the vendor's names."""
 
 
-class SecretPlacementWarning(UserWarning):
+class LostSecretWarning(UserWarning):
     """A secret of a webhook stands where a batch of events does not have it."""
 
 
@@ -294,7 +294,7 @@ def warn_of_lost_secrets(attributes: Iterable[EventAttribute]) -> None:
             warnings.warn(
                 f"the secret of the {each.part} attribute {each.key!r} is missing from every batch, and the vendor "
                 'sends batches after each outage: pass it as Webhook(…, token="…") too, which is in the body',
-                SecretPlacementWarning,
+                LostSecretWarning,
                 stacklevel=4,
             )
             return

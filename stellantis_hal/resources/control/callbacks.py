@@ -21,8 +21,8 @@ from stellantis_hal.resources.control.callback import (
     set_address,
 )
 from stellantis_hal.resources.control.callback_targets import PushDevices, Target, Webhook
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
-from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
+from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry
+from stellantis_hal.resources.control.labelled_collection import CollectionAdapter, LabelledCollection, Locate
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -245,7 +245,7 @@ def _place(target: Target | None) -> object:
     return (frozenset(target.devices), attributes) if isinstance(target, PushDevices) else None
 
 
-_KIND: Final = LabelledKind(
+_KIND: Final = CollectionAdapter(
     noun="callback",
     type=Callback,
     set_address=set_address,

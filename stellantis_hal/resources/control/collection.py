@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, find_links
-from stellantis_hal.resources.collection_requests import is_absent
+from stellantis_hal.resources.typed_requests import is_absent
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource

@@ -13,14 +13,14 @@ from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.collection_requests import index_ranges
 from stellantis_hal.resources.control.collection import ControlPageSource
 from stellantis_hal.resources.control.write_requests import is_unknown_outcome, send_json
+from stellantis_hal.resources.typed_requests import index_ranges
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["LabelledCollection", "LabelledKind", "Locate"]
+__all__ = ["CollectionAdapter", "LabelledCollection", "Locate"]
 
 _ATTEMPTS: Final = 2
 _HALTED: Final = frozenset(("Paused", "Failed"))
@@ -46,7 +46,7 @@ T = TypeVar("T", bound=_Labelled)
 
 
 @attrs.frozen
-class LabelledKind(Generic[T]):
+class CollectionAdapter(Generic[T]):
     """What sets callbacks and monitors apart.
 
     Attributes:
@@ -112,7 +112,7 @@ class LabelledKind(Generic[T]):
 class LabelledCollection(Generic[T]):
     """Objects of one kind that share an address."""
 
-    def __init__(self, kind: LabelledKind[T], locate: Locate) -> None:
+    def __init__(self, kind: CollectionAdapter[T], locate: Locate) -> None:
         """Make the collection.
 
         Args:

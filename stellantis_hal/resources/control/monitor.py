@@ -19,7 +19,7 @@ from stellantis_hal.resources.control.callback_targets import (
     target_body,
 )
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
+from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.trigger import Trigger
 from stellantis_hal.resources.control.write_requests import send_json

@@ -16,9 +16,9 @@ from stellantis_hal.resources.control.callback_targets import EventAttribute, We
 from stellantis_hal.resources.control.callbacks import Callbacks
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.control_context import services_of
-from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
+from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
-from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
+from stellantis_hal.resources.control.labelled_collection import CollectionAdapter, LabelledCollection, Locate
 from stellantis_hal.resources.control.monitor import (
     Monitor,
     MonitorSpec,
@@ -370,7 +370,7 @@ class FleetMonitors(MonitorCollection):
 # ------------------------------------------------------------------------------------------------- parts
 
 
-_KIND: Final = LabelledKind(
+_KIND: Final = CollectionAdapter(
     noun="monitor",
     type=Monitor,
     set_address=set_monitor_address,

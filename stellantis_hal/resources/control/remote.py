@@ -34,20 +34,20 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.navigation.writes import read_outcome, write_request
 from stellantis_hal.resources.blocks.capabilities import Capabilities
-from stellantis_hal.resources.collection_requests import UrlPageSource, index_ranges, is_absent
 from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.collection import url_below_callback
+from stellantis_hal.resources.control.command_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
 from stellantis_hal.resources.control.control_context import services_of
 from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteAction
-from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
+from stellantis_hal.resources.typed_requests import UrlPageSource, index_ranges, is_absent
 from stellantis_hal.validation import require_type
 
 __all__ = ["Remote"]
@@ -416,7 +416,7 @@ def _describe(error: Exception) -> str:
 def _read_answer(response: Response, context: ResourceContext) -> tuple[HalResource, str | None]:
     """Return the response of a command, and the id of its operation; None where it names none."""
     response, document = read_outcome(response)
-    resource = HalResource(Snapshot.of(response, document), document, context)
+    resource = HalResource(ResponseSnapshot.of(response, document), document, context)
     value = document.value
     id_ = value.get("remoteActionId") if isinstance(value, Mapping) else None
     if isinstance(id_, int) and not isinstance(id_, bool):

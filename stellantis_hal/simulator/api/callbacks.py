@@ -14,7 +14,7 @@ from stellantis_hal.simulator.api.callback_bodies import (
     check_subscription,
     status_of,
 )
-from stellantis_hal.simulator.api.messages import HAL_JSON, Response, json_response
+from stellantis_hal.simulator.api.http_messages import HAL_JSON, Response, json_response
 from stellantis_hal.simulator.api.request_context import (
     RequestContext,
     method_not_allowed,
@@ -24,7 +24,7 @@ from stellantis_hal.simulator.api.request_context import (
 from stellantis_hal.simulator.api.serializer import link
 from stellantis_hal.simulator.world.seeded import hex_digits
 
-__all__ = ["CallbackRegistry", "Registered"]
+__all__ = ["CallbackRegistry", "RegisteredCallback"]
 
 ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dict[str, Any]]], Response]
 """Returns a page of a collection: its name, its items, and the body of each."""
@@ -46,7 +46,7 @@ _SCOPES = (
 
 
 @attrs.define
-class Registered:
+class RegisteredCallback:
     """A registered callback.
 
     Attributes:
@@ -114,37 +114,37 @@ class CallbackRegistry:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._made = 0
-        self._registered: dict[str, Registered] = {}
-        self._deliveries: dict[str, Registered] = {}
+        self._registered: dict[str, RegisteredCallback] = {}
+        self._deliveries: dict[str, RegisteredCallback] = {}
         self.on_deleted: list[Callable[[str], None]] = []
 
     # ------------------------------------------------------------------ state
 
-    def get(self, id_: str) -> Registered | None:
+    def get(self, id_: str) -> RegisteredCallback | None:
         """Return a callback by its id, or the delivery of a fleet's monitor; None where there is none (any more)."""
         return self._registered.get(id_) or self._deliveries.get(id_)
 
-    def of(self, owner: str) -> list[Registered]:
+    def of(self, owner: str) -> list[RegisteredCallback]:
         """Return the callbacks of an account or a fleet, the oldest first."""
         return [callback for callback in self._registered.values() if callback.owner == owner]
 
-    def owned(self, owner: str, id_: str) -> Registered:
+    def owned(self, owner: str, id_: str) -> RegisteredCallback:
         """Return a callback of an account or a fleet; refuse the request where it has none with this id."""
         callback = self._registered.get(id_)
         if callback is None or callback.owner != owner:
             raise no_data()
         return callback
 
-    def add(self, owner: str, subscription: dict[str, Any]) -> Registered:
+    def add(self, owner: str, subscription: dict[str, Any]) -> RegisteredCallback:
         """Register a callback."""
         self._made += 1
-        callback = Registered(hex_digits(self._seed, "callback", self._made, size=16), owner, subscription)
+        callback = RegisteredCallback(hex_digits(self._seed, "callback", self._made, size=16), owner, subscription)
         self._registered[callback.id] = callback
         return callback
 
     def add_delivery(self, id_: str, owner: str, subscription: dict[str, Any]) -> None:
         """Set where the events of a fleet's monitor are delivered to, by the id of the monitor."""
-        self._deliveries[id_] = Registered(id_, owner, subscription)
+        self._deliveries[id_] = RegisteredCallback(id_, owner, subscription)
 
     def remove_delivery(self, id_: str) -> None:
         """Remove the delivery of a monitor."""
@@ -216,7 +216,7 @@ class CallbackRegistry:
         self,
         context: RequestContext,
         method: str,
-        callback: Registered,
+        callback: RegisteredCallback,
         below: tuple[str, ...],
         base: str,
         *,
@@ -242,7 +242,7 @@ class CallbackRegistry:
 # ---------------------------------------------------------------------- bodies
 
 
-def _body(callback: Registered, base: str, *, is_fleet: bool = False) -> dict[str, Any]:
+def _body(callback: RegisteredCallback, base: str, *, is_fleet: bool = False) -> dict[str, Any]:
     links = {"self": link(f"{base}/{callback.id}")}
     body: dict[str, Any] = {"id": callback.id, "subscribe": callback.subscription, "status": callback.status}
     if is_fleet:
@@ -250,7 +250,7 @@ def _body(callback: Registered, base: str, *, is_fleet: bool = False) -> dict[st
     return {**body, **({} if callback.label is None else {"label": callback.label}), "_links": links}
 
 
-def _reference(status: int, callback: Registered, base: str, *, is_fleet: bool = False) -> Response:
+def _reference(status: int, callback: RegisteredCallback, base: str, *, is_fleet: bool = False) -> Response:
     links = {"callback": link(f"{base}/{callback.id}")}
     if is_fleet:
         links["fleet"] = link(base.removesuffix("/remote/callbacks"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from stellantis_hal.simulator.world.consumption_model import BATTERY_WH, TANK_CL, fuel_cl, range_km
 from stellantis_hal.simulator.world.driver import usual_wh
-from stellantis_hal.simulator.world.driving import BATTERY_WH, TANK_CL, fuel_cl, range_km
 from stellantis_hal.simulator.world.entities import Energy, Trip
 
 __all__ = ["displayed_range", "expected_wh", "range_in_trip"]

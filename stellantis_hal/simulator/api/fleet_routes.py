@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from stellantis_hal.simulator.api.filters import is_within, parse_intervals
-from stellantis_hal.simulator.api.messages import ClockReading, Request, Response
+from stellantis_hal.simulator.api.http_messages import ClockReading, Request, Response
 from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
 from stellantis_hal.simulator.api.routes import Routes, resource_response
-from stellantis_hal.simulator.api.status import status
+from stellantis_hal.simulator.api.status_body import status
 from stellantis_hal.simulator.api.trip_filters import find_trips
 from stellantis_hal.simulator.world.entities import SCOPES, Vehicle
 from stellantis_hal.simulator.world.fleets import Fleet

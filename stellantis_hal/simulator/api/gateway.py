@@ -13,8 +13,8 @@ from types import MappingProxyType
 import attrs
 
 from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
+from stellantis_hal.simulator.api.http_messages import ClockReading, Request, Response, json_response
 from stellantis_hal.simulator.api.identity import IdentityServer
-from stellantis_hal.simulator.api.messages import ClockReading, Request, Response, json_response
 from stellantis_hal.simulator.api.partner_basic_auth import PartnerBasicAuth
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, RateLimitLedger
 from stellantis_hal.simulator.api.routes import Caller, Routes

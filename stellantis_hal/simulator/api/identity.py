@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import ClockReading, Request, Response, json_response
+from stellantis_hal.simulator.api.http_messages import ClockReading, Request, Response, json_response
 from stellantis_hal.simulator.world.entities import BRANDS, SCOPES, Account
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World

@@ -12,8 +12,8 @@ import attrs
 
 from stellantis_hal.simulator.api.monitor_bodies import NUMBERS, parse_duration
 from stellantis_hal.simulator.api.serializer import Serializer
-from stellantis_hal.simulator.api.status import status
-from stellantis_hal.simulator.world.entities import Spot, VehicleState
+from stellantis_hal.simulator.api.status_body import status
+from stellantis_hal.simulator.world.entities import GeoPoint, VehicleState
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["CarReport", "holds"]
@@ -33,7 +33,7 @@ class CarReport:
     """
 
     at: datetime
-    spot: Spot
+    spot: GeoPoint
     values: Mapping[str, Any]
 
     @classmethod
@@ -131,13 +131,13 @@ def holds(trigger: Mapping[str, Any], before: CarReport | None, now: CarReport, 
     return _data_holds(trigger["data"], before, now, held=held)
 
 
-def _zone_holds(zone: Mapping[str, Any], spot: Spot) -> bool:
+def _zone_holds(zone: Mapping[str, Any], spot: GeoPoint) -> bool:
     center = zone["place"]["center"]
     is_inside = _distance(spot, center["latitude"], center["longitude"]) <= zone["place"]["radius"]
     return is_inside if zone["transition"] == "In" else not is_inside
 
 
-def _distance(spot: Spot, latitude: float, longitude: float) -> float:
+def _distance(spot: GeoPoint, latitude: float, longitude: float) -> float:
     """Return the great-circle distance in km (haversine)."""
     one, other = radians(spot.latitude), radians(latitude)
     chord = sin((one - other) / 2) ** 2

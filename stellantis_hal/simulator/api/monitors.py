@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.simulator.api.boolean_expressions import evaluate, read_expression
 from stellantis_hal.simulator.api.callback_bodies import status_of
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry
-from stellantis_hal.simulator.api.messages import HAL_JSON, ClockReading, Response, format_instant, json_response
+from stellantis_hal.simulator.api.http_messages import HAL_JSON, ClockReading, Response, format_instant, json_response
 from stellantis_hal.simulator.api.monitor_bodies import check_monitor
 from stellantis_hal.simulator.api.monitor_values import CarReport, holds
 from stellantis_hal.simulator.api.request_context import (
@@ -22,7 +22,7 @@ from stellantis_hal.simulator.api.request_context import (
     not_found,
 )
 from stellantis_hal.simulator.api.serializer import Serializer, link
-from stellantis_hal.simulator.api.status import status
+from stellantis_hal.simulator.api.status_body import status
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World

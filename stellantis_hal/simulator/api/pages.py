@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import attrs
 
 from stellantis_hal.simulator.api.dialect import BackendVariant
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 from stellantis_hal.simulator.api.serializer import link
 
 __all__ = ["BadPageError", "PageSlice", "page_body", "reshape", "select_page"]

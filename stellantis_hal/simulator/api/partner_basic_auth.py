@@ -7,7 +7,7 @@ from hmac import compare_digest
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 
 __all__ = ["PartnerBasicAuth"]
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from stellantis_hal.simulator.api.remote_bodies import read_time_of_day
-from stellantis_hal.simulator.world.car import Car
+from stellantis_hal.simulator.world.car_actions import Car
 from stellantis_hal.simulator.world.car_controls import ChargeProgram, ClimateProgram
-from stellantis_hal.simulator.world.entities import Spot
+from stellantis_hal.simulator.world.entities import GeoPoint
 
 __all__ = ["execute"]
 
@@ -30,7 +30,7 @@ def execute(car: Car, action: str, value: dict[str, Any]) -> bool:
             car.report()
             return True
         case "navigation":
-            return car.navigate([Spot(*point["coordinates"][:2]) for point in value["positions"]])
+            return car.navigate([GeoPoint(*point["coordinates"][:2]) for point in value["positions"]])
         case "charging":
             return _charge(car, value)
         case "preconditioning":

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import ClockReading, Request
+from stellantis_hal.simulator.api.http_messages import ClockReading, Request
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.world.entities import Account
 

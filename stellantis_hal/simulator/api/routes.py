@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
-from stellantis_hal.simulator.api.messages import (
+from stellantis_hal.simulator.api.http_messages import (
     GEO_JSON,
     HAL_JSON,
     ClockReading,
@@ -23,8 +23,8 @@ from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape,
 from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
 from stellantis_hal.simulator.api.serializer import Serializer
-from stellantis_hal.simulator.api.status import status
-from stellantis_hal.simulator.api.telemetry import telemetry
+from stellantis_hal.simulator.api.status_body import status
+from stellantis_hal.simulator.api.telemetry_body import telemetry
 from stellantis_hal.simulator.api.trip_filters import LazyTrips, find_trips
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.world.entities import Alert, Collision, Trip, Vehicle

@@ -9,14 +9,14 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.driving_range import range_in_trip
-from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
     Alert,
     Collision,
     Energy,
-    Spot,
+    GeoPoint,
     Trip,
     Vehicle,
     VehicleState,
@@ -45,7 +45,7 @@ def link(href: str) -> dict[str, str]:
     return {"href": href}
 
 
-def _position(spot: Spot, at: datetime, *, heading: int = 0) -> dict[str, Any]:
+def _position(spot: GeoPoint, at: datetime, *, heading: int = 0) -> dict[str, Any]:
     return {
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [spot.longitude, spot.latitude, spot.altitude]},

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.world import World
 

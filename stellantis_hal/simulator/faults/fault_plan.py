@@ -9,14 +9,14 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.http_messages import Request
 from stellantis_hal.simulator.faults.kinds import (
+    ConnectionRefused,
     CutBody,
     Delay,
     ExpiredToken,
     Fault,
     HtmlError,
-    Refused,
     Reset,
     ServerFault,
     SlowBody,
@@ -106,7 +106,7 @@ class Faults:
         The identity server has no faults: a renewal whose response is lost cannot be repeated.
         """
         kinds: tuple[tuple[Fault, int], ...] = (
-            (Refused(), 1),
+            (ConnectionRefused(), 1),
             (Reset(), 1),
             (Reset(counted=False), 1),
             (TooManyRequests(retry_after="1"), 3),

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Response, json_response
+from stellantis_hal.simulator.api.http_messages import Response, json_response
 
 __all__ = [
     "ClockSkew",
+    "ConnectionRefused",
     "CutBody",
     "Delay",
     "ExpiredToken",
@@ -19,7 +20,6 @@ __all__ = [
     "HtmlError",
     "LoopingLink",
     "OAuthFault",
-    "Refused",
     "Reset",
     "ServerFault",
     "SlowBody",
@@ -46,7 +46,7 @@ class Fault:
 
 
 @attrs.frozen
-class Refused(Fault):
+class ConnectionRefused(Fault):
     """The connection is refused; nothing is sent."""
 
     bypasses_server: ClassVar[bool] = True

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from stellantis_hal.simulator.faults.fault_plan import RandomFault
 from stellantis_hal.simulator.faults.kinds import (
     ClockSkew,
+    ConnectionRefused,
     CutBody,
     Delay,
     ExpiredToken,
@@ -18,7 +19,6 @@ from stellantis_hal.simulator.faults.kinds import (
     HtmlError,
     LoopingLink,
     OAuthFault,
-    Refused,
     Reset,
     ServerFault,
     SlowBody,
@@ -39,7 +39,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "html": HtmlError(),
         "looping-link": LoopingLink(),
         "oauth": OAuthFault(),
-        "refused": Refused(),
+        "refused": ConnectionRefused(),
         "reset": Reset(),
         "reset-before": Reset(counted=False),
         "server-error": ServerFault(),

@@ -14,8 +14,8 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from stellantis_hal.simulator.api.messages import ClockReading
-from stellantis_hal.simulator.notifications.outbox import Outbox, Pending
+from stellantis_hal.simulator.api.http_messages import ClockReading
+from stellantis_hal.simulator.notifications.outbox import Outbox, PendingEvent
 from stellantis_hal.simulator.notifications.requests import (
     DeliveryRequest,
     Target,
@@ -24,7 +24,7 @@ from stellantis_hal.simulator.notifications.requests import (
     request_of,
 )
 
-__all__ = ["Courses", "Deliveries", "DeliveryFault", "DeliveryFaults", "DeliveryStatistics"]
+__all__ = ["Deliveries", "DeliveryFault", "DeliveryFaults", "DeliveryStatistics", "EventProducer"]
 
 RETRY_DELAY = 10.0
 KEPT = timedelta(hours=72)
@@ -88,7 +88,7 @@ class DeliveryStatistics:
     dropped: int = 0
 
 
-class Courses(Protocol):
+class EventProducer(Protocol):
     """What goes on with the clock and raises events."""
 
     on_started: list[Callable[[], None]]
@@ -158,7 +158,7 @@ class Deliveries:
             await self._outbox.emptied.wait()
 
     @asynccontextmanager
-    async def running(self, courses: Sequence[Courses]) -> AsyncGenerator[Deliveries, None]:
+    async def running(self, courses: Sequence[EventProducer]) -> AsyncGenerator[Deliveries, None]:
         """Make deliveries while the block runs."""
         failure: BaseException | None = None
         stop_listening = self._outbox.listen(lambda event: self._notify(event.callback_id))
@@ -182,7 +182,7 @@ class Deliveries:
         if failure is not None:
             raise failure
 
-    async def _follow(self, courses: Courses) -> None:
+    async def _follow(self, courses: EventProducer) -> None:
         """Take the steps of courses at their times."""
         started = anyio.Event()
 
@@ -240,14 +240,14 @@ class Deliveries:
                 continue
             await self._deliver_next(target, state, waiting)
 
-    def _seconds_until_due(self, target: Target, waiting: Sequence[Pending]) -> float:
+    def _seconds_until_due(self, target: Target, waiting: Sequence[PendingEvent]) -> float:
         """Return how long a batch of a fleet owner still waits for more events."""
         policy = _batch_of(target)
         if policy is None or len(waiting) >= policy[0] or not is_envelope(waiting[0]):
             return 0.0
         return policy[1] - (self._now().wall - waiting[0].raised_at).total_seconds()
 
-    async def _deliver_next(self, target: Target, state: _DeliveryState, waiting: list[Pending]) -> None:
+    async def _deliver_next(self, target: Target, state: _DeliveryState, waiting: list[PendingEvent]) -> None:
         faults = self._ordered.popleft() if self._ordered else self._faults.draw(self._random)
         size = self._batch_size(target, state, waiting[0])
         if state.is_lagging and len(waiting) > 1:
@@ -271,13 +271,13 @@ class Deliveries:
             return
         await self._wait_after_failure(target, state, events)
 
-    def _batch_size(self, target: Target, state: _DeliveryState, event: Pending) -> int:
+    def _batch_size(self, target: Target, state: _DeliveryState, event: PendingEvent) -> int:
         if is_envelope(event):
             policy = _batch_of(target)
             return 1 if policy is None else policy[0]
         return BATCH if state.is_lagging else 1
 
-    async def _wait_after_failure(self, target: Target, state: _DeliveryState, events: Sequence[Pending]) -> None:
+    async def _wait_after_failure(self, target: Target, state: _DeliveryState, events: Sequence[PendingEvent]) -> None:
         state.failures += 1
         state.is_lagging = True
         delay = RETRY_DELAY
@@ -295,7 +295,7 @@ class Deliveries:
             while len(waiting) < full:  # a full batch is sent at once
                 await state.changed.wait()
 
-    def _drop(self, events: Sequence[Pending]) -> None:
+    def _drop(self, events: Sequence[PendingEvent]) -> None:
         self.statistics.dropped += len(events)
         self._outbox.remove(list(events))
 

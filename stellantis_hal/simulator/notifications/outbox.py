@@ -9,11 +9,11 @@ from typing import Any
 
 import anyio
 
-__all__ = ["Outbox", "Pending"]
+__all__ = ["Outbox", "PendingEvent"]
 
 
 @dataclass
-class Pending:
+class PendingEvent:
     """An event that was raised and not yet delivered.
 
     Attributes:
@@ -35,10 +35,10 @@ class Outbox:
     """The events that were raised, in order, until they are delivered or dropped."""
 
     def __init__(self) -> None:
-        self.pending: dict[str, list[Pending]] = {}
+        self.pending: dict[str, list[PendingEvent]] = {}
         self.raised: int = 0
         self.emptied: anyio.Event = anyio.Event()
-        self._listeners: list[Callable[[Pending], None]] = []
+        self._listeners: list[Callable[[PendingEvent], None]] = []
 
     def add(self, callback_id: str, message: Mapping[str, Any], *, vin: str | None, raised_at: datetime) -> None:
         """Add an event.
@@ -49,18 +49,18 @@ class Outbox:
             vin: the vehicle, for attributes with the variable ``$vin``.
             raised_at: when it was raised, by the simulator's wall clock.
         """
-        pending = Pending(self.raised, callback_id, message, vin, raised_at)
+        pending = PendingEvent(self.raised, callback_id, message, vin, raised_at)
         self.raised += 1
         self.pending.setdefault(callback_id, []).append(pending)
         for listener in self._listeners:
             listener(pending)
 
-    def listen(self, listener: Callable[[Pending], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[PendingEvent], None]) -> Callable[[], None]:
         """Call a function with each event that is added from now on; return the function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def remove(self, events: list[Pending]) -> None:
+    def remove(self, events: list[PendingEvent]) -> None:
         """Remove events that were delivered or dropped."""
         for callback_id in {event.callback_id for event in events}:
             gone = {id(event) for event in events}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stellantis_hal.simulator.notifications.outbox import Pending
+from stellantis_hal.simulator.notifications.outbox import PendingEvent
 
 __all__ = ["DeliveryRequest", "Target", "is_envelope", "push_message", "request_of"]
 
@@ -46,13 +46,18 @@ class DeliveryRequest:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def is_envelope(event: Pending) -> bool:
+def is_envelope(event: PendingEvent) -> bool:
     """Return whether the event is one of a fleet owner."""
     return "events" in event.message
 
 
 def request_of(
-    target: Target, events: Sequence[Pending], *, is_batch: bool, literal: bool = False, loses_headers: bool = False
+    target: Target,
+    events: Sequence[PendingEvent],
+    *,
+    is_batch: bool,
+    literal: bool = False,
+    loses_headers: bool = False,
 ) -> DeliveryRequest:
     """Return the request that delivers events.
 
@@ -78,19 +83,19 @@ def request_of(
     return DeliveryRequest(body, headers, _attributes(target, "Query", events[0], literal))
 
 
-def push_message(target: Target, event: Pending) -> dict[str, Any]:
+def push_message(target: Target, event: PendingEvent) -> dict[str, Any]:
     """Return the push message that delivers an event to devices."""
     message = {**event.message, **_body_attributes(target, event, False)}
     encoded = base64.b64encode(json.dumps(message).encode()).decode()
     return {"name": target.label or "", "data": {**_attributes(target, "Header", event, False), "mph_message": encoded}}
 
 
-def _body_attributes(target: Target, event: Pending, literal: bool) -> dict[str, Any]:
+def _body_attributes(target: Target, event: PendingEvent, literal: bool) -> dict[str, Any]:
     pairs = _attributes(target, "Body", event, literal)
     return {"attributes": [{"key": key, "value": value} for key, value in pairs.items()]} if pairs else {}
 
 
-def _attributes(target: Target, place: str, event: Pending, literal: bool) -> dict[str, str]:
+def _attributes(target: Target, place: str, event: PendingEvent, literal: bool) -> dict[str, str]:
     found = {key: value for where, key, value in target.attributes if where == place}
     if literal:
         return found
@@ -101,7 +106,7 @@ def _attributes(target: Target, place: str, event: Pending, literal: bool) -> di
     }
 
 
-def _variables(target: Target, event: Pending) -> dict[str, str]:
+def _variables(target: Target, event: PendingEvent) -> dict[str, str]:
     """Return the values of the vendor's variables, by their names in small letters."""
     message: Mapping[str, Any] = event.message
     inner = {**message, **(message["events"][0] if is_envelope(event) else {})}

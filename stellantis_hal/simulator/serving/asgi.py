@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 
-from stellantis_hal.simulator.api.messages import Request, Response
-from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
+from stellantis_hal.simulator.api.http_messages import Request, Response
+from stellantis_hal.simulator.faults.kinds import ConnectionRefused, CutBody, Delay, Fault, Reset, SlowBody, WrongLength
 from stellantis_hal.simulator.serving.simulator_protocol import ServableSimulator
 
 __all__ = ["AsgiApplication"]
@@ -46,7 +46,7 @@ class AsgiApplication:
             if latency:
                 await anyio.sleep(latency / 2)
             response = Response(status=200)
-            if not (isinstance(fault, Refused) or (isinstance(fault, Reset) and not fault.counted)):
+            if not (isinstance(fault, ConnectionRefused) or (isinstance(fault, Reset) and not fault.counted)):
                 response = simulator.respond(request, fault)
             if latency:
                 await anyio.sleep(latency / 2)
@@ -54,7 +54,7 @@ class AsgiApplication:
 
 
 async def _send_response(response: Response, fault: Fault | None, method: str, send: Send) -> None:
-    broken = isinstance(fault, Refused | Reset)
+    broken = isinstance(fault, ConnectionRefused | Reset)
     length = len(response.body)
     if broken:
         length = 1

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.faults.fault_plan import Latency, ScriptedFault
 from stellantis_hal.simulator.faults.named import FAULTS, find_fault, parse_duration, random_fault
 from stellantis_hal.simulator.serving.asgi import Receive, Scope, Send
-from stellantis_hal.simulator.world.car import Car, CarRefusal
+from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
 from stellantis_hal.simulator.world.entities import Trip, Vehicle
 from stellantis_hal.simulator.world.world import World
 

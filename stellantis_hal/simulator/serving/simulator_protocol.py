@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from stellantis_hal.simulator.api.gateway import Gateway
-from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.api.http_messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import Fault
 
 __all__ = ["ServableSimulator"]

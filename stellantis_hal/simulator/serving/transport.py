@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 
-from stellantis_hal.simulator.api.messages import Request, Response
-from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
+from stellantis_hal.simulator.api.http_messages import Request, Response
+from stellantis_hal.simulator.faults.kinds import ConnectionRefused, CutBody, Delay, Fault, Reset, SlowBody, WrongLength
 from stellantis_hal.simulator.serving.simulator_protocol import ServableSimulator
 
 __all__ = ["SimulatorTransport"]
@@ -33,7 +33,7 @@ class SimulatorTransport(httpx.AsyncBaseTransport):
         await anyio.lowlevel.checkpoint()
         with simulator.gateway.in_flight():
             fault, latency = simulator.draw_fault(incoming)
-            if isinstance(fault, Refused):
+            if isinstance(fault, ConnectionRefused):
                 raise httpx.ConnectError("Connection refused", request=request)
             if isinstance(fault, Delay):
                 latency += fault.seconds

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stellantis_hal.simulator.simulator import Simulator
 
-__all__ = ["ServerTls", "controlled", "serve", "served", "server"]
+__all__ = ["TlsFiles", "controlled", "serve", "served", "server"]
 
 _GRACE = 1  # seconds that responses in progress have to end
 _LOGGERS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
@@ -28,7 +28,7 @@ _PATIENCE = 10.0  # seconds for the server to start, or to stop
 
 
 @attrs.frozen(kw_only=True)
-class ServerTls:
+class TlsFiles:
     """TLS files in PEM format: certificate, key, and the authority that must have issued client certificates.
 
     With an ``authority`` the server requires a client certificate, as the vendor's newer host does.
@@ -40,7 +40,7 @@ class ServerTls:
 
 
 def server(
-    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
+    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: TlsFiles | None = None
 ) -> tuple[uvicorn.Server, socket.socket]:
     """Return a uvicorn server and its listening socket; port 0 selects a free port.
 
@@ -55,7 +55,7 @@ def server(
 
 
 def controlled(
-    simulator: Simulator, host: str, port: int, control: int, *, tls: ServerTls | None = None
+    simulator: Simulator, host: str, port: int, control: int, *, tls: TlsFiles | None = None
 ) -> tuple[uvicorn.Server, list[socket.socket]]:
     """Return a server as :func:`server` does, with its sockets: the API's, and the control address on a port.
 
@@ -86,7 +86,7 @@ async def served(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    tls: ServerTls | None = None,
+    tls: TlsFiles | None = None,
     control: bool = False,
 ) -> AsyncGenerator[str]:
     """Serve in the running asyncio loop within the block; see :meth:`Simulator.served`."""
@@ -151,12 +151,12 @@ async def _run(running: uvicorn.Server, listening: list[socket.socket]) -> None:
                 await anyio.lowlevel.checkpoint()
 
 
-def _origin(host: str, listening: socket.socket, tls: ServerTls | None) -> str:
+def _origin(host: str, listening: socket.socket, tls: TlsFiles | None) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{name}:{listening.getsockname()[1]}"
 
 
-def _settings(tls: ServerTls | None) -> dict[str, Any]:
+def _settings(tls: TlsFiles | None) -> dict[str, Any]:
     """Return uvicorn's settings: simulated faults break off responses, and uvicorn would log each of them."""
     return {
         "log_level": "critical",

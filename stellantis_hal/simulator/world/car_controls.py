@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from stellantis_hal.simulator.world.entities import Spot
+    from stellantis_hal.simulator.world.entities import GeoPoint
 
-__all__ = ["CHARGE_TYPES", "DOORS", "NO_CONTROLS", "PRIVACY_STATES", "CarControls", "ChargeProgram", "ClimateProgram"]
+__all__ = ["CHARGE_TYPES", "DOORS", "NO_CONTROLS", "PRIVACY_STATES", "CarSettings", "ChargeProgram", "ClimateProgram"]
 
 DOORS = ("Driver", "Passenger", "RearLeft", "RearRight", "Trunk")
 PRIVACY_STATES = ("None", "Geolocation", "Full")
@@ -47,7 +47,7 @@ class ChargeProgram:
 
 
 @attrs.frozen(kw_only=True)
-class CarControls:
+class CarSettings:
     """Settings of a car. The default is a car that stands closed, with everything off.
 
     Attributes:
@@ -81,7 +81,7 @@ class CarControls:
     charge_until: datetime | None = None
     ends_charges: bool = False
     privacy: str = "None"
-    destination: tuple[Spot, ...] = ()
+    destination: tuple[GeoPoint, ...] = ()
     stolen_since: datetime | None = None
     tracking: tuple[float, float] | None = None
     immobilized: bool = False
@@ -89,4 +89,4 @@ class CarControls:
     reachable: bool = True
 
 
-NO_CONTROLS = CarControls()
+NO_CONTROLS = CarSettings()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import attrs
 
 from stellantis_hal.simulator.world.charging import HOME_POWER, QUICK_POWER, Charge
-from stellantis_hal.simulator.world.driving import BATTERY_WH, TANK_CL, average_speed, electric_wh, fuel_cl
-from stellantis_hal.simulator.world.entities import Energy, Spot, Trip, Vehicle
+from stellantis_hal.simulator.world.consumption_model import BATTERY_WH, TANK_CL, average_speed, electric_wh, fuel_cl
+from stellantis_hal.simulator.world.entities import Energy, GeoPoint, Trip, Vehicle
 from stellantis_hal.simulator.world.habits import Departure, Habits, day_plan, habits_of
 from stellantis_hal.simulator.world.places import places_of, road_km
 from stellantis_hal.simulator.world.seeded import draws, fraction
@@ -54,7 +54,7 @@ class Stand:
 
     since: datetime
     trips: int
-    spot: Spot
+    spot: GeoPoint
     place: str
     tenths: int
     battery: float | None
@@ -92,7 +92,7 @@ class Driver:
         self._trip_id = trip_id
         self.vehicle = vehicle
         self.habits: Habits = habits_of(seed, vehicle.index)
-        self.places: Mapping[str, Spot] = places_of(vehicle.home, seed, vehicle.index)
+        self.places: Mapping[str, GeoPoint] = places_of(vehicle.home, seed, vehicle.index)
         self.battery_wh: float = BATTERY_WH.get(vehicle.motorization, 0.0)
         self.thirst: float = 0.88 + 0.26 * fraction(seed, "thirst", vehicle.index)
 
@@ -120,7 +120,7 @@ class Driver:
     def drive(
         self,
         stand: Stand,
-        to: str | Spot,
+        to: str | GeoPoint,
         at: datetime,
         chance: tuple[float, ...],
         *,

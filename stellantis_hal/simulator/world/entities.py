@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarControls
+from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarSettings
 
 __all__ = [
     "BRANDS",
@@ -21,8 +21,8 @@ __all__ = [
     "Charging",
     "Collision",
     "Energy",
+    "GeoPoint",
     "HasId",
-    "Spot",
     "Trip",
     "Vehicle",
     "VehicleState",
@@ -131,7 +131,7 @@ class Account:
 
 
 @attrs.frozen
-class Spot:
+class GeoPoint:
     """A position: longitude and latitude in degrees (WGS 84), altitude in metres."""
 
     longitude: float
@@ -158,7 +158,7 @@ class Vehicle:
     label: str
     motorization: str
     energies: tuple[str, ...]
-    home: Spot
+    home: GeoPoint
     has_maintenance: bool
 
 
@@ -192,8 +192,8 @@ class Trip:
     duration: timedelta
     distance: float
     start_mileage: float
-    start: Spot
-    stop: Spot
+    start: GeoPoint
+    stop: GeoPoint
     before: tuple[Energy, ...]
     after: tuple[Energy, ...]
     average_speed: float
@@ -253,7 +253,7 @@ class VehicleState:
     """
 
     at: datetime
-    spot: Spot
+    spot: GeoPoint
     mileage: float
     levels: tuple[Energy, ...]
     moving: bool
@@ -262,7 +262,7 @@ class VehicleState:
     charging: Charging | None = None
     load: float = 1.0
     temperature: float = 12.5
-    controls: CarControls = NO_CONTROLS
+    controls: CarSettings = NO_CONTROLS
 
 
 @attrs.frozen(kw_only=True)
@@ -276,7 +276,7 @@ class Alert:
     active: bool
     started_at: datetime
     ended_at: datetime | None
-    spot: Spot
+    spot: GeoPoint
     trip: str | None
 
 
@@ -289,7 +289,7 @@ class Alarm:
     type: str
     active: bool
     started_at: datetime
-    spot: Spot
+    spot: GeoPoint
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 
-from stellantis_hal.simulator.world.entities import Spot
+from stellantis_hal.simulator.world.entities import GeoPoint
 from stellantis_hal.simulator.world.seeded import draws
 
 __all__ = ["along", "away", "home_of", "places_of", "road_km"]
@@ -43,17 +43,17 @@ _REACH: Mapping[str, tuple[float, float]] = {  # km from home as the crow flies:
 _KM_PER_BEND = 2.5
 
 
-def home_of(brand: str, *parts: object) -> Spot:
+def home_of(brand: str, *parts: object) -> GeoPoint:
     """Return a home in or near a town where a brand is sold, derived from the parts."""
     which, east, north, up, *_ = draws("home", *parts)
     towns = _TOWNS.get(brand, _TOWNS[""])
     longitude, latitude = towns[int(which * len(towns))]
-    return Spot(
+    return GeoPoint(
         round(longitude + 0.16 * (east - 0.5), 5), round(latitude + 0.12 * (north - 0.5), 5), round(40 + 200 * up, 1)
     )
 
 
-def places_of(home: Spot, *parts: object) -> Mapping[str, Spot]:
+def places_of(home: GeoPoint, *parts: object) -> Mapping[str, GeoPoint]:
     """Return the places to which an owner drives, by name, derived from the parts."""
     numbers = iter(draws("places", *parts))
     places = {"home": home}
@@ -63,10 +63,10 @@ def places_of(home: Spot, *parts: object) -> Mapping[str, Spot]:
     return places
 
 
-def away(start: Spot, km: float, turn: float, *, rise: float = 0.0) -> Spot:
+def away(start: GeoPoint, km: float, turn: float, *, rise: float = 0.0) -> GeoPoint:
     """Return a spot some km away, in a direction given as a part of a whole turn, and some metres higher."""
     north, east = km * math.cos(math.tau * turn), km * math.sin(math.tau * turn)
-    return Spot(
+    return GeoPoint(
         round(start.longitude + east / (_KM_PER_DEGREE * math.cos(math.radians(start.latitude))), 6),
         round(start.latitude + north / _KM_PER_DEGREE, 6),
         round(max(0.0, start.altitude + rise), 1),
@@ -74,7 +74,7 @@ def away(start: Spot, km: float, turn: float, *, rise: float = 0.0) -> Spot:
 
 
 @lru_cache(maxsize=512)
-def _road(start: Spot, stop: Spot) -> tuple[tuple[float, ...], tuple[Spot, ...]]:
+def _road(start: GeoPoint, stop: GeoPoint) -> tuple[tuple[float, ...], tuple[GeoPoint, ...]]:
     """Return the shares of the way at which a road bends, from 0 to 1, and the spots there; the same both ways."""
     if (stop.longitude, stop.latitude) < (start.longitude, start.latitude):
         back, passed = _road(stop, start)
@@ -88,7 +88,7 @@ def _road(start: Spot, stop: Spot) -> tuple[tuple[float, ...], tuple[Spot, ...]]
         share = bend / bends
         aside = bow * math.sin(math.pi * share) + 0.3 / bends * (numbers[bend] - 0.5)
         spots.append(
-            Spot(
+            GeoPoint(
                 round(
                     start.longitude + (stop.longitude - start.longitude) * share + _degrees(-north * aside, start), 6
                 ),
@@ -103,30 +103,30 @@ def _road(start: Spot, stop: Spot) -> tuple[tuple[float, ...], tuple[Spot, ...]]
     return (*(length / (lengths[-1] or 1.0) for length in lengths[:-1]), 1.0), tuple(spots)
 
 
-def _degrees(km: float, near: Spot) -> float:
+def _degrees(km: float, near: GeoPoint) -> float:
     return km / (_KM_PER_DEGREE * math.cos(math.radians(near.latitude)))
 
 
-def _offset(start: Spot, stop: Spot) -> tuple[float, float]:
+def _offset(start: GeoPoint, stop: GeoPoint) -> tuple[float, float]:
     east = (stop.longitude - start.longitude) * _KM_PER_DEGREE * math.cos(math.radians(start.latitude))
     return east, (stop.latitude - start.latitude) * _KM_PER_DEGREE
 
 
 @lru_cache(maxsize=8_192)
-def road_km(start: Spot, stop: Spot) -> float:
+def road_km(start: GeoPoint, stop: GeoPoint) -> float:
     """Return the length of the road between two spots in km; it bends more than the points of :func:`along` show."""
     spots = _road(start, stop)[1]
     return 1.08 * sum(math.hypot(*_offset(one, other)) for one, other in pairwise(spots))
 
 
-def along(start: Spot, stop: Spot, share: float) -> Spot:
+def along(start: GeoPoint, stop: GeoPoint, share: float) -> GeoPoint:
     """Return the spot on the road between two spots after a share of the way (0 to 1)."""
     shares, spots = _road(start, stop)
     after = next(number for number, end in enumerate(shares) if number and share <= end)
     before = shares[after - 1]
     part = (share - before) / (shares[after] - before) if shares[after] > before else 0.0
     one, other = spots[after - 1], spots[after]
-    return Spot(
+    return GeoPoint(
         round(one.longitude + part * (other.longitude - one.longitude), 6),
         round(one.latitude + part * (other.latitude - one.latitude), 6),
         round(one.altitude + part * (other.altitude - one.altitude), 1),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.simulator.world.entities import Spot
+from stellantis_hal.simulator.world.entities import GeoPoint
 from stellantis_hal.simulator.world.seeded import hex_digits
 
 __all__ = ["Theft", "Thefts"]
@@ -20,9 +20,9 @@ class Theft:
     id: str
     vehicle: str
     started_at: datetime
-    start: Spot
+    start: GeoPoint
     ended_at: datetime | None = None
-    end: Spot | None = None
+    end: GeoPoint | None = None
 
 
 class Thefts:
@@ -33,7 +33,7 @@ class Thefts:
         spot: returns where a vehicle is.
     """
 
-    def __init__(self, seed: int, spot: Callable[[str], Spot]) -> None:
+    def __init__(self, seed: int, spot: Callable[[str], GeoPoint]) -> None:
         self._seed = seed
         self._spot = spot
         self._thefts: dict[str, list[Theft]] = {}

@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 from functools import lru_cache
 
-from stellantis_hal.simulator.world.entities import Spot
+from stellantis_hal.simulator.world.entities import GeoPoint
 from stellantis_hal.simulator.world.seeded import fraction
 
 __all__ = ["is_day", "temperature"]
@@ -18,7 +18,7 @@ def _deviation(seed: int, day: int, region: tuple[int, int]) -> float:
     return 9.0 * (fraction(seed, "weather", day, *region) - 0.5)
 
 
-def temperature(seed: int, spot: Spot, at: datetime) -> float:
+def temperature(seed: int, spot: GeoPoint, at: datetime) -> float:
     """Return the temperature of the air in degrees Celsius; days pass into each other."""
     region = (int(spot.longitude // 2), int(spot.latitude // 2))
     day, hour = at.toordinal(), at.hour + at.minute / 60

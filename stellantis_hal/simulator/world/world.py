@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.world import incidents
-from stellantis_hal.simulator.world.car import Car
-from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarControls
+from stellantis_hal.simulator.world.car_actions import Car
+from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarSettings
 from stellantis_hal.simulator.world.driver import Driver, Leg, Stand
 from stellantis_hal.simulator.world.entities import (
     Account,
@@ -22,8 +22,8 @@ from stellantis_hal.simulator.world.entities import (
     Charging,
     Collision,
     Energy,
+    GeoPoint,
     HasId,
-    Spot,
     Trip,
     Vehicle,
     VehicleState,
@@ -83,7 +83,7 @@ class World:
         self._changes: dict[int, dict[str, Any]] = {}
         self._locks: dict[int, tuple[datetime, bool]] = {}
         self._reports: dict[int, datetime] = {}
-        self._controls: dict[int, CarControls] = {}
+        self._controls: dict[int, CarSettings] = {}
         self._cars: dict[int, Car] = {}
         self.log: ReportLog = ReportLog()
         self._clock: Callable[[], datetime] | None = None
@@ -296,7 +296,7 @@ class World:
         """Return a vehicle's energy levels in percent."""
         return self.vehicle_state(vehicle).levels
 
-    def spot(self, vehicle: str) -> Spot:
+    def spot(self, vehicle: str) -> GeoPoint:
         """Return a vehicle's position, where its last trip ended."""
         return self.vehicle_state(vehicle).spot
 
@@ -425,7 +425,7 @@ class World:
 
     # ------------------------------------------------------------------ changes by a car
 
-    def set_controls(self, vehicle: str, controls: CarControls) -> bool:
+    def set_controls(self, vehicle: str, controls: CarSettings) -> bool:
         """Replace what is set on a car, reported now; return whether it differs."""
         number = self.generator.find(vehicle)
         before = self._controls.get(number, NO_CONTROLS)

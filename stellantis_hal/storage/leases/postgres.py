@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from stellantis_hal.errors import LeaseStoreError
-from stellantis_hal.storage.leases.table import LeaseView, ShardOwner
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
 from stellantis_hal.storage.postgres import PostgresConnection
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class PostgresLeaseTable:
             ).fetchall()
             members: Mapping[str, int] = {other: count for other, count, _ in rows if other not in dead}
             return LeaseView(
-                members=members, shards={shard: ShardOwner(owner, epoch) for shard, owner, epoch in owners}
+                members=members, shards={shard: ShardOwnerRecord(owner, epoch) for shard, owner, epoch in owners}
             )
 
         return await self._connection.run(beat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stellantis_hal.storage.durable_redis import keep
-from stellantis_hal.storage.leases.table import LeaseView, ShardOwner
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
 from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
 
 __all__ = ["RedisLeaseTable"]
@@ -117,9 +117,9 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _owned(value: str) -> ShardOwner:
+def _owned(value: str) -> ShardOwnerRecord:
     epoch, _, member = value.partition(":")
-    return ShardOwner(member, _number(epoch) or 0)
+    return ShardOwnerRecord(member, _number(epoch) or 0)
 
 
 def _number(text: str) -> int | None:

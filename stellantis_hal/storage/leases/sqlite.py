@@ -6,7 +6,7 @@ import sqlite3
 import time
 from functools import partial
 
-from stellantis_hal.storage.leases.table import LeaseView, ShardOwner
+from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
 from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 
 __all__ = ["SCHEMA", "SQLiteLeaseTable"]
@@ -75,7 +75,8 @@ class SQLiteLeaseTable:
         return LeaseView(
             members={each: count for each, count in members if isinstance(each, str)},
             shards={
-                shard: ShardOwner(owner if isinstance(owner, str) else "", epoch) for shard, owner, epoch in owners
+                shard: ShardOwnerRecord(owner if isinstance(owner, str) else "", epoch)
+                for shard, owner, epoch in owners
             },
         )
 

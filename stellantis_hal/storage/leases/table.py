@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-__all__ = ["LeaseTable", "LeaseView", "RebalanceSteps", "ShardOwner", "decide"]
+__all__ = ["LeaseTable", "LeaseView", "RebalanceSteps", "ShardOwnerRecord", "decide"]
 
 
-class ShardOwner(NamedTuple):
+class ShardOwnerRecord(NamedTuple):
     """Ownership of a shard.
 
     Attributes:
@@ -32,7 +32,7 @@ class LeaseView:
     """
 
     members: Mapping[str, int]
-    shards: Mapping[int, ShardOwner]
+    shards: Mapping[int, ShardOwnerRecord]
 
 
 class LeaseTable(Protocol):
@@ -100,7 +100,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
         held: epochs of the shards that it holds.
         shards: number of shards.
     """
-    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != ShardOwner(member, epoch))
+    lost = tuple(shard for shard, epoch in held.items() if view.shards.get(shard) != ShardOwnerRecord(member, epoch))
     kept = len(held) - len(lost)
     living = view.members.keys() | {member}
     owned = dict.fromkeys(living, 0)
@@ -110,7 +110,7 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     first = sum(member.encode())  # members that look at the same time begin at different shards
     for step in range(shards):
         shard = (first + step) % shards
-        owner = view.shards.get(shard, ShardOwner("", 0))
+        owner = view.shards.get(shard, ShardOwnerRecord("", 0))
         if owner.member == member:
             if held.get(shard) != owner.epoch:  # of an answer that was lost
                 own.append((shard, owner.epoch))

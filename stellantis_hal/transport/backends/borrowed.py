@@ -10,8 +10,8 @@ import httpx
 
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, WrongLoopError
 from stellantis_hal.transport.backends.base import HttpBackend, Outgoing, StreamingResponse
-from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.backends.httpx_backend import HttpxBackend
+from stellantis_hal.transport.backends.session_detection import HostSession
 
 if TYPE_CHECKING:
     import aiohttp

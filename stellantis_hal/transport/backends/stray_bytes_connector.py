@@ -20,7 +20,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
-__all__ = ["GuardedProtocol", "StrayBytesConnector", "StrayBytesError"]
+__all__ = ["StrayBytesConnector", "StrayBytesError", "StrayBytesProtocol"]
 
 _REQUEST_TIMEOUT = 408
 _SWITCHING_PROTOCOLS = 101
@@ -32,7 +32,7 @@ class StrayBytesError(aiohttp.ClientConnectionError):
     """The connection had bytes that belong to no request; the request was not processed."""
 
 
-class GuardedProtocol(ResponseHandler):
+class StrayBytesProtocol(ResponseHandler):
     """Reads one response for each request, and closes the connection at the first byte outside one."""
 
     def __init__(self, loop: Any) -> None:
@@ -173,7 +173,7 @@ class StrayBytesConnector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # There is no public option for it.
-        self._factory = cast("partial[ResponseHandler]", partial(GuardedProtocol, loop=self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(StrayBytesProtocol, loop=self._loop))
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -185,7 +185,7 @@ class StrayBytesConnector(aiohttp.TCPConnector):
         """
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol = cast("GuardedProtocol", connection.protocol)  # the factory makes no other
+            protocol = cast("StrayBytesProtocol", connection.protocol)  # the factory makes no other
             is_new = not protocol.requests
             if is_new:
                 try:

@@ -16,7 +16,7 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     SharedLedger,
 )
 
-__all__ = ["FallbackLedger", "share_of"]
+__all__ = ["FixedShareLedger", "share_of"]
 
 
 @attrs.frozen
@@ -49,7 +49,7 @@ def share_of(limits: RateLimits, processes: int, *, day_free: int, rank: int) ->
     return Share(per_second, None if limits.per_day is None else max(0, day_free) // processes)
 
 
-class FallbackLedger:
+class FixedShareLedger:
     """A ledger of one process alone, which makes its exchanges at once.
 
     It starts with an empty window: what the shared ledger granted leaves the server's window first.

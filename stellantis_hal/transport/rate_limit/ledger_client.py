@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.rate_limit.fallback_ledger import FallbackLedger, share_of
+from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
 from stellantis_hal.transport.rate_limit.protocol import (
@@ -145,7 +145,7 @@ class LedgerClient:
         self._away_since: float | None = None
         self._away_because = ""
         self._is_reachable = False
-        self._private: FallbackLedger | None = None
+        self._private: FixedShareLedger | None = None
 
     # -------------------------------------------------------------------------------------------- life cycle
 
@@ -491,7 +491,7 @@ class LedgerClient:
         else:
             self._apply(exchange, reply, taken_at=taken_at)
 
-    def _take_private(self, private: FallbackLedger) -> None:
+    def _take_private(self, private: FixedShareLedger) -> None:
         now = anyio.current_time()
         interactive, background = self._queue.counts()
         exchange = self._book.exchange(now, interactive=interactive, background=background, pause=self._pause_left(now))
@@ -582,7 +582,7 @@ class LedgerClient:
         )
         if share.per_second == 0:
             return f"other processes use all {limits.per_second} requests per second, and requests of this one wait"
-        self._private = FallbackLedger(share)
+        self._private = FixedShareLedger(share)
         self._book.change_ledger(is_shared=False)
         self._hold_back(now + _EMPTY_WINDOW, "the limiter's ledger went away")
         self._is_fresh = True

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
-from stellantis_hal.transport.rate_limit.round_trips import RoundTrips
+from stellantis_hal.transport.rate_limit.round_trips import MinRoundTrip
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     ALIVE,
     DAY,
@@ -19,9 +19,9 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     SECOND,
     SPAN,
     UNLIMITED,
-    Answered,
     LedgerReply,
     LedgerRequest,
+    TokenReturn,
 )
 
 __all__ = ["ProcessGrants", "TokenGrant"]
@@ -101,7 +101,7 @@ class ProcessGrants:
         self.limits: RateLimits = limits
         self.share: float = share
         self.processes: int = processes
-        self.round_trips: RoundTrips = RoundTrips()
+        self.round_trips: MinRoundTrip = MinRoundTrip()
         self.latest: LedgerReply | None = None
         self._number = self._known = self._witnessed = 0
         self._epoch = self._former = ""
@@ -237,8 +237,8 @@ class ProcessGrants:
             day_limit=0 if day is None else day.limit or 0,
             day_remaining=-1 if day is None or day.remaining is None else day.remaining,
             answered=(
-                *(Answered(number, -1, _micro(at - now)) for number, at in returning),
-                *(Answered(number, minute, _micro(at - now)) for number, minute, at in self._answered),
+                *(TokenReturn(number, -1, _micro(at - now)) for number, at in returning),
+                *(TokenReturn(number, minute, _micro(at - now)) for number, minute, at in self._answered),
             ),
             given_back=tuple(self._given_back),
             held=tuple(self._out) if introduces else (),

@@ -17,7 +17,7 @@ from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from stellantis_hal.transport.running_loop import LoopHandle, loop_time
-from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
+from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
 
 __all__ = ["SentRequest", "TokenQueue"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.hal.mutable_twin import mutable_twin
+from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaderNames", "Window", "parse_retry_after", "retry_after"]

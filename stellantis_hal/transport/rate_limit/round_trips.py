@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["RoundTrips"]
+__all__ = ["MinRoundTrip"]
 
 _WARM_UP = 100
 _WARM_SECONDS = 2.0
 _GENERATION = 2_000
 
 
-class RoundTrips:
+class MinRoundTrip:
     """The smallest of the last some thousand round trips, of two generations: a path that became longer counts later.
 
     Samples of one burst are late together, so they count only once they come from several windows.

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-__all__ = ["SECOND", "UNLIMITED", "Answered", "LedgerReply", "LedgerRequest", "Minutes", "SharedLedger"]
+__all__ = ["SECOND", "UNLIMITED", "LedgerReply", "LedgerRequest", "MinuteCounts", "SharedLedger", "TokenReturn"]
 
 SECOND = 1_000_000
 UNLIMITED = 10**9
@@ -53,7 +53,7 @@ MILLION = 1_000_000
 
 
 @attrs.frozen
-class Answered:
+class TokenReturn:
     """A request that was answered, or whose token returns for another reason.
 
     Attributes:
@@ -119,7 +119,7 @@ class LedgerRequest:
     burst_returned: int = 0
     day_limit: int = 0
     day_remaining: int = -1
-    answered: tuple[Answered, ...] = ()
+    answered: tuple[TokenReturn, ...] = ()
     given_back: tuple[tuple[int, int], ...] = ()
     held: tuple[int, ...] = ()
     minutes: tuple[tuple[int, int], ...] = ()
@@ -189,7 +189,7 @@ class LedgerReply:
     minutes: tuple[tuple[int, int], ...] = ()
 
 
-class Minutes(Protocol):
+class MinuteCounts(Protocol):
     """Counts of requests by minute."""
 
     def get(self, minute: int, /) -> int | None:
@@ -323,7 +323,7 @@ class SharedLedger:
     )
 
     def __init__(
-        self, state: Mapping[str, Any] | None = None, minutes: Minutes | None = None, *, span: int = SPAN
+        self, state: Mapping[str, Any] | None = None, minutes: MinuteCounts | None = None, *, span: int = SPAN
     ) -> None:
         scalars: list[int] = [0] * 17 if state is None else list(state["scalars"])
         self._epoch: str = "" if state is None else str(state["epoch"])
@@ -352,7 +352,7 @@ class SharedLedger:
             self._tokens = {(str(process), int(number)): int(at) for process, number, at in state["tokens"]}
             self._processes = {str(name): _Process(*values) for name, values in state["processes"].items()}
         days: dict[int, int] = {}
-        self._minutes: Minutes = days if minutes is None else minutes
+        self._minutes: MinuteCounts = days if minutes is None else minutes
 
     def dump(self) -> dict[str, Any]:
         """Return the state as a JSON object, without the minutes."""

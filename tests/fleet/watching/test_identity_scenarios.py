@@ -15,12 +15,12 @@ from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, ConsentRequiredError, NetworkError, TokenStoreError
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, Watch, WatchEvent, backfill, watch
 from stellantis_hal.simulator import (
+    ConnectionRefused,
     Delay,
     Fault,
     Faults,
     FaultWindow,
     HtmlError,
-    Refused,
     ServerFault,
     SubscriptionLimits,
     World,
@@ -479,7 +479,7 @@ async def test_removed_accounts_do_not_hold_up_the_probes(monkeypatch: pytest.Mo
 
 @pytest.mark.unmeasured
 async def test_an_outage_of_everything_names_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = down(Refused(), since=HOUR / 2, until=4 * HOUR, path="")
+    faults = down(ConnectionRefused(), since=HOUR / 2, until=4 * HOUR, path="")
     async with (
         a_fleet(vehicles=6, accounts=2, faults=faults, identity_url=ONE_SERVER) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,

@@ -11,7 +11,7 @@ from stellantis_hal.fleet import Outage, Recovered, Update, VehicleUnavailable, 
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.kind_outages import KindOutages
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Fault, Faults, FaultWindow, HtmlError, RandomFault, Refused, ServerFault
+from stellantis_hal.simulator import ConnectionRefused, Fault, Faults, FaultWindow, HtmlError, RandomFault, ServerFault
 from stellantis_hal.simulator.faults import kinds
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet
@@ -60,7 +60,7 @@ def told(events: Iterable[tuple[float, WatchEvent]]) -> list[tuple[Any, ...]]:
     [
         (ServerFault(500), "trips", ("status", "trips")),
         (HtmlError(200), "trips", ("trips", "status")),
-        scenario(Refused(), "trips", ("status", "trips")),
+        scenario(ConnectionRefused(), "trips", ("status", "trips")),
         scenario(ServerFault(503, retry_after="60"), "status", ("status", "trips")),
         scenario(kinds.Delay(3_600), "trips", ("status", "trips", "position")),
     ],

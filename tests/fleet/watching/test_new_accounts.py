@@ -7,7 +7,7 @@ import pytest
 
 from stellantis_hal.errors import LinkNotFoundError, ServerError
 from stellantis_hal.fleet import AccountEmpty, AccountLost, Outage, Recovered, Update, VehicleUnavailable, watch
-from stellantis_hal.simulator import Fault, Faults, FaultWindow, Refused, ScriptedFault, ServerFault, World
+from stellantis_hal.simulator import ConnectionRefused, Fault, Faults, FaultWindow, ScriptedFault, ServerFault, World
 from stellantis_hal.simulator.faults import kinds
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, until, updates_of
@@ -193,7 +193,9 @@ async def test_a_listing_that_fails_for_hours_is_told_with_its_account() -> None
 
 async def test_a_single_account_whose_server_is_down_is_an_outage_once() -> None:
     async with (
-        a_fleet(vehicles=2, accounts=1, faults=during(7_200, Refused(), ""), retry=ONCE, token_lifetime=1e6) as fleet,
+        a_fleet(
+            vehicles=2, accounts=1, faults=during(7_200, ConnectionRefused(), ""), retry=ONCE, token_lifetime=1e6
+        ) as fleet,
         watch(fleet.accounts, every=EVERY, what="status") as updates,
     ):
         events = await updates_of(updates, 3 * 3_600)

@@ -22,7 +22,7 @@ from stellantis_hal.navigation.cache import cache_control, freshness, store, val
 from stellantis_hal.navigation.cache.fetch import CachedFetch, uncached
 from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition import Partition, choose_partition
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.row_format import pack, unpack
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import StoredVariants
@@ -653,7 +653,7 @@ for _statement in (
 async def _partitioned(failing: str = "") -> Any:
     """Use the store of a partition while one act fails, and afterwards."""
     recording = _Recording()
-    copies = PartitionStore(recording, "p:")
+    copies = PartitionResponses(recording, "p:")
     told: list[Any] = []
     for failures in ({failing}, {failing}, set[str]()):
         recording.failing = failures
@@ -684,7 +684,7 @@ for _act in ("", "load", "save", "forget", "clear"):
 async def _condemned(count: int) -> Any:
     recording = _Recording()
     recording.failing = {"forget"}
-    copies = PartitionStore(recording, "p:")
+    copies = PartitionResponses(recording, "p:")
     done = await copies.forget([f"k{number}" for number in range(count)])
     recording.failing = set()
     return (
@@ -945,7 +945,7 @@ def _prioritized() -> Any:
     told: list[Any] = []
     server = OriginServer()
     plain = server.cached()
-    cache = CachedFetch(_Prioritized(told), PartitionStore(MemoryCache(), "p"), plain._origins, server.clock)
+    cache = CachedFetch(_Prioritized(told), PartitionResponses(MemoryCache(), "p"), plain._origins, server.clock)
     other = cache.with_options(priority="high", max_wait=5.0)
     fetch: Any = server
     return (

@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
@@ -66,7 +66,7 @@ class OriginServer:
 
     def cached(self, store: CacheStore | None = None, *, account: str = "alice") -> CachedFetch:
         """Return a cache around the server."""
-        copies = PartitionStore(MemoryCache() if store is None else store, account)
+        copies = PartitionResponses(MemoryCache() if store is None else store, account)
         return CachedFetch(self, copies, Origins(URL, "https://other.example"), self.clock)
 
     @property

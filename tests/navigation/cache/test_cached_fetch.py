@@ -22,7 +22,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.cache.fetch import CachedFetch, uncached
 from stellantis_hal.navigation.cache.memory import MemoryCache
-from stellantis_hal.navigation.cache.partition_store import PartitionStore
+from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
 from stellantis_hal.navigation.fetch_protocol import Request, Response
@@ -135,7 +135,7 @@ async def test_a_copy_of_an_untrusted_origin_is_not_served() -> None:
     url = "https://other.example/a"
     server.answer("one", url=url, cache_control="max-age=60")
     await get(server.cached(store), url)
-    narrow = CachedFetch(server, PartitionStore(store, "alice"), Origins(URL), server.clock)
+    narrow = CachedFetch(server, PartitionResponses(store, "alice"), Origins(URL), server.clock)
     with pytest.raises(UntrustedOriginError):
         await get(narrow, url)
 
@@ -791,7 +791,7 @@ async def test_a_store_that_forgets_nothing_is_switched_off(caplog: pytest.LogCa
 
 async def test_an_account_can_be_cleared() -> None:
     server, store = OriginServer({URL: tagged}), BrokenStore()
-    cache, copies = server.cached(store), PartitionStore(store, "alice")
+    cache, copies = server.cached(store), PartitionResponses(store, "alice")
     mine = CachedFetch(server, copies, Origins(URL), server.clock)
     await get(cache)
     store.broken = {"clear"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.navigation.fetch_protocol import Request
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link
@@ -116,7 +116,9 @@ class Shape:
     ) -> Paginator[HalResource]:
         site = site or self.site()
         ranges = (
-            IndexRanges(size=self.size + (self.more_asked if self.total != "missing" else 0)) if has_ranges else None
+            IndexRangeSyntax(size=self.size + (self.more_asked if self.total != "missing" else 0))
+            if has_ranges
+            else None
         )
         root = site.resource({"_links": {"items": link(f"{HOME}/items")}})
         return root.follow("items").items(reverse=reverse, absent=is_absent, ranges=ranges)

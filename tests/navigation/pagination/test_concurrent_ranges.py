@@ -14,17 +14,17 @@ from stellantis_hal.errors import (
     ServerError,
 )
 from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from stellantis_hal.navigation.pagination.recent_ids import MAX_RECENT_IDS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 
 pytestmark = pytest.mark.anyio
 
-RANGES = IndexRanges(size=3)
+RANGES = IndexRangeSyntax(size=3)
 
 
-def _items(collection: Collection, ranges: IndexRanges | None = RANGES, **options: Any) -> Paginator[Any]:
+def _items(collection: Collection, ranges: IndexRangeSyntax | None = RANGES, **options: Any) -> Paginator[Any]:
     return collection.root.follow("items").items(ranges=ranges, absent=_is_absent, **options)
 
 
@@ -217,7 +217,7 @@ async def test_restarts_are_bounded() -> None:
     assert len(received) == 3 + 16 * 3
 
 
-async def _append_items(collection: Collection, received: list[Any], ranges: IndexRanges = RANGES) -> None:
+async def _append_items(collection: Collection, received: list[Any], ranges: IndexRangeSyntax = RANGES) -> None:
     async with _items(collection, ranges).concurrent(1) as items:
         async for item in items:
             received.append(item["id"])  # noqa: PERF401 - items before an error are kept
@@ -334,7 +334,7 @@ async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
 
     collection.before_response = replace
     with pytest.raises(PaginationLoopError, match="changes faster than it can be read"):
-        await _collect(collection, 1, ranges=IndexRanges(size=500))
+        await _collect(collection, 1, ranges=IndexRangeSyntax(size=500))
 
 
 async def test_a_gap_after_more_items_than_are_remembered_fails() -> None:
@@ -347,7 +347,7 @@ async def test_a_gap_after_more_items_than_are_remembered_fails() -> None:
     collection.before_response = tighten
     received: list[Any] = []
     with pytest.raises(IncompleteCollectionError, match="gaps between its items; read it page by page"):
-        await _append_items(collection, received, IndexRanges(size=500))
+        await _append_items(collection, received, IndexRangeSyntax(size=500))
     assert len(received) > MAX_RECENT_IDS
     assert received == list(range(len(received)))
 
@@ -437,12 +437,12 @@ async def test_ranges_read_the_items_of_the_given_rel() -> None:
 
 
 @pytest.mark.parametrize("ranges", [RANGES, None])
-async def test_the_limit_must_be_at_least_one(ranges: IndexRanges | None) -> None:
+async def test_the_limit_must_be_at_least_one(ranges: IndexRangeSyntax | None) -> None:
     with pytest.raises(ValueError, match=r"limit must be at least 1, as in concurrent\(8\), not 0"):
         await _collect(Collection([1]), 0, ranges=ranges)
 
 
 def test_a_range_has_at_least_two_items() -> None:
     with pytest.raises(ValueError, match="size"):
-        IndexRanges(size=1)
-    assert IndexRanges(parameter="range", size=2).at(4) == {"range": "4-5"}
+        IndexRangeSyntax(size=1)
+    assert IndexRangeSyntax(parameter="range", size=2).at(4) == {"range": "4-5"}

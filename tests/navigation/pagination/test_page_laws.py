@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import PaginationLoopError
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from tests.navigation.collection import Collection
 from tests.navigation.site import HOME, Site
 from tests.support.clocks import BACKENDS, jumping
@@ -165,7 +165,7 @@ def test_ranges_lose_nothing_that_stays_and_repeat_nothing(
     collection.delays = delays  # so that answers overtake each other
 
     async def main() -> list[Any]:
-        items = collection.root.follow("items").items(ranges=IndexRanges(size=size))
+        items = collection.root.follow("items").items(ranges=IndexRangeSyntax(size=size))
         async with items.concurrent(limit) as iterator:
             return [item["id"] async for item in iterator]
 

@@ -21,7 +21,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Page, Paginator
 from stellantis_hal.navigation.pagination.recent_ids import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.reverse import MAX_COLLECTED_ITEMS
 from tests.navigation.collection import Collection, ids
@@ -260,7 +260,7 @@ async def test_an_item_is_remembered_until_so_many_others_follow(others: int, ti
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
 async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
     collection = Collection(list(range(600)))
-    items = collection.root.follow("items").items(ranges=IndexRanges(size=3))
+    items = collection.root.follow("items").items(ranges=IndexRangeSyntax(size=3))
     alive: list[int] = []
     pages: list[weakref.ref[Any]] = []
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import ApiError, InvalidLinkError, NotFoundError, TemplateError
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
@@ -29,7 +29,7 @@ async def test_ranges_that_become_short_lose_nothing_in_reverse() -> None:
             collection.max_range = 2
 
     collection.before_response = tighten
-    items = collection.root.follow("items").items(reverse=True, ranges=IndexRanges(size=3))
+    items = collection.root.follow("items").items(reverse=True, ranges=IndexRangeSyntax(size=3))
     assert ids(await items.collect()) == list(range(8, -1, -1))
     # After the short range "3-5", items are collected up to its end, not to the end of the collection.
     assert collection.site.paths[1:] == [f"/items?indexRange={one}" for one in ("6-8", "3-5", "3-5", "5-7")]

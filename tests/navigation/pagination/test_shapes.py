@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import IncompleteCollectionError, PaginationError, PaginationLoopError
-from stellantis_hal.navigation.pagination.paginator import IndexRanges
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import SHAPES, Shape
 from tests.support.clocks import BACKENDS, jumping
@@ -269,7 +269,9 @@ def test_arrivals_displace_no_items_of_pages_without_links(
 
     async def main() -> None:
         for reverse in (False, True):
-            items = changing().root.follow("items").items(ranges=IndexRanges(size=size), reverse=reverse, unique=True)
+            items = (
+                changing().root.follow("items").items(ranges=IndexRangeSyntax(size=size), reverse=reverse, unique=True)
+            )
             received = [item["id"] async for item in items]
             assert len(received) == len(set(received))
             kept = [one for one in received if isinstance(one, int)]

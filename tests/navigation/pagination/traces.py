@@ -15,7 +15,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Page, Paginator
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import LINKS, Shape, is_absent
 from tests.navigation.site import HOME, Site
@@ -32,7 +32,7 @@ Read = Callable[[bool], tuple[Site, Paginator[Any]]]
 # ------------------------------------------------------------------------------------------- the collections
 
 
-_BY_THREE: Final = IndexRanges(size=3)
+_BY_THREE: Final = IndexRangeSyntax(size=3)
 
 
 def _shape(shape: Shape, *, has_ranges: bool = True) -> Read:
@@ -44,7 +44,7 @@ def _shape(shape: Shape, *, has_ranges: bool = True) -> Read:
 
 
 def _changing(
-    changes: Sequence[int], *, length: int = 11, ranges: IndexRanges | None = _BY_THREE, **options: Any
+    changes: Sequence[int], *, length: int = 11, ranges: IndexRangeSyntax | None = _BY_THREE, **options: Any
 ) -> Read:
     """Return a collection to whose head as many items are added before each response; negative: removed."""
 
@@ -133,15 +133,15 @@ COLLECTIONS: Final[dict[str, Read]] = {
     "an old total": _changing([], extra_total=-4),
     "an old total, no links": _changing([], extra_total=-4, links=_NONE),
     "ranges of two": _changing([], max_range=2, links=_NONE),
-    "a part": _changing([], ranges=IndexRanges(size=3, within=(2, 7)), links=_NONE),
-    "a part with an open end": _changing([], ranges=IndexRanges(size=3, within=(2, None)), links=_NONE),
+    "a part": _changing([], ranges=IndexRangeSyntax(size=3, within=(2, 7)), links=_NONE),
+    "a part with an open end": _changing([], ranges=IndexRangeSyntax(size=3, within=(2, None)), links=_NONE),
     "ranges ignored": _changing([], honours_ranges=False, links=_NONE),
     "ranges ignored, no ids": _changing([], honours_ranges=False, links=_NONE, has_ids=False),
     "from the second page": _from_page(1, 3),
     "from the second page, by ranges": _from_page(1, 3, links=frozenset({"next"})),
     "from the last page": _from_page(3, 3, links=frozenset({"prev"})),
-    "large ranges": _changing([], ranges=IndexRanges(size=8)),
-    "large ranges, arrivals": _changing([0, 2, 1], ranges=IndexRanges(size=8), size=5),
+    "large ranges": _changing([], ranges=IndexRangeSyntax(size=8)),
+    "large ranges, arrivals": _changing([0, 2, 1], ranges=IndexRangeSyntax(size=8), size=5),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal import AttributePlacement, EventAttribute, PushDevices, SecretPlacementWarning, Webhook, WebSocket
+from stellantis_hal import AttributePlacement, EventAttribute, LostSecretWarning, PushDevices, Webhook, WebSocket
 from stellantis_hal.resources.control.callback import callback_body, callback_types
 from stellantis_hal.resources.control.callback_targets import complete_attributes, require_webhook, target_body
 from stellantis_hal.structuring.converter import read
@@ -104,7 +104,7 @@ def test_what_is_no_target_is_refused() -> None:
     "lost", [("Header", "Authorization", "x"), ("Query", "api_key", "x"), ("Header", "x-from", "Bearer x")]
 )
 def test_a_secret_outside_the_body_is_warned_of(lost: tuple[str, str, str]) -> None:
-    with pytest.warns(SecretPlacementWarning, match="missing from every batch"):
+    with pytest.warns(LostSecretWarning, match="missing from every batch"):
         target_body(Webhook(URL, attributes=[attribute(*lost)]), "garage")
 
 

@@ -31,7 +31,7 @@ from stellantis_hal import (
     data,
     zone,
 )
-from stellantis_hal.resources.control.delivery import retry_body
+from stellantis_hal.resources.control.delivery_policy import retry_body
 from stellantis_hal.resources.control.monitor import monitor_body
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import read

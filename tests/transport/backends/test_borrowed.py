@@ -16,7 +16,7 @@ from stellantis_hal import Application, HalClient, StellantisClient, Tls
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
 from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
 from stellantis_hal.transport.backends.borrowed import make_borrowed_backend, session_transport
-from stellantis_hal.transport.backends.host_session import connections_of
+from stellantis_hal.transport.backends.session_detection import connections_of
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
 

@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol, body_length
+from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesProtocol, body_length
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
 RESPONSES = {
@@ -42,7 +42,7 @@ class Wire(asyncio.Transport):
 
 async def received(content: bytes, cuts: list[int], *, to_head: bool) -> tuple[bytes | None, bool]:
     """Return the body that was read, None after an error, and whether the connection may be used again."""
-    protocol = GuardedProtocol(asyncio.get_running_loop())
+    protocol = StrayBytesProtocol(asyncio.get_running_loop())
     protocol.connection_made(Wire())
     protocol.set_response_params(skip_payload=to_head, auto_decompress=False)
     places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]

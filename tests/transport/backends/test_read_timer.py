@@ -10,7 +10,7 @@ import pytest
 from aiohttp import SocketTimeoutError
 
 from stellantis_hal.testing import JumpingEventLoop
-from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol
+from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesProtocol
 from tests.transport.backends.test_guarded_protocol import SIZED, Wire
 
 
@@ -19,18 +19,18 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
         runner.run(test())
 
 
-def asked(protocol: GuardedProtocol, timeout: float | None) -> None:
+def asked(protocol: StrayBytesProtocol, timeout: float | None) -> None:
     protocol.set_response_params(read_timeout=timeout, auto_decompress=False)
     protocol.start_timeout()
 
 
-def connected() -> GuardedProtocol:
-    protocol = GuardedProtocol(asyncio.get_running_loop())
+def connected() -> StrayBytesProtocol:
+    protocol = StrayBytesProtocol(asyncio.get_running_loop())
     protocol.connection_made(Wire())
     return protocol
 
 
-async def seconds_until_failure(protocol: GuardedProtocol) -> float:
+async def seconds_until_failure(protocol: StrayBytesProtocol) -> float:
     loop = asyncio.get_running_loop()
     started = loop.time()
     with pytest.raises(SocketTimeoutError):
@@ -100,12 +100,12 @@ def test_without_a_bound_silence_is_no_failure() -> None:
     run(test)
 
 
-def lose(protocol: GuardedProtocol) -> None:
+def lose(protocol: StrayBytesProtocol) -> None:
     protocol.connection_lost(None)
 
 
-@pytest.mark.parametrize("end", [GuardedProtocol.close, lose])
-def test_a_closed_connection_leaves_no_timer(end: Callable[[GuardedProtocol], None]) -> None:
+@pytest.mark.parametrize("end", [StrayBytesProtocol.close, lose])
+def test_a_closed_connection_leaves_no_timer(end: Callable[[StrayBytesProtocol], None]) -> None:
     async def test() -> None:
         protocol = connected()
         asked(protocol, 5.0)

@@ -17,7 +17,7 @@ from stellantis_hal.errors import ApiError, NetworkError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend, has_trailing_data, has_unread_bytes
-from stellantis_hal.transport.backends.stray_bytes_connector import GuardedProtocol, StrayBytesConnector
+from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesConnector, StrayBytesProtocol
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
@@ -272,8 +272,8 @@ class Wire(asyncio.Transport):
         self.far.close()
 
 
-def protocol_on(wire: Wire) -> GuardedProtocol:
-    protocol = GuardedProtocol(asyncio.get_running_loop())
+def protocol_on(wire: Wire) -> StrayBytesProtocol:
+    protocol = StrayBytesProtocol(asyncio.get_running_loop())
     protocol.connection_made(wire)
     return protocol
 
@@ -370,7 +370,7 @@ def test_an_unclean_connection_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
     class Handed:
         """A connection of aiohttp."""
 
-        def __init__(self, protocol: GuardedProtocol) -> None:
+        def __init__(self, protocol: StrayBytesProtocol) -> None:
             self.protocol = protocol
             handed_out.append(self)
 

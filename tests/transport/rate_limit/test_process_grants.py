@@ -9,8 +9,14 @@ import pytest
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
-from stellantis_hal.transport.rate_limit.round_trips import RoundTrips
-from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, Answered, LedgerReply, LedgerRequest, SharedLedger
+from stellantis_hal.transport.rate_limit.round_trips import MinRoundTrip
+from stellantis_hal.transport.rate_limit.shared_ledger import (
+    SECOND,
+    LedgerReply,
+    LedgerRequest,
+    SharedLedger,
+    TokenReturn,
+)
 
 START = 1_000.0
 
@@ -84,7 +90,7 @@ def test_next_exchange_hands_in_what_was_done() -> None:
         burst_returned=5,
         day_limit=90,
         day_remaining=80,
-        answered=(Answered(4, 500, 752_000),),
+        answered=(TokenReturn(4, 500, 752_000),),
         given_back=((5, 500),),
     )
     exchange = process.exchange(START + 0.5, interactive=2, background=1, pause=1.5)
@@ -130,7 +136,7 @@ def test_process_introduces_itself_with_all_that_is_out() -> None:
         known=6,
         epoch="",
         former="e",
-        answered=(Answered(9, -1, 3_000_000), Answered(4, -1, -118_998_000)),
+        answered=(TokenReturn(9, -1, 3_000_000), TokenReturn(4, -1, -118_998_000)),
         given_back=((5, -1),),
         held=(1, 2, 3, 6),
         minutes=((2, 3), (11, 1)),
@@ -208,7 +214,7 @@ def test_slow_request_returns_its_token_before_its_answer() -> None:
     assert process.exchange(START + 1.104).answered == ()
     exchange = process.exchange(START + 1.105)
     assert (slow.is_overdue, exchange.round_trip) == (True, round(early * SECOND))
-    assert exchange.answered == (Answered(slow.number, 500, round(early * SECOND)),)
+    assert exchange.answered == (TokenReturn(slow.number, 500, round(early * SECOND)),)
     assert process.due_at() == pytest.approx(START + 1.105 + early - 1.0 + 0.2)
     process.answered(slow, START + 1.2)
     assert len(process.exchange(START + 1.2).answered) == 1
@@ -264,7 +270,7 @@ def test_overdue_request_is_not_given_back() -> None:
 
 
 def test_shorter_path_of_the_past_is_forgotten() -> None:
-    trips = RoundTrips()
+    trips = MinRoundTrip()
     assert trips.smallest == math.inf
     trips.record(0.0, 0.01)
     for index in range(2_500):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.credentials.redirects import describe_paste, find_redirect
+from stellantis_hal.credentials.pasted_redirects import describe_paste, find_redirect
 
 BACK = "mymap://oauth2redirect/fr"
 URIS = [BACK, "http://localhost", "http://127.0.0.1:8912/", "https://app.example.org/auth/back?x=1", "com.app:/back"]

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.resources.blocks.energy import ChargeProgram, Charging
+from stellantis_hal.resources.missing_value_codes import TIME_OF_DAY
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.sentinels import TIME_OF_DAY
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Sentinel
+from stellantis_hal.structuring.problems import SentinelValueError
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_a_time_of_day_is_the_duration_since_midnight() -> None:
 
 @pytest.mark.parametrize("text", ["PT24H", "PT34H7M", "PT34H07M", "P2D"])
 def test_what_is_beyond_the_day_stands_for_no_time_of_day(text: str) -> None:
-    with pytest.raises(Sentinel, match="beyond the day"):
+    with pytest.raises(SentinelValueError, match="beyond the day"):
         TIME_OF_DAY.read(text)
 
 
 def test_a_negative_time_of_day_is_none_at_all() -> None:
     with pytest.raises(ValueError, match="not within a day") as caught:
         TIME_OF_DAY.read("-PT1H")
-    assert not isinstance(caught.value, Sentinel)
+    assert not isinstance(caught.value, SentinelValueError)
 
 
 @given(st.times())

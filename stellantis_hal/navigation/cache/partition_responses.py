@@ -13,16 +13,16 @@ from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.cache.store import CacheStore, StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
 
-__all__ = ["PartitionStore"]
+__all__ = ["PartitionResponses"]
 
 _log = logging.getLogger("stellantis_hal")
 _UNAVAILABLE: Final = StoredVariants((), 0, is_current=False)
 _MAX_PENDING = 1_000
-_unsettled: set[PartitionStore] = set()
+_unsettled: set[PartitionResponses] = set()
 """Those with keys to be forgotten, which must not be lost with the last client that uses them."""
 
 
-class PartitionStore:
+class PartitionResponses:
     """The stored responses of one account.
 
     A key that is to be forgotten is neither served nor stored until the store has forgotten it, whether the store

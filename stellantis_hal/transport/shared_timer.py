@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.transport.running_loop import LoopHandle, WakeableTask
+from stellantis_hal.transport.running_loop import LoopHandle, ParkedTask
 
 __all__ = ["WaitQueueTimer", "Waiter"]
 
@@ -25,7 +25,7 @@ class Waiter:
     __slots__ = ("_parked", "done")
 
     def __init__(self) -> None:
-        self._parked: WakeableTask | None = None
+        self._parked: ParkedTask | None = None
         self.done: bool = False
 
     def wait(self, loop: LoopHandle) -> Awaitable[None]:

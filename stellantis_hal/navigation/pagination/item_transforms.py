@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import attrs
 
-__all__ = ["Stage", "StageChain"]
+__all__ = ["ItemTransform", "StageChain"]
 
 
 @attrs.frozen
-class Stage:
+class ItemTransform:
     """One stage of a paginator.
 
     Attributes:
@@ -31,7 +31,7 @@ class StageChain:
 
     __slots__ = ("_convert", "_left", "_stages")
 
-    def __init__(self, stages: tuple[Stage, ...]) -> None:
+    def __init__(self, stages: tuple[ItemTransform, ...]) -> None:
         self._stages = stages
         # How many items may still pass each stage that counts them, by its index.
         # The most frequent chain converts each item, and does nothing else.

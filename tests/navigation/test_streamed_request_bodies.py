@@ -9,13 +9,18 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal.navigation.request_bodies import RequestBodyReader, StreamBody, to_source, to_stream
+from stellantis_hal.navigation.streamed_request_bodies import (
+    RequestBodyReader,
+    StreamedRequestBody,
+    to_source,
+    to_stream,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
 
 async def _bytes(body: Any) -> bytes:
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     reader = body.open()
     try:
         return b"".join([chunk async for chunk in reader])
@@ -37,9 +42,9 @@ async def test_a_path_is_read_as_often_as_it_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"x" * 300_000)
     body = to_stream(path, "content")
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     assert (body.length, body.is_spent) == (300_000, False)
-    assert repr(body) == "<StreamBody of 300000 bytes>"
+    assert repr(body) == "<StreamedRequestBody of 300000 bytes>"
     assert await _bytes(body) == await _bytes(body) == b"x" * 300_000
     assert not body.is_spent
 
@@ -48,7 +53,7 @@ async def test_a_seekable_file_is_read_from_where_it_stands() -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(4)
     body = to_stream(file, "content")
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     assert (body.length, file.tell()) == (6, 4)
     assert await _bytes(body) == await _bytes(body) == b"456789"
     assert not file.closed
@@ -69,11 +74,11 @@ async def test_a_file_that_cannot_be_sought_is_read_once() -> None:
     os.close(sending)
     with os.fdopen(receiving, "rb") as file:
         body = to_stream(file, "content")
-        assert isinstance(body, StreamBody)
+        assert isinstance(body, StreamedRequestBody)
         assert (body.length, body.is_spent) == (None, False)
         assert await _bytes(body) == b"piped"
         assert body.is_spent
-        assert repr(body) == "<StreamBody of unknown length>"
+        assert repr(body) == "<StreamedRequestBody of unknown length>"
         with pytest.raises(ValueError, match="it was read before and cannot be read again"):
             await _bytes(body)
 
@@ -84,7 +89,7 @@ async def test_an_async_file_ends(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     async with await anyio.open_file(path, "rb") as file:
         body = to_stream(file, "content")
-        assert isinstance(body, StreamBody)
+        assert isinstance(body, StreamedRequestBody)
         assert body.length == 3
         assert await _bytes(body) == await _bytes(body) == b"abc"
 
@@ -101,13 +106,13 @@ class _AsyncFile:
 
 async def test_another_librarys_async_file_is_read_once() -> None:
     body = to_stream(_AsyncFile(), "content")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     assert (body.length, await _bytes(body), body.is_spent) == (None, b"abc", True)
 
 
 async def test_an_async_iterable_is_read_once() -> None:
     body = to_stream(_chunks(b"ab", b"", b"c"), "content")
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     assert (body.length, await _bytes(body), body.is_spent) == (None, b"abc", True)
 
 
@@ -134,7 +139,7 @@ async def test_a_source_of_something_else_than_bytes_fails() -> None:
     async def words() -> AsyncIterator[Any]:
         yield "word"
 
-    reader = StreamBody([to_source(words(), "content")]).open()
+    reader = StreamedRequestBody([to_source(words(), "content")]).open()
     with pytest.raises(TypeError, match="its source must return bytes, not str"):
         await anext(reader)
     assert isinstance(reader.failure, TypeError)
@@ -155,7 +160,7 @@ async def test_a_reader_closed_while_it_is_read_raises_an_error(tmp_path: Path) 
     path = tmp_path / "a.bin"
     path.write_bytes(b"x" * 600_000)
     body = to_stream(path, "content")
-    assert isinstance(body, StreamBody)
+    assert isinstance(body, StreamedRequestBody)
     reader = body.open()
     await anext(reader)
     reader.close()
@@ -165,7 +170,7 @@ async def test_a_reader_closed_while_it_is_read_raises_an_error(tmp_path: Path) 
 
 
 async def test_no_chunk_of_a_body_is_empty() -> None:
-    reader = StreamBody([b"", b"a", b"", to_source(_chunks(b"", b"b"), "content")]).open()
+    reader = StreamedRequestBody([b"", b"a", b"", to_source(_chunks(b"", b"b"), "content")]).open()
     assert [chunk async for chunk in reader] == [b"a", b"b"]
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
 
-__all__ = ["IdentityOutage", "IdentityOutages"]
+__all__ = ["IdentityOutages", "IdentityServerOutage"]
 
 _FIRST_PROBE = 15.0
 _LONGEST_PROBE = 240.0
@@ -20,7 +20,7 @@ _NEEDED = 3
 """Failed renewals in a row that are an outage."""
 
 
-class IdentityOutage:
+class IdentityServerOutage:
     """Renewals at one identity server that fail: those of all its accounts, or of one only.
 
     Attributes:
@@ -90,8 +90,8 @@ class IdentityOutages:
 
     def __init__(self, is_watched: Callable[[PollTarget], bool]) -> None:
         self._is_watched = is_watched
-        self._by_server: dict[str, IdentityOutage] = {}
-        self._alone: dict[WatchedAccount, IdentityOutage] = {}
+        self._by_server: dict[str, IdentityServerOutage] = {}
+        self._alone: dict[WatchedAccount, IdentityServerOutage] = {}
         self._worked_at: dict[str, float] = {}
 
     def ages(self, now: float) -> Mapping[str, float]:
@@ -102,13 +102,13 @@ class IdentityOutages:
 
     # ------------------------------------------------------------------------------------------- waiting
 
-    def outage_of(self, account: WatchedAccount) -> IdentityOutage | None:
+    def outage_of(self, account: WatchedAccount) -> IdentityServerOutage | None:
         """Return the outage that concerns an account if its token has expired; None where it waits already."""
         if not self._by_server or account.identity_outage is not None or account.credentials is None:
             return None
         return self._by_server.get(account.credentials.identity_server)
 
-    def join(self, account: WatchedAccount, outage: IdentityOutage) -> None:
+    def join(self, account: WatchedAccount, outage: IdentityServerOutage) -> None:
         """Let an account wait for the end of an outage."""
         account.identity_outage = outage
         outage.waiting[account] = None
@@ -137,7 +137,7 @@ class IdentityOutages:
             outage.held[target] = None
         return until
 
-    def _turn_of(self, account: WatchedAccount, outage: IdentityOutage, now: float) -> float | None:
+    def _turn_of(self, account: WatchedAccount, outage: IdentityServerOutage, now: float) -> float | None:
         if outage.probing is not None:
             return now + _TURN
         if now < outage.probe_at:
@@ -157,7 +157,9 @@ class IdentityOutages:
 
     # ------------------------------------------------------------------------------------------- results
 
-    def failed(self, account: WatchedAccount, server: str, now: float, *, hold: float | None) -> IdentityOutage | None:
+    def failed(
+        self, account: WatchedAccount, server: str, now: float, *, hold: float | None
+    ) -> IdentityServerOutage | None:
         """Record that the renewal of an account's token failed.
 
         Args:
@@ -189,14 +191,14 @@ class IdentityOutages:
         outage.is_reported = True
         return outage
 
-    def _outage_for(self, account: WatchedAccount, server: str, now: float) -> IdentityOutage:
+    def _outage_for(self, account: WatchedAccount, server: str, now: float) -> IdentityServerOutage:
         since = account.renewal_failing_since
         assert since is not None  # noqa: S101 - the caller has set it
         if self._worked_at.get(server, -math.inf) > since:
             self._alone = {other: outage for other, outage in self._alone.items() if self._is_watched(other)}
-            outage = self._alone[account] = IdentityOutage(server, account, since)
+            outage = self._alone[account] = IdentityServerOutage(server, account, since)
             return outage
-        return self._by_server.setdefault(server, IdentityOutage(server, None, now))
+        return self._by_server.setdefault(server, IdentityServerOutage(server, None, now))
 
     def read(self, account: WatchedAccount) -> None:
         """Record that an account's token was accepted."""
@@ -206,11 +208,11 @@ class IdentityOutages:
         elif outage.probing is account:
             outage.is_readable = True
 
-    def poll_ended(self, account: WatchedAccount, now: float) -> list[IdentityOutage]:
+    def poll_ended(self, account: WatchedAccount, now: float) -> list[IdentityServerOutage]:
         """Record the end of a poll, and return the outages that are over: nothing waits for them any more."""
         if not (self._by_server or self._alone):
             return []
-        ended = list[IdentityOutage]()
+        ended = list[IdentityServerOutage]()
         if account.credentials is not None:
             replaced_at = account.credentials.replaced_at
             candidates = (self._by_server.get(account.credentials.identity_server), self._alone.get(account))
@@ -228,7 +230,7 @@ class IdentityOutages:
             self._end(over, now)
         return ended
 
-    def refused(self, account: WatchedAccount, now: float) -> list[IdentityOutage]:
+    def refused(self, account: WatchedAccount, now: float) -> list[IdentityServerOutage]:
         """Record that the server definitely refused to renew an account's token, and return the outage that is over."""
         outage = account.identity_outage
         self.leave(account)
@@ -237,7 +239,7 @@ class IdentityOutages:
         self._end(outage, now)
         return [outage]
 
-    def _end(self, outage: IdentityOutage, now: float) -> None:
+    def _end(self, outage: IdentityServerOutage, now: float) -> None:
         if outage.account is None:
             self._by_server.pop(outage.server, None)
             self._worked_at[outage.server] = now

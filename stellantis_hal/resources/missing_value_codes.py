@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
-from stellantis_hal.structuring.problems import Sentinel
+from stellantis_hal.structuring.problems import SentinelValueError
 from stellantis_hal.structuring.scalars import DURATION, NUMBER, ScalarCodec, writer_of
 from stellantis_hal.structuring.timestamps import write_duration
 
@@ -19,21 +19,21 @@ _MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 def _read_temperature(value: Any) -> float:
     number: float = NUMBER.read(value)
     if number == _NO_TEMPERATURE:
-        raise Sentinel("215 degrees stand for no temperature")
+        raise SentinelValueError("215 degrees stand for no temperature")
     return number
 
 
 def _read_mileage(value: Any) -> float:
     number: float = NUMBER.read(value)
     if number == 0:
-        raise Sentinel("an odometer at 0 stands for an unknown one")
+        raise SentinelValueError("an odometer at 0 stands for an unknown one")
     return number
 
 
 def _read_time_of_day(value: Any) -> time:
     span: timedelta = DURATION.read(value)
     if span >= _DAY:  # PT34H7M
-        raise Sentinel("a time beyond the day stands for no time of day")
+        raise SentinelValueError("a time beyond the day stands for no time of day")
     if span < timedelta():
         raise ValueError("not within a day")
     return (_MIDNIGHT + span).time()

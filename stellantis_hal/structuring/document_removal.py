@@ -10,15 +10,15 @@ import attrs
 
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.lazy_body import LazyBody, StatePathStep
+from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.navigation.snapshot_dump import Dump, picklable_dump
 
 __all__ = ["LinksOnlyResource", "without_document"]
 
 # While a page is held, its items share one snapshot without documents.
-_stripped: Final[WeakKeyDictionary[Snapshot, Snapshot]] = WeakKeyDictionary()
+_stripped: Final[WeakKeyDictionary[ResponseSnapshot, ResponseSnapshot]] = WeakKeyDictionary()
 
 
 class LinksOnlyResource(HalResource):
@@ -33,7 +33,7 @@ class LinksOnlyResource(HalResource):
 def without_document(resource: HalResource) -> LinksOnlyResource:
     """Return the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
     whole = resource.snapshot
-    if not any(isinstance(step, StatePathStep) for step in resource.steps):
+    if not any(isinstance(step, BodyPathStep) for step in resource.steps):
         stripped = _stripped.get(whole)
         if stripped is None:
             stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))

@@ -12,7 +12,7 @@ from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.page_source import PageSource
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.structuring.typed_resource import TypedResource
 
@@ -137,10 +137,10 @@ async def fetch_by_id(
     return found.as_(kind)
 
 
-def index_ranges(index_range: tuple[int, int | None] | None, page_size: int | None) -> IndexRanges:
+def index_ranges(index_range: tuple[int, int | None] | None, page_size: int | None) -> IndexRangeSyntax:
     """Return the vendor's syntax of index ranges, for a collection that is requested with these options."""
     within = None if index_range is None else (index_range[0], index_range[1])
-    return IndexRanges(size=max(2, page_size or filters.PAGE_SIZE), within=within)
+    return IndexRangeSyntax(size=max(2, page_size or filters.PAGE_SIZE), within=within)
 
 
 def paginate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.credentials.oauth2_messages import OAuth2Client, with_query
+from stellantis_hal.credentials.oauth2_messages import OAuth2Registration, with_query
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import is_sendable
 from stellantis_hal.vendor.brands import Brand
@@ -77,13 +77,13 @@ class IdentityProvider:
         """The header that names the realm to the API, beside the bearer token."""
         return {REALM_HEADER: self.realm}
 
-    def oauth2_client(self, application: Application) -> OAuth2Client:
+    def oauth2_client(self, application: Application) -> OAuth2Registration:
         """Return the application as a client of this server.
 
         The vendor wants the realm in the query of renewals and revocations, and not of code exchanges.
         """
         realm = {"realm": self.realm}
-        return OAuth2Client(
+        return OAuth2Registration(
             client_id=application.client_id,
             client_secret=application.client_secret,
             authorize_url=self.authorize_url,

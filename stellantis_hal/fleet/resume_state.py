@@ -16,13 +16,13 @@ import anyio
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.poll_records import AccountRecord, BurstRecord, RestoredAccount, VehiclePollRecord
-from stellantis_hal.fleet.polled_accounts import PolledAccount
+from stellantis_hal.fleet.poll_records import AccountRecord, BurstAllowance, RestoredAccount, VehiclePollRecord
+from stellantis_hal.fleet.pollable_accounts import PolledAccount
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["TakeoverRecords"]
+__all__ = ["ResumeStateStore"]
 
 R = TypeVar("R")
 
@@ -32,7 +32,7 @@ FLUSH_AFTER = 1.0
 """Seconds in which records are gathered before they are written together."""
 
 
-class TakeoverRecords:
+class ResumeStateStore:
     """Reads and writes the records of a watch.
 
     Args:
@@ -145,18 +145,18 @@ class TakeoverRecords:
         level = self._level()
         if level is not None and contents:
             at = anyio.current_time() + offset
-            await self._store.save(self._pacing_key, BurstRecord(at=at, level=level).dump())
+            await self._store.save(self._pacing_key, BurstAllowance(at=at, level=level).dump())
 
     # ------------------------------------------------------------------------------------------- read
 
-    async def load_pacing(self) -> BurstRecord | None:
+    async def load_pacing(self) -> BurstAllowance | None:
         """Return what was left of the burst; None where nothing is known.
 
         Raises:
             CheckpointError: the store failed.
         """
         content = None if self._store is None else await self._store.load(self._pacing_key)
-        return None if content is None else _read(BurstRecord.load, content)
+        return None if content is None else _read(BurstAllowance.load, content)
 
     async def load_account(
         self, store: CheckpointStore, account: PolledAccount, *, relist: float

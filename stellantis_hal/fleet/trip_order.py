@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stellantis_hal.fleet.deduplication import DeduplicationFacts, UpdateReason
+from stellantis_hal.fleet.deduplication import TripDedupFacts, UpdateReason
 from stellantis_hal.fleet.events import Change, Update
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.resources.trip import Trip
 
 __all__ = ["DatedTrips", "TripOrderDetector", "is_descending", "sort_by_start", "trip_update"]
 
-DatedTrips = list[tuple[DeduplicationFacts, Trip]]
+DatedTrips = list[tuple[TripDedupFacts, Trip]]
 """Trips, each with its facts."""
 
 
@@ -55,7 +55,7 @@ class TripOrderDetector:
         return [] if descending else pending
 
 
-def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: DeduplicationFacts, reason: UpdateReason) -> Update:
+def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: TripDedupFacts, reason: UpdateReason) -> Update:
     """Return the update for a trip."""
     return Update(
         id=f"{watched_vehicle.id}/trips/{facts.update_id}",

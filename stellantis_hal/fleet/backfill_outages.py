@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stellantis_hal.fleet.failure_scopes import back_off
 
-__all__ = ["RenewalFailures"]
+__all__ = ["TokenRenewalFailures"]
 
 _NEEDED = 3
 """Failed renewals in a row that are an outage."""
@@ -26,7 +26,7 @@ class _Failing:
         self.is_reported: bool = False
 
 
-class RenewalFailures:
+class TokenRenewalFailures:
     """Counts the renewals in a row that failed at each identity server, whichever account they were for."""
 
     __slots__ = ("_by_server",)

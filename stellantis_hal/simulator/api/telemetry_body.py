@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.driving_range import range_in_trip
-from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link, service
 from stellantis_hal.simulator.world.entities import Energy, Trip
 from stellantis_hal.simulator.world.weather import is_day

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.text import Text
 
 from stellantis_hal.cli.cars import columns
-from stellantis_hal.cli.connection import Connection, connected, find_car, run_connected
+from stellantis_hal.cli.connection import CommandContext, connected, find_car, run_connected
+from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.json_rows import to_json, utc
-from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.standard_streams import escape_json
 from stellantis_hal.cli.status_view import reported_at
 from stellantis_hal.cli.wording import age, amount, cells, ending, tabbed
@@ -49,7 +49,7 @@ def watch(*, cars: tuple[str, ...], every: timedelta, events: int | None, **opti
     With --json each event is a JSON object on a line. Ctrl+C ends it.
     """
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: CommandContext) -> None:
         source: Any = [await find_car(connection, car) for car in cars] or connection.account
         async with watch_fleet(source, every=every, what=("status", "trips")) as updates:
             with ExitStack() as stack:
@@ -67,7 +67,7 @@ def watch(*, cars: tuple[str, ...], every: timedelta, events: int | None, **opti
 class _Screen:
     """Shows events as the output asks for."""
 
-    def __init__(self, stack: ExitStack, connection: Connection) -> None:
+    def __init__(self, stack: ExitStack, connection: CommandContext) -> None:
         self._connection = connection
         self._cars: dict[str, tuple[Vehicle, Status]] = {}
         self._live: Live | None = None

@@ -3,7 +3,7 @@
 import pytest
 
 from stellantis_hal import Brand
-from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.errors import ConfigurationError
 
 

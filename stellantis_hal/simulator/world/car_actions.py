@@ -12,11 +12,11 @@ from stellantis_hal.simulator.world.car_controls import (
     CHARGE_TYPES,
     DOORS,
     PRIVACY_STATES,
-    CarControls,
+    CarSettings,
     ChargeProgram,
     ClimateProgram,
 )
-from stellantis_hal.simulator.world.entities import Spot, VehicleState
+from stellantis_hal.simulator.world.entities import GeoPoint, VehicleState
 
 if TYPE_CHECKING:
     from stellantis_hal.simulator.world.world import World
@@ -80,7 +80,7 @@ class Car:
         return self._world.vehicle_state(self.vehicle)
 
     @property
-    def controls(self) -> CarControls:
+    def controls(self) -> CarSettings:
         """Everything that can be set: doors, climate, programs, privacy and more."""
         return self.state.controls
 
@@ -314,7 +314,7 @@ class Car:
 
     # ------------------------------------------------------------------ the rest
 
-    def navigate(self, spots: Iterable[Spot]) -> bool:
+    def navigate(self, spots: Iterable[GeoPoint]) -> bool:
         """Send positions to the navigation; the last is the destination."""
         return self._set(destination=tuple(spots))
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-__all__ = ["PythonExpression"]
+__all__ = ["PythonSnippet"]
 
 
 @attrs.frozen
-class PythonExpression:
+class PythonSnippet:
     """An expression whose value is a resource: ``await hal.follow("orders").follow("item", index=2)``.
 
     Attributes:
@@ -27,7 +27,7 @@ class PythonExpression:
     start: str = ""
 
     @classmethod
-    def at(cls, client: str) -> PythonExpression:
+    def at(cls, client: str) -> PythonSnippet:
         """Return the expression of a client's entry resource."""
         return cls(f"{client}.root()", start=client)
 
@@ -35,24 +35,24 @@ class PythonExpression:
         """Return the whole expression."""
         return f"await {self.code}" if self.is_awaited else self.code
 
-    def follow(self, rel: str, **options: Any) -> PythonExpression:
+    def follow(self, rel: str, **options: Any) -> PythonSnippet:
         """Return the expression of a link's target."""
         code = self.start or (self.code if self.is_chain else self._value)
-        return PythonExpression(f"{code}.follow({_arguments([rel], options)})", is_chain=True)
+        return PythonSnippet(f"{code}.follow({_arguments([rel], options)})", is_chain=True)
 
-    def embedded(self, rel: str, index: int) -> PythonExpression:
+    def embedded(self, rel: str, index: int) -> PythonSnippet:
         """Return the expression of an embedded copy."""
-        return PythonExpression(f"{self._value}.embedded({rel!r})[{index}]", is_awaited=False)
+        return PythonSnippet(f"{self._value}.embedded({rel!r})[{index}]", is_awaited=False)
 
-    def at_index(self, index: int) -> PythonExpression:
+    def at_index(self, index: int) -> PythonSnippet:
         """Return the expression of an object in an array."""
-        return PythonExpression(f"{self._value}.at({index})", is_awaited=False)
+        return PythonSnippet(f"{self._value}.at({index})", is_awaited=False)
 
-    def submit(self, key: str, values: Mapping[str, Any]) -> PythonExpression:
+    def submit(self, key: str, values: Mapping[str, Any]) -> PythonSnippet:
         """Return the expression of the response to a form."""
         names = {name: value for name, value in values.items() if name.isidentifier()}
         others = {name: value for name, value in values.items() if name not in names}
-        return PythonExpression(f"{self._value}.forms[{key!r}].submit({_arguments([others] if others else [], names)})")
+        return PythonSnippet(f"{self._value}.forms[{key!r}].submit({_arguments([others] if others else [], names)})")
 
     @property
     def _value(self) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import attrs
 
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
-from stellantis_hal.fleet.watching.identity_outages import IdentityOutages
+from stellantis_hal.fleet.watching.identity_server_outages import IdentityOutages
 from stellantis_hal.transport.credentials import Anonymous
 
 SERVER = "idp.example"

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from stellantis_hal.hal import patterns
-from stellantis_hal.hal.patterns import PatternChecker
+from stellantis_hal.hal import form_patterns
+from stellantis_hal.hal.form_patterns import PatternChecker
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_a_match_has_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     def compiled(pattern: str) -> Greedy:
         return Greedy()
 
-    monkeypatch.setattr(patterns, "_compile", compiled)
+    monkeypatch.setattr(form_patterns, "_compile", compiled)
     assert PatternChecker().check("a", "a") == "the pattern needs too much memory"
 
 
 def test_without_the_extra_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "_regex", None)
+    monkeypatch.setattr(form_patterns, "_regex", None)
     outcome = PatternChecker().check("a", "b")
     assert isinstance(outcome, str)
     assert "stellantis-hal[forms]" in outcome

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.cache.validators import conditions_of
@@ -18,11 +18,11 @@ from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.lazy_body import LazyBody
 from stellantis_hal.navigation.request_headers import repeated_headers
 
-__all__ = ["Snapshot", "WriteOutcome"]
+__all__ = ["ResponseSnapshot", "WriteSubject"]
 
 
 @attrs.frozen
-class WriteOutcome:
+class WriteSubject:
     """What the response of a write is about.
 
     Attributes:
@@ -42,7 +42,7 @@ class WriteOutcome:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Snapshot:
+class ResponseSnapshot:
     """One response, shared by the resource of the whole body and those embedded in it.
 
     Attributes:
@@ -66,7 +66,7 @@ class Snapshot:
     content: LazyBody
     initial_age: float = 0.0
     from_cache: bool = False
-    outcome: WriteOutcome | None = None
+    outcome: WriteSubject | None = None
     asked: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @classmethod
@@ -75,9 +75,9 @@ class Snapshot:
         response: Response,
         document: HalDocument,
         *,
-        outcome: WriteOutcome | None = None,
+        outcome: WriteSubject | None = None,
         asked: Mapping[str, str] | None = None,
-    ) -> Snapshot:
+    ) -> ResponseSnapshot:
         """Return the snapshot of a response and the document decoded from it."""
         made: Any = object.__new__(_SnapshotInTheMaking)  # its own __init__ takes several times as long
         url = made.url = response.url
@@ -89,8 +89,8 @@ class Snapshot:
         made.from_cache = response.from_cache
         made.outcome = outcome
         made.asked = repeated_headers(asked)
-        made.__class__ = Snapshot
-        snapshot: Snapshot = made
+        made.__class__ = ResponseSnapshot
+        snapshot: ResponseSnapshot = made
         return snapshot
 
     @property
@@ -119,4 +119,4 @@ class Snapshot:
         return conditions_of(self.headers)
 
 
-_SnapshotInTheMaking = mutable_twin(Snapshot)
+_SnapshotInTheMaking = mutable_twin(ResponseSnapshot)

@@ -11,7 +11,7 @@ import httpx
 from stellantis_hal.errors import AuthError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch_protocol import Response
-from stellantis_hal.navigation.request_bodies import Content, StreamBody
+from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
 from stellantis_hal.transport.network_errors import to_network_error, unreadable_body
 from stellantis_hal.transport.request_sender import OutgoingRequest
 
@@ -38,7 +38,7 @@ async def send_with_auth(
         NetworkError: the URL cannot be parsed.
     """
     url, body = request.shown_url, request.content
-    if isinstance(body, StreamBody) and auth.requires_request_body:
+    if isinstance(body, StreamedRequestBody) and auth.requires_request_body:
         body = await _read(body, url)
     try:
         unsigned = httpx.Request(request.method, url, headers=request.headers, **_content(body))
@@ -52,7 +52,7 @@ async def send_with_auth(
             response = await send(
                 OutgoingRequest(signed.method, str(signed.url), dict(signed.headers.items()), content, url)
             )
-            if isinstance(content, StreamBody) and content.is_spent:
+            if isinstance(content, StreamedRequestBody) and content.is_spent:
                 return response
             try:
                 signed = await flow.asend(_to_httpx(response, signed))
@@ -70,14 +70,14 @@ async def send_with_auth(
 class _Streamed(httpx.AsyncByteStream):
     """A body that is not read before it is sent."""
 
-    def __init__(self, body: StreamBody) -> None:
+    def __init__(self, body: StreamedRequestBody) -> None:
         self.body = body
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self.body.open()
 
 
-async def _read(body: StreamBody, url: str) -> bytes:
+async def _read(body: StreamedRequestBody, url: str) -> bytes:
     reader = body.open()
     try:
         return b"".join([chunk async for chunk in reader])
@@ -88,7 +88,7 @@ async def _read(body: StreamBody, url: str) -> bytes:
 
 
 def _content(content: Content | None) -> dict[str, Any]:
-    return {"stream": _Streamed(content)} if isinstance(content, StreamBody) else {"content": content}
+    return {"stream": _Streamed(content)} if isinstance(content, StreamedRequestBody) else {"content": content}
 
 
 def _to_httpx(response: Response, request: httpx.Request) -> httpx.Response:

@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 import pytest
 
-from stellantis_hal.cli.paste import read_pasted
+from stellantis_hal.cli.pasted_lines import read_pasted
 
 pytestmark = pytest.mark.wall_clock
 

@@ -14,7 +14,15 @@ from typing import IO, Protocol, TypeAlias, cast
 import anyio
 from anyio import AsyncFile, to_thread
 
-__all__ = ["BodySource", "Content", "RequestBodyReader", "StreamBody", "StreamSource", "to_source", "to_stream"]
+__all__ = [
+    "BodySource",
+    "Content",
+    "RequestBodyReader",
+    "StreamedRequestBody",
+    "UploadSource",
+    "to_source",
+    "to_stream",
+]
 
 BodySource: TypeAlias = bytes | os.PathLike[str] | IO[bytes] | AsyncFile[bytes] | AsyncIterable[bytes]
 """What a body may be read from: bytes, a path, a file opened in binary mode, or an asynchronous iterable of bytes."""
@@ -35,7 +43,7 @@ class _Handle(Protocol):
         ...
 
 
-class StreamSource(Protocol):
+class UploadSource(Protocol):
     """A part of a body that is read while it is sent."""
 
     @property
@@ -53,7 +61,7 @@ class StreamSource(Protocol):
         ...
 
 
-class StreamBody:
+class StreamedRequestBody:
     """A body that is read while it is sent: bytes and sources, one after the other.
 
     Args:
@@ -62,11 +70,11 @@ class StreamBody:
 
     __slots__ = ("_parts",)
 
-    def __init__(self, parts: Sequence[bytes | StreamSource]) -> None:
+    def __init__(self, parts: Sequence[bytes | UploadSource]) -> None:
         self._parts = tuple([part for part in parts if part != b""])  # an empty chunk would end a chunked body
 
     def __repr__(self) -> str:
-        return f"<StreamBody of {'unknown length' if self.length is None else f'{self.length} bytes'}>"
+        return f"<StreamedRequestBody of {'unknown length' if self.length is None else f'{self.length} bytes'}>"
 
     @property
     def length(self) -> int | None:
@@ -85,7 +93,7 @@ class StreamBody:
         return RequestBodyReader(self._parts, self.length)
 
 
-Content: TypeAlias = bytes | StreamBody
+Content: TypeAlias = bytes | StreamedRequestBody
 """A request's body."""
 
 
@@ -96,7 +104,7 @@ class RequestBodyReader:
         failure: the error with which reading ended; None until then. Backends wrap errors of a body in their own.
     """
 
-    def __init__(self, parts: Sequence[bytes | StreamSource], length: int | None) -> None:
+    def __init__(self, parts: Sequence[bytes | UploadSource], length: int | None) -> None:
         self._parts = iter(parts)
         self._length = length
         self._count = 0
@@ -167,10 +175,10 @@ def to_stream(source: BodySource, option: str) -> Content:
         OSError: there is no file at the path.
     """
     found = to_source(source, option)
-    return found if isinstance(found, bytes) else StreamBody([found])
+    return found if isinstance(found, bytes) else StreamedRequestBody([found])
 
 
-def to_source(source: object, option: str) -> bytes | StreamSource:
+def to_source(source: object, option: str) -> bytes | UploadSource:
     """Return bytes, or a source to read them from; see :func:`to_stream`.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-__all__ = ["SETTINGS", "F", "VariableOption", "add_options", "option"]
+__all__ = ["SETTINGS", "EnvironmentOption", "F", "add_options", "option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,7 +15,7 @@ SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "show_
 """The context settings of every command."""
 
 
-class VariableOption(click.Option):
+class EnvironmentOption(click.Option):
     """An option whose variable is ``STELLANTIS_HAL_`` and its long name, as STELLANTIS_HAL_CLIENT_ID.
 
     Args:
@@ -31,7 +31,7 @@ class VariableOption(click.Option):
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """Return a decorator as ``click.option`` does, for an option with a variable."""
-    return click.option(*names, cls=VariableOption, **settings)
+    return click.option(*names, cls=EnvironmentOption, **settings)
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
