@@ -227,9 +227,10 @@ async def test_connections_that_are_all_in_use_are_counted() -> None:
         await anyio.sleep(0.1)
         with pytest.raises(NetworkError) as caught:
             await get(pipeline, "/user?x=1")
+        error = caught.value
+        assert str(error) == f"{API}/user?x=***: no connection became free within 0.5 s; all 2 are in use"
+        assert (error.url, error.sent, error.is_transient) == (f"{API}/user?x=1", False, True)
         group.cancel_scope.cancel()
-    assert str(caught.value) == f"{API}/user?x=***: no connection became free within 0.5 s; all 2 are in use"
-    assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (f"{API}/user?x=1", False, True)
 
 
 async def test_a_client_that_was_closed_says_so() -> None:

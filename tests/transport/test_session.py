@@ -109,6 +109,7 @@ def test_bounds_have_a_least_value(options: dict[str, Any], message: str | None)
 )
 async def test_options_without_effect_are_refused(option: dict[str, Any], advice: dict[str, str]) -> None:
     (name,) = option
+    brought: dict[str, Any]
     async with httpx.AsyncClient() as client:
         for own, brought in (
             ("transport", {"transport": ScriptedTransport(OK)}),

@@ -39,7 +39,7 @@ class Answering(MemoryLedger):
 
 
 def limiter_of(ledger: MemoryLedger, **options: Any) -> SharedLimiter:
-    return SharedLimiter(ledger, RateLimits(4, 100), **{"processes": 2, **options})
+    return SharedLimiter(ledger, RateLimits(4, 100), processes=options.pop("processes", 2), **options)
 
 
 async def refusal(limiter: SharedLimiter, *, max_wait: float = 0.0, priority: Priority = "interactive") -> str:
