@@ -49,6 +49,7 @@ def chosen(url: str, **environment: str) -> str | None:
         ("socks5://proxy.test", Proxy("socks5", "proxy.test", 1080)),
         ("socks5h://u:p@[::1]:9", Proxy("socks5h", "[::1]", 9, "u", "p")),
         ("http://u:p@a/b?@10.0.0.1:1", Proxy("http", "10.0.0.1", 1, "u", "p@a/b?")),
+        ("http://u:a://b@proxy.test:1", Proxy("http", "proxy.test", 1, "u", "a://b")),
         ("http://u@proxy.test:80", Proxy("http", "proxy.test", 80, "u")),
         ("u:%C3%A9%3A@proxy.test", Proxy("http", "proxy.test", 80, "u", "é:")),
     ],

@@ -8,6 +8,8 @@ import anyio.to_thread
 import pytest
 import trio
 
+from stellantis_hal.errors import WrongLoopError
+from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.running_loop import LoopHandle, loop_time
 from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
 
@@ -116,3 +118,37 @@ async def test_a_waiter_that_is_done_before_it_waits_does_not_wait() -> None:
     with anyio.fail_after(1):
         await WaitQueueTimer(anyio.current_time, lambda: None).wait(waiter, LoopHandle())
     assert waiter.done
+
+
+def test_a_binding_to_an_event_loop_that_has_ended_says_so() -> None:
+    binding = LoopBinding("this client")
+
+    async def use() -> None:
+        binding.check()
+
+    asyncio.run(use())
+    with pytest.raises(WrongLoopError) as caught:
+        asyncio.run(use())
+    assert str(caught.value) == (
+        "nothing was sent: this client was used first in an event loop that was another one, as of an earlier "
+        "asyncio.run(): make it anew in each loop, or run everything in one"
+    )
+    binding.release()
+    asyncio.run(use())
+
+
+def test_a_binding_of_another_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = LoopBinding("this limiter")
+
+    async def use() -> None:
+        binding.check()
+
+    asyncio.run(use())
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert binding.is_elsewhere
+    with pytest.raises(WrongLoopError) as caught:
+        asyncio.run(use())
+    assert str(caught.value) == (
+        "nothing was sent: this limiter was used first in another process, of which this one is a fork: make it after "
+        "the fork"
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 import threading
 from typing import Any
 
@@ -16,7 +17,7 @@ from stellantis_hal import Application, HalClient, StellantisClient, Tls
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
 from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
 from stellantis_hal.transport.backends.borrowed import make_borrowed_backend, session_transport
-from stellantis_hal.transport.backends.session_detection import connections_of
+from stellantis_hal.transport.backends.session_detection import connections_of, is_host_session
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
 
@@ -304,3 +305,9 @@ async def test_a_session_as_a_transport_sends_what_it_is_given() -> None:
             response = await client.post(f"{server.url}/a?b=%2f", content=b"body", headers={"X-One": "1"})
         assert (response.status_code, response.content, response.headers["x-odd"]) == (200, b"[1]", "é")
         assert not session.closed
+
+
+def test_without_its_library_nothing_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aiohttp", "httpx"):
+        monkeypatch.delitem(sys.modules, name)
+    assert not is_host_session(object())

@@ -328,6 +328,18 @@ def test_slow_responses_are_no_idle_time() -> None:
     assert control.rate == pytest.approx(1.5 * 10 / 5.0)
 
 
+def test_a_burst_counts_as_what_a_second_serves() -> None:
+    """Ten requests in half a second do not speak for a limit of 30 a second."""
+    control = CongestionControl()
+    for turn in range(10):
+        succeed(control, 100.0 + turn / 50)
+    refuse(control, 100.2)
+    control.succeeded(100.7, 100.69, limit=30.0)
+    assert control.rate == pytest.approx(15.0)
+    control.succeeded(100.8, 100.79)
+    assert control.rate == pytest.approx(15.0 + 0.3 * (20.0 - 15.0))
+
+
 def test_a_given_limit_far_above_a_crowd_is_no_aim() -> None:
     """Eight requests served at once, and then a refusal, do not speak for a limit of 100 a second."""
     control = CongestionControl()
