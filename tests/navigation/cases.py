@@ -1329,6 +1329,7 @@ for _label, _reply_of in {
     "CSV": make_response(
         b"\xef\xbb\xbfprompt,value\r\nOne,1\r\n\r\nTwo,2,3\r\n", content_type="text/csv; charset=utf-8"
     ),
+    "CSV of old lines": make_response(b'prompt,value\rOne,1\r"Two\rlines",2', content_type="text/csv"),
     "CSV without names": make_response(b"One,1\nTwo\n", content_type="TEXT/CSV"),
     "CSV that is wrong": make_response(b'"' + b"a" * 200_000, content_type="text/csv"),
     "CSV with many rows": make_response(b"a\n" * 10_005, content_type="text/csv"),

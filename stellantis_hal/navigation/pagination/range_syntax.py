@@ -55,9 +55,9 @@ class IndexRangeSyntax:
 
     def url(self, collection: str, params: Params) -> str:
         """Return the URL of a range of the collection at a URL; a range in that URL is replaced."""
-        before, question_mark, query = collection.partition("#")[0].partition("?")
+        before, _, query = collection.partition("#")[0].partition("?")
         kept = "&".join(pair for pair in query.split("&") if unquote(pair.partition("=")[0]) != self.parameter)
-        return append_query(f"{before}{question_mark if kept else ''}{kept}", encode_params(params))
+        return append_query(f"{before}?{kept}", encode_params(params))
 
     def index_of(self, url: str) -> int | None:
         """Return the index at which the range in a URL begins; None where it has no range."""
