@@ -90,7 +90,7 @@ def test_a_demo_is_ended_by_sigterm() -> None:
     with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().startswith(b"Polling 40 vehicles")
+        assert process.stdout.readline().startswith(b"Polling 40 cars")
         process.terminate()
         assert process.wait(20) == 128 + signal.SIGTERM
         assert process.stderr.read() == b""
