@@ -184,6 +184,8 @@ def test_a_lowered_rate_is_said() -> None:
     assert ledger.shortage(6.0, ahead=0, background=True) == (f"the rate is {rate:.3g} requests per second since a 429")
     assert ledger.capacity(background=True) == Capacity(per_second=rate)
     assert ledger.in_flight == 0
+    ledger.answered(6.1, ledger.take(6.1 + 1 / rate, background=False), 0.01)
+    assert ledger.congestion.rate == pytest.approx(rate + 0.3 * (100 - rate)), "the limit given is the aim"
 
 
 def test_capacity_is_what_the_share_leaves() -> None:

@@ -365,3 +365,21 @@ def test_ledger_of_an_outage_counts_what_was_sent_in_it() -> None:
     assert ledger.used(180.0) == ((2, 3),)
     assert ledger.used(0.0) == ((0, 3),)
     assert list(ledger.returning(91.6)) == [(2, 92.2)]
+
+
+async def test_what_an_outage_used_is_handed_in_at_its_end() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger)
+    async with limiter:
+        await anyio.sleep(1.5)
+        epoch = ledger.exchanges[-1].epoch
+        ledger.is_away = True
+        await anyio.sleep(3.0)
+        await spend(limiter)
+        before = len(ledger.exchanges)
+        ledger.is_away = False
+        await anyio.sleep(1.0)
+    back, following = ledger.exchanges[before : before + 2]
+    assert (back.leaving, back.processes, back.outage, back.pause) == (False, 2, 1, 1_050_000)
+    assert (back.epoch, back.former, sum(count for _, count in back.used)) == ("", epoch, 1)
+    assert (following.epoch, following.outage, following.pause, following.used) == (epoch, 0, 0, ())
