@@ -15,11 +15,13 @@ __all__ = ["PatternChecker"]
 _regex: Any = import_module("regex") if find_spec("regex") else None
 
 _MAX_LENGTH = 1_000
-# Compilation has no time limit: it copies a group once for each of its repetitions.
+# Compilation has no time limit: it copies a group once for each of its repetitions, a character for the least number.
 _MAX_COPIES = 2_000
 _MATCH_SECONDS = 0.1
 _MAX_TIMEOUTS = 2
-_COUNT = re.compile(r"\{(\d{0,9})(?:,(\d{0,9}))?\}")
+_COUNT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
+# Comments and white space between a group and its count, which no browser reads.
+_COMMENT = re.compile(r"\(\?(?:#|[A-Za-z0-9-]*x)")
 _BACKREFERENCE = re.compile(r"(?<!\\)((?:\\\\)*)\\k<")  # \k<n> in browsers is \g<n> here
 _CLASS = re.compile(r"\[\]?(?:\\.|[^\\\]])*\]", re.DOTALL)
 
@@ -56,8 +58,10 @@ def _compile(pattern: str) -> Any:
     """Return a compiled pattern, or the reason why it cannot be used."""
     if len(pattern) > _MAX_LENGTH:
         return f"the pattern has {len(pattern)} characters; at most {_MAX_LENGTH} are read"
+    if _COMMENT.search(pattern):
+        return "the pattern cannot be read"
     if _copies(pattern) > _MAX_COPIES:
-        return "the pattern repeats groups in groups too often"
+        return "the pattern repeats too much too often"
     try:
         return _regex.compile(_BACKREFERENCE.sub(r"\1\\g<", pattern), _regex.V1, cache_pattern=False)
     except (_regex.error, RecursionError, OverflowError, ValueError, KeyError, IndexError, TypeError, AttributeError):
@@ -82,7 +86,9 @@ def _copies(pattern: str) -> int:
             last = groups.pop() + 1
             groups[-1], position = groups[-1] + last, position + 1
         elif count is not None:
-            times = max(int(bound or 1) for bound in (count[1], count[2] or ""))
+            bounds = [int(bound or 1) for bound in (count[1], count[2] or "")]
+            times = max(1, max(bounds) if last else bounds[0])
+            last = last or 1
             groups[-1], last, position = groups[-1] + last * (times - 1), last * times, count.end()
         else:
             if char not in "*+?":
