@@ -31,7 +31,12 @@ from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.msgspec_reader import MsgspecReader
-from stellantis_hal.structuring.msgspec_structs import MAX_LEARNED, forget_unknown_keys
+from stellantis_hal.structuring.msgspec_structs import (
+    MAX_LEARNED,
+    NoMsgspecStructError,
+    forget_unknown_keys,
+    msgspec_struct,
+)
 from stellantis_hal.structuring.scalars import ScalarCodec, Seconds
 from tests.structuring.test_msgspec_reading import resource_of
 
@@ -109,7 +114,7 @@ def test_a_flood_of_unknown_keys_is_read_all_the_same() -> None:
 @pytest.mark.parametrize("key", ['a"b', "a\\b", "é", "", "\x01", "x" * 1_000, "_embedded"])
 def test_keys_that_no_struct_can_have_are_extras_too(key: str) -> None:
     reading = Reading(Trip)
-    for value in ({}, {"a": 1}, None):
+    for value in ({}, {"a": 1}, None, {}):
         body = json.dumps({key: value, "id": "1"}, ensure_ascii=False)
         assert reading.read(body).extra == ({} if (key, value) == ("_embedded", {}) else {key: value})
 
@@ -406,6 +411,15 @@ def test_classes_of_users_are_read_alike(body: dict[str, Any]) -> None:
     reading = Reading(Car)
     for _ in range(2):
         reading.read(body)
+
+
+def test_classes_that_no_struct_has_say_why() -> None:
+    with pytest.raises(NoMsgspecStructError) as caught:
+        msgspec_struct(Twofold)
+    assert str(caught.value) == "Twofold"
+    with pytest.raises(NoMsgspecStructError) as caught:
+        msgspec_struct(TwoWays)
+    assert str(caught.value) == "TwoWays: a is read in two ways"
 
 
 @pytest.mark.parametrize("kind", [Twofold, TwoWays])

@@ -165,6 +165,10 @@ class OwnCodecs(Model):
     word: Annotated[str, ScalarCodec(lambda value: WORDS.get(value, value[::-1]), str, members=WORDS)] | None = None
     figure: Annotated[float, ScalarCodec(float, str, wire=str)] | None = None
     opens: TimeOfDay | None = attrs.field(default=None, metadata=names("opens", ("old", "opens"), "oldest"))
+    share: int | None = attrs.field(default=None, metadata=names(unit="percent"))
+    least: int | None = attrs.field(default=None, metadata=names(minimum=0.5))
+    levels: tuple[float, ...] = attrs.field(default=(), metadata=names(unit="percent"))
+    ranks: tuple[int, ...] = attrs.field(default=(), metadata=names(minimum=1))
 
 
 @pytest.mark.parametrize(
@@ -174,6 +178,11 @@ class OwnCodecs(Model):
         ({"word": "abc"}, OwnCodecs(word="cba")),
         ({"word": "on"}, OwnCodecs(word="1")),
         ({"figure": "1.5"}, OwnCodecs(figure=1.5)),
+        ({"share": 0}, OwnCodecs(share=0)),
+        ({"share": 100}, OwnCodecs(share=100)),
+        ({"least": 1}, OwnCodecs(least=1)),
+        ({"levels": [-5, 200.5]}, OwnCodecs(levels=(-5.0, 200.5))),
+        ({"ranks": [-5, 0]}, OwnCodecs(ranks=(-5, 0))),
         ({"opens": "PT1H"}, OwnCodecs(opens=time(1))),
         ({"old": {"opens": "PT2H"}}, OwnCodecs(opens=time(2))),
         ({"oldest": "PT3H"}, OwnCodecs(opens=time(3))),
@@ -185,6 +194,11 @@ def test_codecs_of_a_user_are_read_from_bytes_too(body: dict[str, Any], value: O
     null = {key for key, raw in body.items() if raw is None}
     assert is_read(reading, body) == (len(null) < 2)
     assert reading.read(body) == value
+
+
+@pytest.mark.parametrize("body", [{"share": -1}, {"share": 101}, {"least": 0}, {"ranks": [2**63]}])
+def test_whole_numbers_beyond_their_bounds_are_left(body: dict[str, Any]) -> None:
+    assert not is_read(Reading(OwnCodecs), body)
 
 
 def test_two_generations_are_left_to_the_tolerant_reader() -> None:
