@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Final
 
 from stellantis_hal.hal.html_tables import escape
@@ -18,8 +19,23 @@ def isolate(text: str) -> str:
 
 
 def script_json(value: Any) -> str:
-    """Return a value as JSON in ASCII, without characters that could end a script element or start a comment."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_IN_SCRIPTS)
+    """Return a value as JSON in ASCII, without characters that could end a script element or start a comment.
+
+    Numbers that are not finite, as figures beyond all bounds have them in a sum or a quotient, become null.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(_IN_SCRIPTS)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plural(count: int, thing: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from importlib.resources import files
+from math import isfinite
 from typing import Any, Final
 
 import attrs
@@ -245,10 +246,12 @@ def _paragraphs(texts: Iterable[str]) -> str:
 
 
 def _amount(value: float | None, unit: str, digits: int) -> str:
-    return "unknown" if value is None else f"{_number(value, digits)} {unit}"
+    return "unknown" if value is None or not isfinite(value) else f"{_number(value, digits)} {unit}"
 
 
 def _number(value: float, digits: int) -> str:
+    if not isfinite(value):
+        return "unknown"  # a sum or quotient of figures beyond all bounds
     return f"{value:,.{digits}f}" if abs(value) < 1e12 else f"{value:.3g}"
 
 
@@ -267,7 +270,9 @@ def _cells(values: Iterable[str | float]) -> str:
 
 
 def _cell(value: str | float) -> str:
-    return escape(value) if isinstance(value, str) else f"{value:g}" if abs(value) >= 1e12 else f"{round(value, 2):,}"
+    if isinstance(value, str):
+        return escape(value)
+    return _number(value, 2) if abs(value) >= 1e12 or not isfinite(value) else f"{round(value, 2):,}"
 
 
 def _table(caption: str, titles: Iterable[str], rows: Iterable[str]) -> str:

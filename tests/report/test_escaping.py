@@ -41,3 +41,8 @@ def test_json_in_scripts_reads_back(value: object) -> None:
     assert json.loads(text) == value
     assert text.isascii()
     assert not set("<>&") & set(text)
+
+
+def test_numbers_that_are_not_finite_are_null_in_scripts() -> None:
+    value = {"a": [1.5, float("inf"), (float("nan"), "<")], "b": {"c": -float("inf")}}
+    assert script_json(value) == '{"a":[1.5,null,[null,"\\u003c"]],"b":{"c":null}}'

@@ -17,7 +17,7 @@ import stellantis_hal.report.report as report_module
 from stellantis_hal import CarHistory, ConfigurationError, Position, Report, Trip
 from stellantis_hal.report import vega_runtime
 from stellantis_hal.report.vega_runtime import runtime
-from tests.report.cars import HOSTILE, NOW, fuel_trip, history, status, telemetry, trip, vehicle
+from tests.report.cars import HOSTILE, NOW, energy, fuel_trip, history, position, status, telemetry, trip, vehicle
 from tests.support.functions import returns
 
 RUNTIME = "window.vegaEmbed = null;"
@@ -320,3 +320,19 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.cache_clear()
     with pytest.raises(ConfigurationError, match=r"stellantis-hal\[report\]"):
         runtime()
+
+
+@pytest.mark.parametrize("figure", [1e308, -1e308, 5e-324])
+def test_absurd_figures_of_a_trip_spoil_no_report(figure: float) -> None:
+    absurd: dict[str, Any] = {
+        "distance": figure,
+        "kinetic": {"avgSpeed": figure, "maxSpeed": figure},
+        "startEnergies": [energy("Electric", figure, figure)],
+        "endEnergies": [energy("Electric", -figure, figure)],
+        "energyConsumptions": [{"type": "Electric", "consumption": figure, "average": figure}],
+        "startPosition": position(figure, figure),
+    }
+    text = page(history(trip(0), *(trip(number, **{key: absurd[key]}) for number, key in enumerate(absurd, 1))))
+    found = Elements(text)
+    assert found.data["charts"]
+    assert not re.search(r">[^<]*\b(?:inf|nan)\b[^<]*<", text.partition("<script")[0])
