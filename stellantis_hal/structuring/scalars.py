@@ -74,8 +74,8 @@ class ScalarCodec:
     As metadata of an ``Annotated`` type it says how a field of that type is read.
 
     Attributes:
-        read: returns the Python value; raises ValueError with a reason that quotes nothing of the value, or SentinelValueError
-            where the value stands for "none".
+        read: returns the Python value; raises ValueError with a reason that quotes nothing of the value, or
+            SentinelValueError where the value stands for "none".
         write: returns the JSON value of what ``read`` returned.
         exact: the type that passes as it is, without a call; None where there is none.
         members: the JSON values that stand for one Python value each.
