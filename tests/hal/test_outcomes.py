@@ -8,6 +8,8 @@ from tests.support.outcomes import by_topic, outcome, read
 for _name in ("msgspec", "orjson", "regex"):  # without them, some texts are others
     pytest.importorskip(_name)
 
+pytestmark = pytest.mark.unmeasured  # other tests reach the same lines
+
 EXPECTED = read(FILE)
 TOPICS = by_topic(CASES)
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.navigation.pagination.traces import COLLECTIONS, WAYS, trace, traces
 
+pytestmark = pytest.mark.unmeasured  # other tests reach the same lines
+
 EXPECTED = traces()
 
 
