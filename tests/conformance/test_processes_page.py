@@ -1,22 +1,38 @@
 """The page about several processes: each of its blocks runs, with a Redis and a PostgreSQL."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 import stellantis_hal
 from stellantis_hal.simulator import Simulator, World
 from tests.conformance.killing import serving
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS
+from tests.notifications.bodies import body, monitor_message
 from tests.support.examples import run_block, steps_of
 from tests.support.simulated import token_of
 
 pytestmark = [pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "processes.md"
+
+
+async def check_shared_events(dsn: str, make: Callable[[], Any]) -> None:
+    """Send an event to two machines, and another one without the token to one: one row is stored."""
+    from psycopg import AsyncConnection
+
+    foreign = monitor_message(1, attributes=[{"key": "token", "value": "another"}])
+    for content in (body(monitor_message()), body([monitor_message(), foreign])):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(make()), base_url="https://host.test") as client:
+            assert (await client.post("/st/k3Jx0v", content=content)).status_code == 200
+    async with await AsyncConnection.connect(dsn) as connection:
+        [row] = await (await connection.execute("SELECT content FROM notifications")).fetchall()
+    assert "monitor" in row[0].lower()
 
 
 @pytest.mark.anyio
@@ -54,6 +70,9 @@ async def test_the_blocks_of_the_page_run(
         }
         for line, block in steps_of(PAGE):
             await run_block(PAGE, line, block, names)
+        await check_shared_events(
+            dsn, lambda: stellantis_hal.Receiver(handle=names["save"], path="/st/k3Jx0v", token="s3cr3t")
+        )
     printed = capsys.readouterr().out
     assert "1 updates" in printed
     assert printed.count("Update") >= 3
