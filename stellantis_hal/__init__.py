@@ -218,8 +218,8 @@ if TYPE_CHECKING:
         Occurrence,
         StopChargeStatus,
     )
+    from stellantis_hal.resources.blocks.environment import Air, Environment, Luminosity
     from stellantis_hal.resources.blocks.equipment import (
-        Air,
         Belt,
         BeltState,
         DoorLock,
@@ -227,14 +227,12 @@ if TYPE_CHECKING:
         Doors,
         DoorState,
         ECallTriggering,
-        Environment,
         Light,
         LightDirection,
         Lighting,
         LightPosition,
         LightStatus,
         LightSwitches,
-        Luminosity,
         Opening,
         Privacy,
         PrivacyState,
@@ -905,10 +903,11 @@ _MODULES = {
         "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence StopChargeStatus"
     ),
     "resources.blocks.equipment": (
-        "Air Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Environment Light LightDirection "
-        "LightPosition LightStatus LightSwitches Lighting Luminosity Opening Privacy PrivacyState Safety Seat "
-        "Service ServiceKind StarterBattery WipingBlades WipingSpeed"
+        "Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Light LightDirection LightPosition "
+        "LightStatus LightSwitches Lighting Opening Privacy PrivacyState Safety Seat Service ServiceKind "
+        "StarterBattery WipingBlades WipingSpeed"
     ),
+    "resources.blocks.environment": "Air Environment Luminosity",
     "resources.blocks.powertrain": (
         "DrivingBehavior DrivingMode Engine EngineAir EngineExtension EngineLiquid EngineOil EngineThermic "
         "EngineType Gear Gearbox GearboxMode Ignition IgnitionType Kinetic Odometer Powertrain PowertrainStatus "

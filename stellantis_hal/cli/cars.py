@@ -13,7 +13,7 @@ import click
 from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.json_rows import to_json
-from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.status_view import CarState, status_lines
 from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, tabbed
 from stellantis_hal.errors import ForbiddenError, NotFoundError

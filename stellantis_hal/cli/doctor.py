@@ -25,7 +25,7 @@ from stellantis_hal.cli.connection import connected, run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.wording import amount
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import QuotaError, StellantisError

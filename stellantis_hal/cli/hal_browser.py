@@ -18,8 +18,8 @@ from textual.widgets.option_list import Option
 from stellantis_hal import HalResource, StellantisError, TemplateError
 from stellantis_hal.cli.browser_entries import _MAX_ENTRIES, Entry, entries_of
 from stellantis_hal.cli.browser_screens import AskScreen, ChoiceScreen, ConfirmWriteScreen, HalFormScreen, shown
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.python_snippet import PythonSnippet
-from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.cli.visible import is_secret, visible
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.hal.uri_templates import variables

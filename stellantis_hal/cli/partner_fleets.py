@@ -17,7 +17,7 @@ from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, opt
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_rows import to_json
-from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.hal.redaction import one_line

@@ -18,7 +18,7 @@ from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, opt
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
 from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_rows import utc
-from stellantis_hal.cli.standard_streams import escape_json
+from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.cli.wording import ending
 from stellantis_hal.errors import OutcomeUnknownError, StellantisError
 from stellantis_hal.hal.redaction import one_line

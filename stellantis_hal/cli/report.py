@@ -14,8 +14,8 @@ import click
 from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.period import period_of
-from stellantis_hal.cli.standard_streams import json_text
 from stellantis_hal.errors import (
     ApiError,
     ConfigurationError,

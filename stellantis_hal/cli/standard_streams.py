@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import signal
 import sys
@@ -17,9 +16,10 @@ import click
 
 from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage, first_of
 from stellantis_hal.cli.invocation import Invocation
+from stellantis_hal.cli.json_text import has_all_characters
 from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["OneLineErrorGroup", "SafeTerminalWriter", "escape_json", "json_text", "prepare_process"]
+__all__ = ["OneLineErrorGroup", "SafeTerminalWriter", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
 _COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
@@ -126,7 +126,7 @@ def prepare_process() -> None:
     codecs.register_error(_SIMILAR, _similar)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None and not _has_all_characters(stream):
+        if reconfigure is not None and not has_all_characters(stream):
             reconfigure(errors=_SIMILAR)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the process ends
@@ -145,29 +145,6 @@ def _similar(error: UnicodeError) -> tuple[str, int]:
     lacking = error.object[error.start : error.end]
     texts = (unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() or "?" for char in lacking)
     return "".join(texts), error.end
-
-
-def _has_all_characters(stream: Any) -> bool:
-    return codecs.lookup(getattr(stream, "encoding", None) or "ascii").name.startswith("utf")
-
-
-def json_text(value: Any) -> str:
-    """Return a value as indented JSON, with escapes as :func:`escape_json` writes them."""
-    return escape_json(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def escape_json(text: str) -> str:
-    """Return JSON text with escapes of characters that standard output lacks, or that a terminal would not print."""
-    has_all = _has_all_characters(sys.stdout)
-    return "".join([char if _is_plain(char) and (has_all or char.isascii()) else _escape(char) for char in text])
-
-
-def _is_plain(char: str) -> bool:
-    return char.isprintable() or char == "\n"
-
-
-def _escape(char: str) -> str:
-    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
 class SafeTerminalWriter:

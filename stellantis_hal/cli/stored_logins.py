@@ -15,7 +15,7 @@ from stellantis_hal.cli.connection import CommandContext, connected, run_connect
 from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.standard_streams import json_text
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.hal.redaction import one_line

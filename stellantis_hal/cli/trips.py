@@ -18,8 +18,9 @@ from stellantis_hal.cli.connection import CommandContext, car_argument, car_opti
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.json_rows import to_json
+from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.period import period_of
-from stellantis_hal.cli.standard_streams import SafeTerminalWriter, json_text
+from stellantis_hal.cli.standard_streams import SafeTerminalWriter
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining
 from stellantis_hal.fleet.backfilling import Progress, backfill

@@ -17,7 +17,7 @@ from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import CommandContext, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.json_rows import to_json, utc
-from stellantis_hal.cli.standard_streams import escape_json
+from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.cli.status_view import reported_at
 from stellantis_hal.cli.wording import age, amount, cells, ending, tabbed
 from stellantis_hal.fleet.events import Update, WatchEvent

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.report.trip_facts import local
 from stellantis_hal.resources.blocks.energy import Energy
-from stellantis_hal.resources.blocks.equipment import Environment
+from stellantis_hal.resources.blocks.environment import Environment
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 

@@ -11,9 +11,9 @@ import attrs
 from stellantis_hal.resources.alarm import AlarmState
 from stellantis_hal.resources.blocks.adas import Adas
 from stellantis_hal.resources.blocks.energy import Energy, EnergyType, Occurrence
+from stellantis_hal.resources.blocks.environment import Environment
 from stellantis_hal.resources.blocks.equipment import (
     Doors,
-    Environment,
     Lighting,
     Privacy,
     Safety,

@@ -22,7 +22,8 @@ from stellantis_hal.cli import main
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo_screen import DemoScreen
 from stellantis_hal.cli.failures import Failure, run_command
-from stellantis_hal.cli.standard_streams import OneLineErrorGroup, json_text, prepare_process
+from stellantis_hal.cli.json_text import json_text
+from stellantis_hal.cli.standard_streams import OneLineErrorGroup, prepare_process
 from tests.cli.test_demo import make_result
 
 RUN = [sys.executable, "-W", "error", "-c", "from stellantis_hal.cli import main; main()"]

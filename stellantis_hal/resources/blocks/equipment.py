@@ -1,4 +1,4 @@
-"""Equipment and environment: doors, lights, belts, wipers, air."""
+"""Equipment of a car: doors, lights, belts, wipers, starter battery, services."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Final
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
-from stellantis_hal.resources.missing_value_codes import Temperature
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 
 __all__ = [
-    "Air",
     "Belt",
     "BeltState",
     "DoorLock",
@@ -22,14 +20,12 @@ __all__ = [
     "DoorState",
     "Doors",
     "ECallTriggering",
-    "Environment",
     "Light",
     "LightDirection",
     "LightPosition",
     "LightStatus",
     "LightSwitches",
     "Lighting",
-    "Luminosity",
     "Opening",
     "Privacy",
     "PrivacyState",
@@ -286,34 +282,3 @@ class Doors(MeasuredBlock):
 
     def _is_open(self, identifier: Opening) -> bool | None:
         return any_true(opening.is_open for opening in self.openings if opening.identifier == identifier)
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Luminosity(MeasuredBlock):
-    """Daylight.
-
-    Attributes:
-        day: whether it is day.
-    """
-
-    day: bool | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Air(MeasuredBlock):
-    """The air outside.
-
-    Attributes:
-        temperature: degrees Celsius; None for 215, which stands for none.
-        created_at: when this was measured.
-    """
-
-    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp", unit="degC"))
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Environment(Model):
-    """Daylight and air outside."""
-
-    luminosity: Luminosity | None = None
-    air: Air | None = None
