@@ -8,9 +8,9 @@ import attrs
 
 from stellantis_hal import HalResource, Link
 
-__all__ = ["Entry", "entries_of"]
+__all__ = ["MAX_ENTRIES", "Entry", "entries_of"]
 
-_MAX_ENTRIES = 1_000
+MAX_ENTRIES = 1_000
 
 
 @attrs.frozen
@@ -46,7 +46,7 @@ def entries_of(resource: HalResource) -> Iterator[Entry]:
         for index in range(len(documents)):
             yield Entry(f"▣ {rel}[{index}]", "copy", rel, index)
     if isinstance(resource.value, list):
-        for index, item in enumerate(resource.value[:_MAX_ENTRIES]):
+        for index, item in enumerate(resource.value[:MAX_ENTRIES]):
             if isinstance(item, dict):
                 yield Entry(f"▣ [{index}]", "item", "", index)
     for key in resource.forms:

@@ -16,7 +16,7 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from stellantis_hal import HalResource, StellantisError, TemplateError
-from stellantis_hal.cli.browser_entries import _MAX_ENTRIES, Entry, entries_of
+from stellantis_hal.cli.browser_entries import MAX_ENTRIES, Entry, entries_of
 from stellantis_hal.cli.browser_screens import AskScreen, ChoiceScreen, ConfirmWriteScreen, HalFormScreen, shown
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.python_snippet import PythonSnippet
@@ -164,8 +164,8 @@ class HalBrowser(App[None]):
         self._entries = []
         options: list[Option] = []
         for entry in entries_of(resource):
-            if len(self._entries) == _MAX_ENTRIES:
-                options.append(Option(f"… only the first {_MAX_ENTRIES} are listed", disabled=True))
+            if len(self._entries) == MAX_ENTRIES:
+                options.append(Option(f"… only the first {MAX_ENTRIES} are listed", disabled=True))
                 break
             self._entries.append(entry)
             options.append(Option(shown(entry.label)))

@@ -32,6 +32,7 @@ MODULES = [
     "blocks.adas",
     "blocks.capabilities",
     "blocks.energy",
+    "blocks.environment",
     "blocks.equipment",
     "blocks.powertrain",
     "call_center",
