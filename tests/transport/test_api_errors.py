@@ -364,6 +364,15 @@ CHECK = "Check the URL if it did not come from a link."
         (304, b"", {}, "answered 304. The request was not conditional."),
         (302, b"", {}, "answered 302. The redirect has no Location header."),
         (
+            307,
+            b"",
+            {"Location": "/x"},
+            (
+                "answered 307. A GET is not redirected by a 307, which may have turned it into a GET; send it to "
+                "https://api.test/x, if that was meant."
+            ),
+        ),
+        (
             302,
             b"",
             {"Location": "/x?client_id=s"},

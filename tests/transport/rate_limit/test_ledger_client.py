@@ -383,3 +383,16 @@ async def test_what_an_outage_used_is_handed_in_at_its_end() -> None:
     assert (back.leaving, back.processes, back.outage, back.pause) == (False, 2, 1, 1_050_000)
     assert (back.epoch, back.former, sum(count for _, count in back.used)) == ("", epoch, 1)
     assert (following.epoch, following.outage, following.pause, following.used) == (epoch, 0, 0, ())
+
+
+async def test_a_limiter_left_in_an_outage_hands_in_what_it_used() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger)
+    async with limiter:
+        await anyio.sleep(1.5)
+        ledger.is_away = True
+        await anyio.sleep(3.0)
+        await spend(limiter)
+        ledger.is_away = False
+    last = ledger.exchanges[-1]
+    assert (last.leaving, last.outage, sum(count for _, count in last.used)) == (True, 1, 1)
