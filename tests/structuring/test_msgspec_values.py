@@ -165,6 +165,7 @@ class OwnCodecs(Model):
     word: Annotated[str, ScalarCodec(lambda value: WORDS.get(value, value[::-1]), str, members=WORDS)] | None = None
     figure: Annotated[float, ScalarCodec(float, str, wire=str)] | None = None
     opens: TimeOfDay | None = attrs.field(default=None, metadata=names("opens", ("old", "opens"), "oldest"))
+    code: Annotated[EnergyType, ScalarCodec(lambda value: [*EnergyType][value], str)] | None = None
     share: int | None = attrs.field(default=None, metadata=names(unit="percent"))
     least: int | None = attrs.field(default=None, metadata=names(minimum=0.5))
     levels: tuple[float, ...] = attrs.field(default=(), metadata=names(unit="percent"))
@@ -178,6 +179,7 @@ class OwnCodecs(Model):
         ({"word": "abc"}, OwnCodecs(word="cba")),
         ({"word": "on"}, OwnCodecs(word="1")),
         ({"figure": "1.5"}, OwnCodecs(figure=1.5)),
+        ({"code": 1}, OwnCodecs(code=EnergyType.ELECTRIC)),
         ({"share": 0}, OwnCodecs(share=0)),
         ({"share": 100}, OwnCodecs(share=100)),
         ({"least": 1}, OwnCodecs(least=1)),
