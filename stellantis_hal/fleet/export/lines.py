@@ -21,10 +21,10 @@ class Line:
     __slots__ = ("is_last", "number", "raw", "start")
 
     def __init__(self, number: int, start: int, raw: bytes, *, is_last: bool) -> None:
-        self.number = number
-        self.start = start
-        self.raw = raw
-        self.is_last = is_last
+        self.number: int = number
+        self.start: int = start
+        self.raw: bytes = raw
+        self.is_last: bool = is_last
 
     @property
     def end(self) -> int:
