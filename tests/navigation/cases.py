@@ -1334,6 +1334,7 @@ for _label, _reply_of in {
     "CSV that is wrong": make_response(b'"' + b"a" * 200_000, content_type="text/csv"),
     "CSV with many rows": make_response(b"a\n" * 10_005, content_type="text/csv"),
     "text": make_response(b"hello " * 30, content_type="text/plain"),
+    "text of a long type": make_response(b"hello", content_type=f"text/{'x' * 100}"),
     "text of no type": make_response(b"hello", content_type=""),
 }.items():
     _add(f"choices: {_label}", partial(lambda reply, requests: _choices(requests, reply), _reply_of))
@@ -1958,3 +1959,8 @@ def _aged(requests: list[Request], seconds: float, control: str) -> Any:
     found = site.resource({}, cache_control=control)
     site.now += timedelta(seconds=seconds)
     return found.age, found.stale
+
+
+_on("a long array as an object", lambda found: found.require_object(), list(range(100)))
+_on("the total of what is absent", lambda found: found.follow("absent").items(absent=lambda _: True).total())
+_on("the items of what is absent", lambda found: found.follow("absent").items(absent=lambda _: True).collect())
