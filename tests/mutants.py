@@ -130,10 +130,15 @@ class MutantRuns:
         self.verdicts: dict[str, Verdict] = {}
         self.failures: list[str] = []
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """End before pytest parses a mutated file for its traceback, which takes longer than the test."""
+        outcomes = (pytest.skip.Exception, pytest.xfail.Exception)
+        if self._ends_at_failure and call.excinfo is not None and not call.excinfo.errisinstance(outcomes):
+            os._exit(1)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            if self._ends_at_failure:
-                os._exit(1)
             self.failures.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
