@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
 
-POSTGRES: list[Any] = [PostgresTokenStore, PostgresCheckpoints, lambda dsn: PostgresLease(dsn, "fleet", shards=1)]
-REDIS: list[Any] = [RedisTokenStore, RedisCheckpoints, lambda url: RedisLease(url, "fleet", shards=1)]
+POSTGRES: list[Any] = [PostgresTokenStore, PostgresCheckpoints, partial(PostgresLease, name="fleet", shards=1)]
+REDIS: list[Any] = [RedisTokenStore, RedisCheckpoints, partial(RedisLease, name="fleet", shards=1)]
 SECRET = "not-this-one"
 
 

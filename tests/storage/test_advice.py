@@ -89,7 +89,11 @@ async def test_a_file_that_cannot_be_written_is_told_at_the_start(
         await enter(store(path))
 
 
-@pytest.mark.parametrize("call", [FileTokenStore.keys, lambda store: store.load("alice")], ids=["keys", "load"])
+async def _load(store: FileTokenStore) -> object:
+    return await store.load("alice")
+
+
+@pytest.mark.parametrize("call", [FileTokenStore.keys, _load], ids=["keys", "load"])
 async def test_a_missing_folder_of_tokens_is_no_missing_token(
     call: Callable[[FileTokenStore], Awaitable[object]], tmp_path: Path
 ) -> None:
@@ -110,7 +114,11 @@ async def test_tokens_that_cannot_be_renewed_are_told_at_the_start(
     store = FileTokenStore(tmp_path / "tokens.json")
     await store.save("alice", Token("access", "refresh"))
     store = FileTokenStore(tmp_path / "tokens.json")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+    def refuses(path: object, mode: int) -> bool:
+        return False
+
+    monkeypatch.setattr(os, "access", refuses)
     with caplog.at_level(logging.WARNING):
         assert await store.load("alice") is not None
         assert await store.load("bob") is None

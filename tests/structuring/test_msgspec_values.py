@@ -157,6 +157,10 @@ class Words(dict[str, str]):
 WORDS = Words(on="1")
 
 
+def _at(value: Any) -> EnergyType:
+    return [*EnergyType][value]
+
+
 @attrs.frozen(kw_only=True)
 class OwnCodecs(Model):
     """A class of a user, with codecs that read enumerations and texts in their own way."""
@@ -165,7 +169,7 @@ class OwnCodecs(Model):
     word: Annotated[str, ScalarCodec(lambda value: WORDS.get(value, value[::-1]), str, members=WORDS)] | None = None
     figure: Annotated[float, ScalarCodec(float, str, wire=str)] | None = None
     opens: TimeOfDay | None = attrs.field(default=None, metadata=names("opens", ("old", "opens"), "oldest"))
-    code: Annotated[EnergyType, ScalarCodec(lambda value: [*EnergyType][value], str)] | None = None
+    code: Annotated[EnergyType, ScalarCodec(_at, str)] | None = None
     share: int | None = attrs.field(default=None, metadata=names(unit="percent"))
     least: int | None = attrs.field(default=None, metadata=names(minimum=0.5))
     levels: tuple[float, ...] = attrs.field(default=(), metadata=names(unit="percent"))

@@ -90,7 +90,7 @@ async def test_one_failing_kind_of_all_vehicles_is_one_outage(fault: Fault, kind
         [(at, recovered)] = [(at, event) for at, event in after if isinstance(event, Recovered)]
         assert recovered.server == outage.server
         assert at - ENDED <= 300
-        trips = [event for at, event in after if isinstance(event, Update) and event.trip is not None]
+        trips = [event for _, event in after if isinstance(event, Update) and event.trip is not None]
         assert sorted(str(event.vehicle.id) for event in trips) == sorted(fleet.vehicles)
         assert updates.statistics.unavailable == 0
         assert updates.statistics.kind_outages == {}
