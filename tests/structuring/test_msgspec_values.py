@@ -157,7 +157,7 @@ class Words(dict[str, str]):
 WORDS = Words(on="1")
 
 
-def _at(value: Any) -> EnergyType:
+def _at(value: int) -> EnergyType:
     return [*EnergyType][value]
 
 
