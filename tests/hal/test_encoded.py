@@ -173,3 +173,8 @@ def test_a_number_does_not_depend_on_the_values_beside_it(neighbour: str) -> Non
         found = decode(f"[{number}, {neighbour}]".encode())[0]
         alone: Callable[[bytes], Any] = decode
         assert repr(found) == repr(alone(f"[{number}]".encode())[0])
+
+
+def test_decoders_are_made_once() -> None:
+    assert encoded._decoders() is encoded._decoders()
+    assert isinstance(encoded._decoders.__wrapped__(), type(encoded._decoders()))

@@ -22,7 +22,7 @@ from stellantis_hal.structuring import compiler
 from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, generate
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.field_mapping import ClassSchema
-from stellantis_hal.structuring.hooks import configure_converter, default_converter, make_converter
+from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured, make_converter
 from stellantis_hal.structuring.model import Model
 from tests.resources import bodies
 from tests.resources.served import Served
@@ -329,3 +329,8 @@ def test_classes_are_compiled_when_a_body_has_them(monkeypatch: pytest.MonkeyPat
     assert read_by(converter, {}, Position) == Position()  # alone: with its links
     assert read_by(converter, {"lastPosition": {"properties": {"heading": 5}}}, Status).last_position.heading == 5
     assert [name for name in generated if name != "Model"] == ["Trip", "TripKinetic", "Position", "Status"]
+
+
+def test_the_default_converter_is_made_once() -> None:
+    assert default_converter() is default_converter()
+    assert is_configured(default_converter.__wrapped__())

@@ -352,6 +352,7 @@ def test_other_types_are_refused() -> None:
 
 
 def test_policies_of_delivery_are_sent_as_far_as_they_are_known() -> None:
+    assert retry_body(DeliveryRetry.none()) == {"policy": "None"}
     assert retry_body(DeliveryRetry(rule=RetryRule.BOUNDED)) == {"policy": "Bounded"}
     assert retry_body(DeliveryRetry.bounded(3, every=20)) == {"policy": "Bounded", "retryNumber": 3, "retryDelay": 20}
 

@@ -232,3 +232,9 @@ def test_days_are_read_in_their_order(text: Any, days: tuple[str, ...]) -> None:
 def test_any_list_of_days_is_read(days: list[Day]) -> None:
     assert set(parse_days(days)) == set(days)
     assert attrs.evolve(Program(slot=1, at=time(7)), days=days).days == parse_days(",".join(days))
+
+
+def test_a_charging_program_may_have_an_end() -> None:
+    action = actions.charge_by_programs([ChargingProgram(start=time(22), end=time(6, 30))], has_slots=False)
+    (program,) = action.body("mine-abcdefgh")["charging"]["schedule"]["programs"]
+    assert program["end"] == "PT6H30M"
