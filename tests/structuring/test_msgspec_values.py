@@ -158,7 +158,7 @@ WORDS = Words(on="1")
 
 
 def _at(value: int) -> EnergyType:
-    return [*EnergyType][value]
+    return list[EnergyType](EnergyType)[value]
 
 
 @attrs.frozen(kw_only=True)

@@ -33,6 +33,11 @@ Case = Callable[[list[Request]], Any]
 
 # What is drawn at random: folders, keys of requests, boundaries of bodies, addresses in memory.
 _RANDOM = re.compile(r"[^\s']*/outcome-\w{8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,27}|\b[0-9a-f]{32}\b|0x[0-9a-f]{8,}")
+# What Python 3.11 says, and later versions in other words.
+_BY_VERSION = (
+    (re.compile(r"(not JSON compliant): \S+"), r"\1"),
+    (re.compile(r"UnicodeDecodeError: 'utf-16' codec .*BOM"), "UnicodeError: UTF-16 stream does not start with BOM"),
+)
 _LENGTH = 4_000
 _SAME = "as: "
 _AT_A_TIME = 8
@@ -139,7 +144,14 @@ def outcome(case: Case) -> list[str]:
         logger.removeHandler(handler)
     lines += [f"{warning.category.__name__}: {warning.message}" for warning in found]
     lines += [f"> {described(request)}" for request in requests]
-    return [_shortened(_RANDOM.sub("RANDOM", line.replace("\n", "\\n")), _LENGTH) for line in lines]
+    return [_shortened(_normalized(line.replace("\n", "\\n")), _LENGTH) for line in lines]
+
+
+def _normalized(line: str) -> str:
+    line = _RANDOM.sub("RANDOM", line)
+    for words, instead in _BY_VERSION:
+        line = words.sub(instead, line)
+    return line
 
 
 def by_topic(cases: Mapping[str, Case]) -> dict[str, list[str]]:
