@@ -370,11 +370,20 @@ class FailurePolicy:
         """Record a failure of a kind of data; emit `Outage` where it is out from now on, and return whether it is."""
         now = anyio.current_time()
         outages = self.kind_outages
-        if outages.is_out(what):
+        begins = not outages.is_out(what)
+        if not begins:
             outages.outage_of(what).hold(watched_vehicle, now)
         elif outages.failed(watched_vehicle, what, now, server=_server_of(error)):
             self.outage_detector.ignore(what)
-            outage = outages.outage_of(what)
+        else:
+            suspect = outages.next_suspect(what)
+            if suspect is not None:
+                self._retry(suspect, what, now, now)
+            return False
+        outage = outages.outage_of(what)
+        first = outages.next_probe(what) or watched_vehicle  # one that was removed meanwhile is not put into the queue
+        self._retry(first, what, outage.probe_at, now)
+        if begins:
             since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
             await self._emit(
                 Outage(
@@ -385,15 +394,6 @@ class FailurePolicy:
                     what=what,
                 )
             )
-        else:
-            suspect = outages.next_suspect(what)
-            if suspect is not None:
-                self._retry(suspect, what, now, now)
-            return False
-        if outages.is_out(what):  # it may have ended while the buffer was full
-            first = outages.next_probe(what)
-            if first is not None:
-                self._retry(first, what, outages.outage_of(what).probe_at, now)
         return True
 
     def _retry(self, watched_vehicle: WatchedVehicle, what: str, at: float, now: float) -> None:

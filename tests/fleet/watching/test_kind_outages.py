@@ -234,6 +234,21 @@ async def test_a_removed_vehicle_is_no_probe() -> None:
         assert updates.statistics.unavailable == 0
 
 
+async def test_a_vehicle_that_is_retried_keeps_its_regular_time() -> None:
+    """Its status fails, and is due again later than its trips, which the end of an outage makes due at once."""
+    account = "[0-9a-f]+0/status"
+    faults = Faults(windows=[failing("/trips"), failing(account, since=BEGAN + 2 * HOUR, until=1e9)])
+    async with (
+        a_fleet(vehicles=3, accounts=1, faults=faults, retry=ONCE) as fleet,
+        watch(fleet.accounts, every=EVERY, what=("status", "trips"), adapt=None) as updates,
+    ):
+        events = await follow(updates, fleet, until=ENDED + HOUR)
+        assert [event for event in told(events) if not event[2]] == [
+            (Outage, "trips", False),
+            (Recovered, "trips", False),
+        ]
+
+
 # ------------------------------------------------------------------------------------------- decisions
 
 
