@@ -196,9 +196,9 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
             click.echo(f"\r{line}", nl=progress.is_complete, err=True)
 
         checkpoints_file = output.with_name(f"{output.name}.checkpoints.db")
-        async with SQLiteCheckpoints(checkpoints_file) as checkpoints:
-            writer = await anyio.to_thread.run_sync(lambda: trip_writer(output, vin=vin))
-            with writer:
+        writer = await anyio.to_thread.run_sync(lambda: trip_writer(output, vin=vin))
+        with writer:  # opened first: what cannot be written is named by the file that the user named
+            async with SQLiteCheckpoints(checkpoints_file) as checkpoints:
                 async with backfill(connection.account, checkpoints=checkpoints, newer=True, progress=show) as updates:
                     async for event in updates:
                         if isinstance(event, Update):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,20 @@ def test_an_ascii_terminal_shows_similar_characters() -> None:
     assert ran.stdout.isascii()
 
 
+@contextmanager
+def started(*arguments: str) -> Generator[subprocess.Popen[bytes], None, None]:
+    """Start a command, and end it at the latest when the test ends."""
+    with subprocess.Popen([*RUN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # nothing, where it has ended
+
+
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, {0}), (signal.SIGTERM, {143, -signal.SIGTERM})])
 def test_simulate_serves_until_a_signal(number: int, status: set[int]) -> None:
-    with subprocess.Popen([*RUN, "simulate", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started("simulate", "--port", "0") as process:
         assert process.stdout is not None
         lines = list(iter(process.stdout.readline, b"Press Ctrl+C to stop.\n"))
         address = lines[0].split()[1].decode()
@@ -87,8 +98,7 @@ def test_simulate_serves_until_a_signal(number: int, status: set[int]) -> None:
 @pytest.mark.wall_clock
 def test_a_demo_is_ended_by_sigterm() -> None:
     """With a terminal's cursor shown again: the blocks that hide it are left."""
-    slow = [*RUN, "demo", "--limit", "1"]
-    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started("demo", "--limit", "1") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith(b"Polling 40 cars")
