@@ -103,7 +103,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.export.destination import TripFileError
     from stellantis_hal.fleet.export.writer import TripWriter, trip_writer
     from stellantis_hal.fleet.leases.lease import Lease
-    from stellantis_hal.fleet.leases.leased_accounts import LeasedAccounts
+    from stellantis_hal.fleet.leases.leased_account_source import LeasedAccounts
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
@@ -840,7 +840,7 @@ _MODULES = {
     "fleet.export.destination": "TripFileError",
     "fleet.export.writer": "TripWriter trip_writer",
     "fleet.leases.lease": "Lease",
-    "fleet.leases.leased_accounts": "LeasedAccounts",
+    "fleet.leases.leased_account_source": "LeasedAccounts",
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
     "fleet.poll": "Poll poll",

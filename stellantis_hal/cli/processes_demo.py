@@ -17,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from stellantis_hal.cli.demo_worker import DemoWorkerSettings
+from stellantis_hal.cli.processes_demo_worker import DemoWorkerSettings
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World, server
 
 __all__ = ["ProcessTally", "ProcessesDemoResult", "ProcessesDemoSettings", "find_redis", "show_processes"]
@@ -224,7 +224,7 @@ def _redis(command: str, folder: Path) -> Generator[str]:
 def _worker(settings: DemoWorkerSettings, backend: str, tally: ProcessTally) -> Generator[subprocess.Popen[str]]:
     """Run a process that sends requests; count what it reports."""
     process = subprocess.Popen(  # noqa: S603 - this program itself
-        [sys.executable, "-m", "stellantis_hal.cli.demo_worker", backend],
+        [sys.executable, "-m", "stellantis_hal.cli.processes_demo_worker", backend],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -16,8 +16,8 @@ import anyio
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.poll_records import AccountRecord, BurstAllowance, RestoredAccount, VehiclePollRecord
 from stellantis_hal.fleet.pollable_accounts import PolledAccount
+from stellantis_hal.fleet.resume_records import AccountRecord, BurstAllowance, SavedAccountState, VehiclePollRecord
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
@@ -160,7 +160,7 @@ class ResumeStateStore:
 
     async def load_account(
         self, store: CheckpointStore, account: PolledAccount, *, relist: float
-    ) -> RestoredAccount | None:
+    ) -> SavedAccountState | None:
         """Return an account as its last owner left it; None where it left nothing, or nothing that can be read.
 
         Args:
@@ -181,19 +181,19 @@ class ResumeStateStore:
         now = self._wall_clock().timestamp()
         is_recent = record.listed_at is not None and now - relist < record.listed_at <= now + relist
         if not (is_recent or record.lost_at is not None):
-            return RestoredAccount(record=record, vehicles=None, vehicle_records={})
+            return SavedAccountState(record=record, vehicles=None, vehicle_records={})
         names = [self._document_key(id_) for id_ in record.vehicles]
         contents = await store.load_many([*names, *map(self._vehicle_key, record.vehicles)])
         dumps: dict[str, Mapping[str, Any]] = {}
         for id_, name in zip(record.vehicles, names, strict=True):
             dump = _read(_load_dump, contents[name]) if name in contents else None
             if dump is None:
-                return RestoredAccount(
+                return SavedAccountState(
                     record=record, vehicles=None, vehicle_records=self._vehicle_records(record.vehicles, contents)
                 )
             self._documents[id_] = _digest(dump)
             dumps[id_] = dump
-        return RestoredAccount(
+        return SavedAccountState(
             record=record, vehicles=dumps, vehicle_records=self._vehicle_records(record.vehicles, contents)
         )
 

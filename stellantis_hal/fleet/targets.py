@@ -13,7 +13,7 @@ from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.failure_state import FailureState
 from stellantis_hal.fleet.pollable_accounts import PolledAccount, credentials_of
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.cross_checks import OdometerReading
 from stellantis_hal.resources.vehicle import Vehicle
@@ -260,6 +260,6 @@ def rebind(account: PolledAccount, vehicle: Vehicle) -> Vehicle:
     assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)
     document = resource.document
-    snapshot = attrs.evolve(resource.snapshot, content=LazyBody(rewrite(document.body), document))
+    snapshot = attrs.evolve(resource.snapshot, content=LazyResponseBody(rewrite(document.body), document))
     small = HalResource(snapshot, None, resource.context, resource.steps)
     return attrs.evolve(vehicle, resource=small)

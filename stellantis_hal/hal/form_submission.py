@@ -25,7 +25,7 @@ from stellantis_hal.hal.uri_templates import expand, plain, variables
 __all__ = [
     "MULTIPART",
     "URLENCODED",
-    "Submission",
+    "FormValues",
     "expand_target",
     "fill",
     "has_body",
@@ -51,7 +51,7 @@ _DATES: Mapping[str, Callable[[str], Any]] = {
 
 
 @attrs.frozen
-class Submission:
+class FormValues:
     """What a form sends.
 
     Attributes:
@@ -79,7 +79,7 @@ def is_json(content_type: str) -> bool:
 
 def fill(
     form: FormTemplate, values: Mapping[str, Any], files: Mapping[str, Any], extra: Mapping[str, Any], url: str
-) -> Submission:
+) -> FormValues:
     """Return what a form sends for these values.
 
     Args:
@@ -104,7 +104,7 @@ def fill(
     faults = {name: tuple(found) for name, found in work.faults(extra) if found}
     if faults:
         raise FormError(_message(form, faults, url), errors=faults, url=url)
-    return Submission({**work.values, **extra}, work.files, work.unchecked)
+    return FormValues({**work.values, **extra}, work.files, work.unchecked)
 
 
 def _message(form: FormTemplate, faults: Mapping[str, tuple[str, ...]], url: str) -> str:

@@ -3,7 +3,7 @@
 ::
 
     EntryPoint ─────────▶ HalResource          the entry resource, and resources reached from it
-        ResourceView ───▶ ResponseSnapshot     the response that a resource was read from, with its LazyBody
+        ResourceView ───▶ ResponseSnapshot     the response that a resource was read from, with its LazyResponseBody
         follow ─────────▶ link_selection       a relation and options select a link or an embedded copy
             └───────────▶ SingleFlight         one request for many tasks
         items, pages ───▶ pagination           sequential, prefetching or concurrent

@@ -16,7 +16,7 @@ from stellantis_hal.hal.document import Diagnostic, HalDocument
 from stellantis_hal.hal.form_submission import (
     MULTIPART,
     URLENCODED,
-    Submission,
+    FormValues,
     expand_target,
     fill,
     has_body,
@@ -370,7 +370,7 @@ class Forms(Mapping[str, Form]):
         return self._templates.diagnostics
 
 
-def _encode(content_type: str, filled: Submission) -> tuple[Content, str]:
+def _encode(content_type: str, filled: FormValues) -> tuple[Content, str]:
     """Return the body of a form and its Content-Type."""
     if content_type not in {MULTIPART, URLENCODED}:
         return encode(dict(filled.values)), content_type

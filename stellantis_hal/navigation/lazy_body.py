@@ -13,7 +13,7 @@ from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.json import decode
 
-__all__ = ["BodyPathStep", "EmbeddedPathStep", "LazyBody", "Step"]
+__all__ = ["BodyPathStep", "EmbeddedPathStep", "LazyResponseBody", "Step"]
 
 
 class EmbeddedPathStep(NamedTuple):
@@ -42,7 +42,7 @@ _SINGLE = 4_096  # bytes; a page is larger
 # Bodies whose documents were let go last, pages and others, with how many are kept. A body is packed when it leaves
 # them: in a walk that holds no item it has ended by then, and a value that waited for its consumer has been taken, so
 # that only what is held costs the time of packing.
-_LET_GO: Final[tuple[tuple[int, deque[weakref.ref[LazyBody]]], ...]] = ((4, deque()), (64, deque()))
+_LET_GO: Final[tuple[tuple[int, deque[weakref.ref[LazyResponseBody]]], ...]] = ((4, deque()), (64, deque()))
 
 
 class _Packed(bytes):
@@ -51,7 +51,7 @@ class _Packed(bytes):
     __slots__ = ()
 
 
-class LazyBody:
+class LazyResponseBody:
     """The bytes of a body with its document, which is referenced weakly and decoded again on demand.
 
     The bytes are compressed some time after the document was let go. This happens in any thread, and at any time: what
@@ -75,7 +75,7 @@ class LazyBody:
         self._pinned = root if pinned else None
 
     @classmethod
-    def of(cls, document: HalDocument) -> LazyBody:
+    def of(cls, document: HalDocument) -> LazyResponseBody:
         """Return a body without bytes, which holds the document itself."""
         return cls(b"", document, pinned=True)
 
@@ -132,7 +132,7 @@ class LazyBody:
         return found
 
 
-def _let_go(body: weakref.ref[LazyBody], _: weakref.ref[HalDocument]) -> None:
+def _let_go(body: weakref.ref[LazyResponseBody], _: weakref.ref[HalDocument]) -> None:
     """Pack the body whose document was let go before some others, if anything still holds it."""
     held = body()
     kept, line = _LET_GO[held is not None and held.is_single]

@@ -22,7 +22,7 @@ from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch_protocol import Request, Response, make_get
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
-from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyBody
+from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyResponseBody
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -45,10 +45,10 @@ from stellantis_hal.navigation.pagination.item_selection import (
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
+from stellantis_hal.navigation.resource_dump import Dump, load, picklable_dump
 from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
 from stellantis_hal.navigation.response_subject import header_url, identify, stated_self
-from stellantis_hal.navigation.snapshot_dump import Dump, load, picklable_dump
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
     WriteOptions,
@@ -133,7 +133,7 @@ class HalResource(ResourceView):
                 status=error.status,
                 headers=Headers(error.headers),
                 fetched_at=context.clock(),
-                content=LazyBody.of(document),
+                content=LazyResponseBody.of(document),
                 outcome=WriteSubject(None, has_validators=False, condition=None),
             )
             error.resource = cls(snapshot, document, context)

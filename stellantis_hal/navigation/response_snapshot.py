@@ -15,7 +15,7 @@ from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.cache.validators import conditions_of
 from stellantis_hal.navigation.fetch_protocol import Response
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.request_headers import repeated_headers
 
 __all__ = ["ResponseSnapshot", "WriteSubject"]
@@ -63,7 +63,7 @@ class ResponseSnapshot:
     status: int
     headers: Headers
     fetched_at: datetime
-    content: LazyBody
+    content: LazyResponseBody
     initial_age: float = 0.0
     from_cache: bool = False
     outcome: WriteSubject | None = None
@@ -84,7 +84,7 @@ class ResponseSnapshot:
         made.status = response.status
         made.headers = response.headers
         made.fetched_at = response.received_at
-        made.content = LazyBody(b"" if document.kind == "empty" else response.content, document, base=url)
+        made.content = LazyResponseBody(b"" if document.kind == "empty" else response.content, document, base=url)
         made.initial_age = response.initial_age
         made.from_cache = response.from_cache
         made.outcome = outcome

@@ -18,9 +18,9 @@ from stellantis_hal.report.charts import (
     rise_chart,
     speed_chart,
 )
+from stellantis_hal.report.energy_measurements import EnergyMeasurement, measurements
 from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.history import CarHistory
-from stellantis_hal.report.level_measurements import EnergyMeasurement, measurements
 from stellantis_hal.report.levels import LevelSample, days, rises
 from stellantis_hal.report.totals import Totals, months
 from stellantis_hal.report.trip_facts import Point, TripFacts, known_point, local, sorted_facts

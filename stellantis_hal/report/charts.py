@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from stellantis_hal.report.level_measurements import LEAST_LEVEL, EnergyMeasurement
+from stellantis_hal.report.energy_measurements import LEAST_LEVEL, EnergyMeasurement
 from stellantis_hal.report.levels import LEAST_RISE, LevelDay, Rise
 from stellantis_hal.report.totals import Month
 from stellantis_hal.report.trip_facts import TripFacts

@@ -6,7 +6,7 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.lazy_body import LazyBody, Step
+from stellantis_hal.navigation.lazy_body import LazyResponseBody, Step
 from stellantis_hal.navigation.link_selection import embedded_keys
 from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -48,7 +48,7 @@ class _SingletonCollection:
         return page if _is_collection(page) else _to_collection(page)
 
 
-class _SingletonBody(LazyBody):
+class _SingletonBody(LazyResponseBody):
     """The body of a collection of one status; its bytes stay in the status."""
 
     __slots__ = ("_status",)
@@ -64,7 +64,7 @@ class _SingletonBody(LazyBody):
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Return the collection, or the document at a path in it."""
         root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})
-        return LazyBody(b"", root).document(path)
+        return LazyResponseBody(b"", root).document(path)
 
 
 def _to_collection(status: HalResource) -> HalResource:

@@ -103,7 +103,7 @@ class Vehicle(TypedResource):
             ValueError: the priority is unknown, or the wait is not a number of seconds.
             DetachedResourceError: the vehicle has no client.
         """
-        from stellantis_hal.resources.request_priority import with_request_options
+        from stellantis_hal.resources.priority_override import with_request_options
 
         return with_request_options(self, priority, max_wait)
 

@@ -10,10 +10,10 @@ import attrs
 
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyBody
+from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.resource_dump import Dump, picklable_dump
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
-from stellantis_hal.navigation.snapshot_dump import Dump, picklable_dump
 
 __all__ = ["LinksOnlyResource", "without_document"]
 
@@ -41,11 +41,11 @@ def without_document(resource: HalResource) -> LinksOnlyResource:
     return LinksOnlyResource(whole, None, resource.context, resource.steps)
 
 
-def _links_of(content: LazyBody) -> LazyBody:
+def _links_of(content: LazyResponseBody) -> LazyResponseBody:
     root = content.document()
     links = parse_root(_links(root.body), curies=root.inherited, header_links=root.header_links, base=content.base)
     try:
-        return LazyBody(rewrite(links.body), links, base=content.base)
+        return LazyResponseBody(rewrite(links.body), links, base=content.base)
     except ValueError:  # half a character or an infinity in a link can be read, but not written: then all is kept
         return content
 

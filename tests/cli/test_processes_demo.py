@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from stellantis_hal.cli import demo_command, demo_worker, processes_demo
+from stellantis_hal.cli import demo_command, processes_demo, processes_demo_worker
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.demo_worker import DemoWorkerSettings, work
 from stellantis_hal.cli.processes_demo import ProcessesDemoResult, ProcessesDemoSettings, ProcessTally, show_processes
+from stellantis_hal.cli.processes_demo_worker import DemoWorkerSettings, work
 from stellantis_hal.cli.processes_screen import ProcessesScreen
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 
@@ -94,9 +94,9 @@ def test_worker_reads_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {**json.loads(text), "client_secret": "s", "per_second": 1, "processes": 1, "seconds": 1.0}
     monkeypatch.setattr(sys, "stdin", StringIO(json.dumps(values) + "\n"))
     monkeypatch.setattr(sys, "argv", ["worker", "asyncio"])
-    monkeypatch.setattr(demo_worker, "work", interrupted)
+    monkeypatch.setattr(processes_demo_worker, "work", interrupted)
     with pytest.raises(SystemExit) as ended:
-        demo_worker.main()
+        processes_demo_worker.main()
     assert ended.value.code == 130
 
 

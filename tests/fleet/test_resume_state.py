@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
-from stellantis_hal.fleet.poll_records import AccountRecord, BurstAllowance, VehiclePollRecord
+from stellantis_hal.fleet.resume_records import AccountRecord, BurstAllowance, VehiclePollRecord
 from stellantis_hal.simulator import SubscriptionLimits
 from tests.fleet.fleets import a_fleet, until, updates_of
 

@@ -17,7 +17,7 @@ from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.simulator import Fault, Faults, FaultWindow, Response, ScriptedFault, ServerFault
@@ -214,7 +214,7 @@ def response(date: str | None, *, fetched_at: datetime = EPOCH, clock: Any = Non
         status=200,
         headers=Headers(fields),
         fetched_at=fetched_at,
-        content=LazyBody.of(HalDocument({})),
+        content=LazyResponseBody.of(HalDocument({})),
     )
     context = ResourceContext(fetch=None, clock=clock or (lambda: fetched_at))  # type: ignore[arg-type]
     return HalResource(snapshot, None, context)

@@ -17,7 +17,7 @@ from stellantis_hal.errors import FormError
 from stellantis_hal.hal.form_submission import (
     MULTIPART,
     URLENCODED,
-    Submission,
+    FormValues,
     expand_target,
     fill,
     has_body,
@@ -35,7 +35,7 @@ URL = "https://api.example/v4"
 def submit(
     *properties: Any, files: dict[str, Any] | None = None, extra: dict[str, Any] | None = None, method: str = "POST",
     form: dict[str, Any] | None = None, **values: Any,
-) -> Submission:  # fmt: skip
+) -> FormValues:  # fmt: skip
     template = {"method": method, "properties": [*properties], **(form or {})}
     return fill(FormTemplates({"_templates": {"add": template}})["add"], values, files or {}, extra or {}, URL)
 

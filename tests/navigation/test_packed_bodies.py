@@ -9,7 +9,7 @@ import pytest
 
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.lazy_body import EmbeddedPathStep, LazyBody
+from stellantis_hal.navigation.lazy_body import EmbeddedPathStep, LazyResponseBody
 
 ITEMS = [{"number": number, "text": "x" * 200} for number in range(20)]
 
@@ -22,10 +22,10 @@ def decoded(content: bytes) -> HalDocument:
     return parse_root(decode(content), is_empty=False)
 
 
-def let_go(number: int = 0, *, items: list[dict[str, Any]] = ITEMS) -> LazyBody:
+def let_go(number: int = 0, *, items: list[dict[str, Any]] = ITEMS) -> LazyResponseBody:
     """Return a body whose document is not held."""
     content = content_of(number, items)
-    return LazyBody(content, decoded(content))
+    return LazyResponseBody(content, decoded(content))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_small_body_is_not_packed(packed: list[int]) -> None:
 
 
 def test_a_document_without_bytes_is_not_packed(packed: list[int]) -> None:
-    body = LazyBody.of(decoded(content_of()))
+    body = LazyResponseBody.of(decoded(content_of()))
     packed.clear()
     body.pack()
     assert packed == []

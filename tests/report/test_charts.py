@@ -14,7 +14,7 @@ from stellantis_hal.report.charts import (
     rise_chart,
     speed_chart,
 )
-from stellantis_hal.report.level_measurements import measurements
+from stellantis_hal.report.energy_measurements import measurements
 from stellantis_hal.report.levels import LevelDay, LevelSample, rises
 from stellantis_hal.report.totals import months
 from tests.report.cars import NOW, START, energy, facts, fuel_trip, status, telemetry, trip

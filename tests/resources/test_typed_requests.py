@@ -16,7 +16,7 @@ import pytest
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.link_header import parse_link_header
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.position import Position
@@ -458,7 +458,7 @@ async def test_a_single_embedded_object_keeps_its_links_too() -> None:
 
 async def test_links_of_the_header_are_kept_too() -> None:
     document = parse_root({"id": "1"}, header_links=parse_link_header("</2>; rel=next", HOST), base=HOST)
-    snapshot = attrs.evolve(Served({}).resource("/1", {}).snapshot, content=LazyBody(b"", document, base=HOST))
+    snapshot = attrs.evolve(Served({}).resource("/1", {}).snapshot, content=LazyResponseBody(b"", document, base=HOST))
     trip = TypedConverter(keep_document=False).structure(HalResource(snapshot, None, None), Trip)
     assert trip.resource is not None
     assert [link.href for link in trip.resource.links["next"]] == ["/2"]
@@ -466,7 +466,7 @@ async def test_links_of_the_header_are_kept_too() -> None:
 
 async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
     odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
-    snapshot = attrs.evolve(Served({}).resource("/page", {}).snapshot, content=LazyBody(b"", odd))
+    snapshot = attrs.evolve(Served({}).resource("/page", {}).snapshot, content=LazyResponseBody(b"", odd))
     [copy] = HalResource(snapshot, odd, None).embedded("trips")
     trip = TypedConverter(keep_document=False).structure(copy, Trip)
     assert (trip.url, trip.document) == (f"{HOST}/1", None)

@@ -18,7 +18,7 @@ from stellantis_hal.hal.document import HalDocument, parse
 from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
@@ -40,7 +40,11 @@ _IDS = [kind.__name__ for kind in _CLASSES]
 def resource_of(document: HalDocument, content: bytes) -> HalResource:
     """Return the resource of a body."""
     snapshot = ResponseSnapshot(
-        url=_URL, status=200, headers=Headers({}), fetched_at=_NOW, content=LazyBody(content, document, base=_URL)
+        url=_URL,
+        status=200,
+        headers=Headers({}),
+        fetched_at=_NOW,
+        content=LazyResponseBody(content, document, base=_URL),
     )
     return HalResource(snapshot, document, None)
 

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import BinaryIO, Final
 
-from stellantis_hal.fleet.export.json_values import is_encodable
+from stellantis_hal.fleet.export.lenient_json import is_encodable
 from stellantis_hal.fleet.export.lines import is_beginning, read_lines
 from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize, restore
 from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent

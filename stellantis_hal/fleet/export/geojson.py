@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-from stellantis_hal.fleet.export.json_values import decode_or_none, first_value, to_json
+from stellantis_hal.fleet.export.lenient_json import decode_or_none, first_value, to_json
 from stellantis_hal.fleet.export.lines import is_beginning, read_lines
 from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent
 from stellantis_hal.fleet.export.trip_row import TripRow, key_of_record

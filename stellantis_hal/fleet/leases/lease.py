@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import LeaseStoreError
-from stellantis_hal.fleet.leases.leased_accounts import LeasedAccounts
+from stellantis_hal.fleet.leases.leased_account_source import LeasedAccounts
 from stellantis_hal.fleet.pollable_accounts import Watchable
 from stellantis_hal.fleet.target_iteration import Removed
 from stellantis_hal.navigation.concurrency import scoped

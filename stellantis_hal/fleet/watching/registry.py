@@ -8,7 +8,6 @@ from datetime import datetime
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.poll_records import RestoredAccount, VehiclePollRecord
 from stellantis_hal.fleet.pollable_accounts import (
     PolledAccount,
     Watchable,
@@ -17,6 +16,7 @@ from stellantis_hal.fleet.pollable_accounts import (
     limiter_of,
     share_client,
 )
+from stellantis_hal.fleet.resume_records import SavedAccountState, VehiclePollRecord
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.watching.fallback_accounts import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
@@ -66,7 +66,7 @@ class Registry:
         now: float,
         *,
         store: CheckpointStore | None = None,
-        restored: RestoredAccount | None = None,
+        restored: SavedAccountState | None = None,
     ) -> None:
         """Watch an account with its vehicles, or one vehicle.
 
@@ -85,7 +85,7 @@ class Registry:
             self._add_vehicle(target, now, store)
 
     def _add_account(
-        self, account: PolledAccount, now: float, store: CheckpointStore, restored: RestoredAccount | None
+        self, account: PolledAccount, now: float, store: CheckpointStore, restored: SavedAccountState | None
     ) -> None:
         if self._first_account is None:
             if self._limiter not in (None, account.limiter):
@@ -117,7 +117,7 @@ class Registry:
         if restored is None or not self._restore(watched_account, restored, now):
             self.pacing.queue.put(watched_account, now)
 
-    def _restore(self, account: WatchedAccount, restored: RestoredAccount, now: float) -> bool:
+    def _restore(self, account: WatchedAccount, restored: SavedAccountState, now: float) -> bool:
         """Take over an account as its last owner left it; return whether its vehicles need not be listed."""
         assert account.background is not None  # noqa: S101 - only accounts are restored
         record, age = restored.record, self.pacing.age

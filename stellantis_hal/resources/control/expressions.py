@@ -9,7 +9,16 @@ from typing import Final
 
 import attrs
 
-__all__ = ["And", "Expression", "ExpressionError", "Name", "Not", "Or", "constant_value", "parse_expression"]
+__all__ = [
+    "And",
+    "Expression",
+    "ExpressionError",
+    "Not",
+    "Or",
+    "TriggerReference",
+    "constant_value",
+    "parse_expression",
+]
 
 _MAX_TEXT: Final = 4_096
 _MAX_DEPTH: Final = 64
@@ -65,7 +74,7 @@ class Expression:
 
 
 @attrs.frozen(repr=False)
-class Name(Expression):
+class TriggerReference(Expression):
     """The name of a trigger."""
 
     name: str
@@ -74,7 +83,7 @@ class Name(Expression):
         return self.name
 
     def __repr__(self) -> str:
-        return f"Name({self.name!r})"
+        return f"TriggerReference({self.name!r})"
 
 
 @attrs.frozen(repr=False)
@@ -201,7 +210,7 @@ class _Parser:
         for at, sign, name in self._tokens():
             if expects_operand:
                 if name:
-                    self._operands.append(Name(name))
+                    self._operands.append(TriggerReference(name))
                     expects_operand = False
                 elif sign in {"!", "("}:
                     self._operators.append(sign)

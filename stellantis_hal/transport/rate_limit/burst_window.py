@@ -16,7 +16,7 @@ import math
 from collections import OrderedDict, deque
 from itertools import islice
 
-from stellantis_hal.transport.rate_limit.stated_limit import StatedLimit
+from stellantis_hal.transport.rate_limit.effective_limit import EffectiveLimit
 
 __all__ = ["BurstWindow"]
 
@@ -65,7 +65,7 @@ class BurstWindow:
     )
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None, span: float = 1.0) -> None:
-        self._limit = StatedLimit(limit, ceiling)
+        self._limit = EffectiveLimit(limit, ceiling)
         self.limit: float = self._limit.value
         self.span: float = span
         self.in_flight: int = 0

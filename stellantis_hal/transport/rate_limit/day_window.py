@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Mapping
 
-from stellantis_hal.transport.rate_limit.stated_limit import LAPSE, StatedLimit
+from stellantis_hal.transport.rate_limit.effective_limit import LAPSE, EffectiveLimit
 
 __all__ = ["DayWindow"]
 
@@ -19,7 +19,7 @@ _DAY = 86_400.0
 class DayWindow:
     """Tokens of the 24-hour window, in a ring of minutes, by the backend's clock: a wall clock may be set.
 
-    What only one response has stated about it lapses, see :class:`StatedLimit`.
+    What only one response has stated about it lapses, see :class:`EffectiveLimit`.
 
     Args:
         limit: requests that fit into the window; None for no window at all.
@@ -45,7 +45,7 @@ class DayWindow:
     )
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None) -> None:
-        self._limit = StatedLimit(limit, ceiling)
+        self._limit = EffectiveLimit(limit, ceiling)
         self.limit: float = self._limit.value
         self.spent: int = 0
         self.external: int = 0

@@ -8,9 +8,9 @@ from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
 from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, CongestionControl
 from stellantis_hal.transport.rate_limit.day_window import DayWindow
+from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
-from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
 
 __all__ = ["QuotaLedger"]
 

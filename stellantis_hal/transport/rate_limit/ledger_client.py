@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
 from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
@@ -31,7 +32,6 @@ from stellantis_hal.transport.rate_limit.protocol import (
 )
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
 from stellantis_hal.transport.rate_limit.shared_ledger import ALIVE, SECOND, UNLIMITED, LedgerReply, LedgerRequest
-from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
 from stellantis_hal.transport.running_loop import loop_time
 
 __all__ = ["LedgerClient", "LedgerConnection", "OnOutage"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal import DataItem, Electric, Expression, Stolen, data, times, zone
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body, read_condition
-from stellantis_hal.resources.control.expressions import Name, constant_value
+from stellantis_hal.resources.control.expressions import TriggerReference, constant_value
 from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger
 from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger
 from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
@@ -172,7 +172,7 @@ def test_what_is_no_condition_is_refused() -> None:
         with pytest.raises(TypeError, match="when must be Expression"):
             condition_body(value)
     with pytest.raises(TypeError, match="home is a name, not a trigger"):
-        condition_body(Name("home"))
+        condition_body(TriggerReference("home"))
 
 
 def test_a_trigger_of_another_class_is_refused() -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from stellantis_hal.resources.control.expressions import (
     Expression,
     ExpressionError,
-    Name,
+    TriggerReference,
     constant_value,
     parse_expression,
 )
 
 NAMES = ("home", "low", "t1", "z_2", "a.3")
-names = st.sampled_from(NAMES).map(Name)
+names = st.sampled_from(NAMES).map(TriggerReference)
 expressions: st.SearchStrategy[Expression] = st.recursive(
     names,
     lambda inner: st.one_of(
@@ -28,7 +28,7 @@ expressions: st.SearchStrategy[Expression] = st.recursive(
     ),
     max_leaves=12,
 )
-a, b, c = Name("a"), Name("b"), Name("c")
+a, b, c = TriggerReference("a"), TriggerReference("b"), TriggerReference("c")
 
 
 @pytest.mark.unmeasured
@@ -133,7 +133,7 @@ def test_python_s_own_operators_are_refused() -> None:
 
 
 def test_conditions_show_their_operators() -> None:
-    assert repr(a & ~(b | c)) == "(Name('a') & ~(Name('b') | Name('c')))"
+    assert repr(a & ~(b | c)) == "(TriggerReference('a') & ~(TriggerReference('b') | TriggerReference('c')))"
     assert (a & b) != (a | b)
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import BudgetExhaustedError, RateLimitedError
 from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
 from stellantis_hal.transport.rate_limit.day_window import DayWindow
+from stellantis_hal.transport.rate_limit.effective_limit import LAPSE, EffectiveLimit
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
-from stellantis_hal.transport.rate_limit.stated_limit import LAPSE, StatedLimit
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend
 
@@ -149,7 +149,7 @@ async def test_a_pause_of_a_day_is_one_of_a_quarter_of_an_hour() -> None:
 
 
 def test_an_unconfirmed_limit_lapses() -> None:
-    limit = StatedLimit(100, None)
+    limit = EffectiveLimit(100, None)
     limit.state(5.0, 10, sent_at=4.0, exhausted=False)
     assert (limit.value, limit.confirmed, limit.lapses_at) == (10, 100, 905.0)
     limit.lapse()
@@ -160,7 +160,7 @@ def test_an_unconfirmed_limit_lapses() -> None:
     ("sent_at", "exhausted", "confirmed"), [(5.0, False, 10), (4.9, False, 100), (5.0, True, 100), (6.0, False, 10)]
 )
 def test_a_later_request_that_is_served_confirms(sent_at: float, exhausted: bool, confirmed: int) -> None:
-    limit = StatedLimit(100, None)
+    limit = EffectiveLimit(100, None)
     limit.state(5.0, 10, sent_at=4.0, exhausted=False)
     limit.state(7.0, 10, sent_at=sent_at, exhausted=exhausted)
     assert limit.confirmed == confirmed
@@ -168,7 +168,7 @@ def test_a_later_request_that_is_served_confirms(sent_at: float, exhausted: bool
 
 
 def test_another_limit_is_to_be_confirmed_again() -> None:
-    limit = StatedLimit(100, None)
+    limit = EffectiveLimit(100, None)
     for now, stated in ((1.0, 10), (2.0, 10), (3.0, 20)):
         limit.state(now, stated, sent_at=now, exhausted=False)
     assert (limit.value, limit.confirmed, limit.lapses_at) == (20, 10, 903.0)
@@ -178,7 +178,7 @@ def test_another_limit_is_to_be_confirmed_again() -> None:
 
 
 def test_a_ceiling_bounds_what_is_confirmed() -> None:
-    limit = StatedLimit(100, 100)
+    limit = EffectiveLimit(100, 100)
     limit.state(1.0, 500, sent_at=1.0, exhausted=False)
     assert (limit.value, limit.lapses_at) == (100, math.inf)
     limit.state(2.0, 500, sent_at=2.0, exhausted=False)
@@ -186,7 +186,7 @@ def test_a_ceiling_bounds_what_is_confirmed() -> None:
 
 
 def test_a_limit_is_stated_for_a_quarter_of_an_hour() -> None:
-    limit = StatedLimit(100, None)
+    limit = EffectiveLimit(100, None)
     assert limit.stated(0.0) == math.inf
     limit.state(1.0, 10, sent_at=1.0, exhausted=False)
     assert (limit.stated(900.9), limit.stated(901.0)) == (10, math.inf)

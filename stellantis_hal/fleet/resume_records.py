@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.hal.json import decode, encode
 
-__all__ = ["AccountRecord", "BurstAllowance", "RestoredAccount", "VehiclePollRecord"]
+__all__ = ["AccountRecord", "BurstAllowance", "SavedAccountState", "VehiclePollRecord"]
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +115,7 @@ class BurstAllowance:
 
 
 @attrs.frozen(kw_only=True)
-class RestoredAccount:
+class SavedAccountState:
     """An account as its last owner left it.
 
     Attributes:

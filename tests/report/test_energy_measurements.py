@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from stellantis_hal import Status, Telemetry
-from stellantis_hal.report.level_measurements import EnergyMeasurement, measurements
+from stellantis_hal.report.energy_measurements import EnergyMeasurement, measurements
 from tests.report.cars import NOW, energy, status, telemetry
 
 

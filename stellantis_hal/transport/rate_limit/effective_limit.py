@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["LAPSE", "StatedLimit"]
+__all__ = ["LAPSE", "EffectiveLimit"]
 
 LAPSE = 900.0
 """Seconds after which what only one response has stated is no longer believed."""
 
 
-class StatedLimit:
+class EffectiveLimit:
     """A limit that headers may change.
 
     The first response that states a limit may be wrong, and if it leaves nothing to send, no other response can correct

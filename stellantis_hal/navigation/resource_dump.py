@@ -11,7 +11,7 @@ from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.document import HalDocument, Kind, parse_root
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_text
-from stellantis_hal.navigation.lazy_body import LazyBody
+from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.media_types import links_of_header
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
 
@@ -97,7 +97,7 @@ def load(dumped: Mapping[str, Any]) -> tuple[ResponseSnapshot, HalDocument]:
             status=int(dumped["status"]),
             headers=headers,
             fetched_at=datetime.fromisoformat(dumped["fetched_at"]).astimezone(UTC),
-            content=LazyBody.of(document),
+            content=LazyResponseBody.of(document),
             outcome=_outcome(dumped.get("outcome")),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
