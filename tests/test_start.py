@@ -70,6 +70,7 @@ def test_the_help_of_the_group_imports_no_command() -> None:
     assert {name for name in own(loaded) if name.startswith("cli.")} == {
         "cli.commands",
         "cli.failures",
+        "cli.json_text",
         "cli.invocation",
         "cli.lazy_group",
         "cli.environment_options",
