@@ -1560,6 +1560,9 @@ for _index, _others in enumerate(
     for _other in _others:
         _call(f"a token whose field {_index} is {_other!r}", _token, *GOOD[:_index], _other, *GOOD[_index + 1 :])
 _call("a token with another flag", _token, *GOOD, True)
+for _added in ([8, 7, "ZWRnZV9lZGc="], [None, 7, ""], ["8", 7, ""], [8, "7", ""], [8, 7, "!"], [8, 7, "YQ=="], [8, 7]):
+    _call(f"a token with totals and an edge {_added}", _token, *GOOD, _added)
+_call("a token with an edge of two digests", _token, *GOOD, [8, 7, "ZWRnZV9lZGdlZGdlX2VkZw=="])
 _call("a token with two flags more", _token, *GOOD, True, True)
 _call("a token with a flag less", _token, *GOOD[:-1])
 _call("a token of version 1", _token, 1, "u", 1, "", "rel", True)

@@ -33,6 +33,9 @@ class PageToken:
         is_read: whether the page at the URL was returned already: the next one is behind it.
         is_linked: whether pages before it had links between them.
         is_found: whether a page before it had the relation of the items.
+        total: the total that the page before it states; None where it states none, as in tokens that have no totals.
+        least_total: the least total that a page before it states; None forwards, or if none states one.
+        edge: a digest of the item of the page before it that is next to this position; empty where it is unknown.
     """
 
     url: str
@@ -45,6 +48,14 @@ class PageToken:
     is_read: bool = False
     is_linked: bool = True
     is_found: bool = True
+    total: int | None = None
+    least_total: int | None = None
+    edge: bytes = b""
+
+    @property
+    def known(self) -> tuple[bytes, ...]:
+        """Digests of items that were returned before the position."""
+        return (*self.recent, self.edge) if self.edge else self.recent
 
     @classmethod
     def after(
@@ -60,6 +71,9 @@ class PageToken:
         is_read: bool = False,
         is_linked: bool = True,
         is_found: bool = True,
+        total: int | None = None,
+        least_total: int | None = None,
+        edge: bytes = b"",
     ) -> PageToken:
         """Return the position after items with these identities, or digests of them."""
         digests = tuple(digest(one) if isinstance(one, str) else one for one in recent)
@@ -74,6 +88,9 @@ class PageToken:
             is_read=is_read,
             is_linked=is_linked,
             is_found=is_found,
+            total=total,
+            least_total=least_total,
+            edge=edge,
         )
 
     def check(self, rel: str | None, *, reverse: bool) -> None:
@@ -95,7 +112,9 @@ class PageToken:
         recent, first = (base64.b64encode(b"".join(digests)).decode() for digests in (self.recent, self.first))
         fields = [self.url, self.number, recent, self.rel, self.reverse, self.position, first]
         flags = [self.is_read, self.is_linked] if self.is_found else [self.is_read, self.is_linked, False]
-        return base64.urlsafe_b64encode(encode([_VERSION, *fields, *flags])).decode()
+        added = [self.total, self.least_total, base64.b64encode(self.edge).decode()]
+        extras = [] if added == [None, None, ""] else [added]
+        return base64.urlsafe_b64encode(encode([_VERSION, *fields, *flags, *extras])).decode()
 
     @classmethod
     def from_token(cls, token: str) -> PageToken:
@@ -108,17 +127,20 @@ class PageToken:
             version, *fields = decode(base64.urlsafe_b64decode(token.encode("ascii")))
             fields += _ADDED_FIELDS if version == 1 else ()
             url, number, recent, rel, reverse, position, first, *flags = fields
-            digests = [base64.b64decode(text, validate=True) for text in (recent, first)]
+            total, least_total, edge = flags.pop() if flags and isinstance(flags[-1], list) else (None, None, "")
+            digests = [base64.b64decode(text, validate=True) for text in (recent, first, edge)]
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("invalid page token: pass page.token unchanged") from error
         is_spec = isinstance(rel, str | None) and {*map(type, (reverse, *flags))} == {bool} and len(flags) in {2, 3}
-        is_position = isinstance(url, str) and isinstance(number, int) and isinstance(position, int | None)
-        has_digests = not any(len(text) % DIGEST_SIZE for text in digests)
+        is_position = isinstance(url, str) and isinstance(number, int)
+        has_counts = all(isinstance(count, int | None) for count in (position, total, least_total))
+        has_digests = not any(len(text) % DIGEST_SIZE for text in digests) and len(digests[2]) <= DIGEST_SIZE
         is_version = isinstance(version, int) and version in {1, _VERSION}
-        if not is_version or not is_position or not is_spec or not has_digests:
+        if not all((is_version, is_position, has_counts, is_spec, has_digests)):
             raise ValueError(f"invalid page token: it is not of version {_VERSION}; start again without a token")
         recent_digests, first_digests = (
-            tuple(text[start : start + DIGEST_SIZE] for start in range(0, len(text), DIGEST_SIZE)) for text in digests
+            tuple(text[start : start + DIGEST_SIZE] for start in range(0, len(text), DIGEST_SIZE))
+            for text in digests[:2]
         )
         return cls(
             url=url,
@@ -131,4 +153,7 @@ class PageToken:
             is_read=flags[0],
             is_linked=flags[1],
             is_found=len(flags) == 2 or flags[2],
+            total=total,
+            least_total=least_total,
+            edge=digests[2],
         )

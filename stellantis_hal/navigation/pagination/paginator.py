@@ -59,6 +59,9 @@ class Page(Generic[T]):
         """The token with which ``pages(token=…)`` resumes AFTER this page, in any process; None after the last page.
 
         Use it for the same collection: the position is the token's, and filters of the paginator do not change it.
+        In reverse, items that others, added meanwhile, have pushed onto pages before it are returned; where neither
+        totals nor items show how many, :class:`~stellantis_hal.IncompleteCollectionWarning` is issued (a typed
+        collection logs it).
         """
         spec, raw = self._spec, self._raw
         if raw.next_url is None:
@@ -74,6 +77,9 @@ class Page(Generic[T]):
             is_read=raw.is_read,
             is_linked=raw.is_linked,
             is_found=self._is_found,
+            total=raw.total,
+            least_total=raw.least_total,
+            edge=raw.edge,
         )
         return position.to_token()
 

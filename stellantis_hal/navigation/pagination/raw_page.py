@@ -27,6 +27,7 @@ __all__ = [
     "log_invalid_items",
     "page_link",
     "page_url",
+    "removal_notice",
     "total_notice",
     "total_of",
 ]
@@ -64,6 +65,9 @@ class RawPage:
         is_linked: whether pages so far had links between them.
         may_repeat: whether items are among these that this iteration has returned before.
         notices: what is to be told of the collection after these items.
+        total: the total that is compared with that of the next page; None where it is unknown.
+        least_total: the least total of the pages of a reverse iteration; None forwards, or if none states one.
+        edge: a digest of the last item of a reverse iteration, without those that had moved; empty where it is unknown.
     """
 
     page: HalResource | None
@@ -75,6 +79,9 @@ class RawPage:
     is_linked: bool = True
     may_repeat: bool = False
     notices: tuple[str, ...] = ()
+    total: int | None = None
+    least_total: int | None = None
+    edge: bytes = b""
 
 
 def fingerprint_of(item: HalResource | LinkedItem) -> str:
@@ -159,3 +166,11 @@ def _count(value: Any) -> int | None:
 def total_notice(page: HalResource, total: int, items: int) -> str:
     """Return the notice that a collection's total is not the number of its items."""
     return f"the collection at {mask_url(page.url)} states a total of {total}, but has {items} items"
+
+
+def removal_notice(page: HalResource) -> str:
+    """Return the notice that items may have moved onto pages that were read, because others were removed."""
+    return (
+        f"items may be missing from the collection at {mask_url(page.url)}: its total decreased while it was read, so "
+        "items may have moved to pages that were read before; read it again"
+    )

@@ -12,6 +12,7 @@ from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
+from stellantis_hal.navigation.pagination.digests import digest
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
@@ -22,6 +23,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     fingerprint_of,
     page_link,
     page_url,
+    removal_notice,
     total_notice,
     total_of,
 )
@@ -49,6 +51,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     def __init__(self, spec: PaginationSpec, position: PageToken | None = None) -> None:
         self._spec = spec
+        self._resumed = position  # None after the first page
         self._next_url = None if position is None else position.url
         # The current page and its link to the one before it; None at the start.
         self._current: tuple[HalResource, Link] | None = None
@@ -56,8 +59,14 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._first: HalResource | None = None
         self._first_url = VisitedPages(() if position is None else position.first)
         self._is_read = position is not None and position.is_read
-        self._total: int | None = None
-        self._least_total: int | None = None
+        # The total that the latest page states, and the least one.
+        self._total: int | None = None if position is None else position.total
+        self._least_total: int | None = None if position is None else position.least_total
+        # Whether the least total is that of the whole iteration and of all items: not after an old token.
+        is_part = spec.ranges is not None and spec.ranges.within is not None
+        self._is_counted = not is_part and (position is None or position.least_total is not None)
+        # A digest of the first item of the latest page that has items.
+        self._edge = b"" if position is None else position.edge
         # The number of items on the pages read; None where it is unknown.
         self._position = 0 if position is None else position.position
         # Whether pages are read by ranges that no link leads to, and their size.
@@ -171,7 +180,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         if url is not None and unlinked_range is not None and entries < unlinked_range[1] - unlinked_range[0] + 1:
             return await self._collect(None, end=unlinked_range[1] + 1)
         items = self._spec.items.entries(page)
-        shifted = await self._shifted_items(page, entries)
+        shifted, notices = await self._moved_items(page, entries)
+        edge = digest(fingerprint_of(items[0])) if items else self._edge
         items = tuple(_reversed(items, shifted))
         position = None if self._position is None else self._position + entries
         link = await self._link_before(page, position)
@@ -182,17 +192,23 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         if self._collect_before is not None:
             next_url = page.base  # resumed there, the pages before it are collected
         self._visited.add(url, page.base, page.self_url)
-        self._next_url = next_url
-        self._position = position
+        self._next_url, self._resumed = next_url, None
+        self._position, self._edge = position, edge
         self._current = None if link is None else (page, link)
         self._ended = next_url is None and self._failure is None
         self._total = total = total_of(page)
         if total is not None:
             self._least_total = total if self._least_total is None else min(total, self._least_total)
-        notices: tuple[str, ...] = ()
         least = self._least_total  # items that were added while others were read are not counted
-        if self._ended and self._first is not None and position is not None and least is not None and position < least:
-            notices = (total_notice(page, least, position),)
+        if self._ended and self._is_counted and position is not None and least is not None and position < least:
+            notices = (*notices, total_notice(page, least, position))
+        if (
+            self._ended
+            and self._first is not None
+            and least is None
+            and self._content(page) != self._content(self._first)
+        ):
+            notices = (*notices, _moved_notice(page))
         return RawPage(
             page=page,
             items=items,
@@ -203,6 +219,9 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             is_linked=not self._by_range,
             may_repeat=bool(shifted),
             notices=notices,
+            total=total,
+            least_total=self._least_total,
+            edge=edge,
         )
 
     async def _link_before(self, page: HalResource, position: int | None) -> Link | None:
@@ -249,29 +268,89 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     def _content(self, page: HalResource) -> tuple[str, ...]:
         return tuple(map(fingerprint_of, self._spec.items.entries(page)))
 
-    async def _shifted_items(self, page: HalResource, entries: int) -> tuple[HalResource | LinkedItem, ...]:
-        """Return the items that have moved from this page to the pages after it.
+    async def _moved_items(
+        self, page: HalResource, entries: int
+    ) -> tuple[tuple[HalResource | LinkedItem, ...], tuple[str, ...]]:
+        """Return the items that have moved from this page to those read before, and notices where that is unknown."""
+        resumed = self._resumed
+        if resumed is None:
+            return await self._shifted_items(page, entries)
+        if self._total is None or total_of(page) is None:
+            return await self._items_before_known(page, resumed)
+        items, notices = await self._shifted_items(page, entries)
+        known = _first_known(items, resumed.known)
+        # A token has the latest identities only: the items after theirs were returned too.
+        return items if known is None else items[: known + len(resumed.recent)], notices
+
+    async def _items_before_known(
+        self, page: HalResource, resumed: PageToken
+    ) -> tuple[tuple[HalResource | LinkedItem, ...], tuple[str, ...]]:
+        """Return the items between a page and the first item after it that was returned before the token was made.
+
+        Without totals, that item alone shows how many items were added at the head.
+        """
+        later, guard = page, GrowthGuard()
+        items: list[HalResource | LinkedItem] = []
+        if resumed.position == 0:
+            return (), ()
+        try:
+            while resumed.known and (link := await self._link_after(later)) is not None:
+                before, later = later, await guard.fetch_next(later, link)
+                if self._is_same(later, before):  # the server ignores ranges
+                    break
+                found = self._spec.items.entries(later)
+                known = _first_known(found, resumed.known)
+                items += found[:known]
+                if known is not None:
+                    return tuple(items), ()
+        except PaginationLoopError:  # the pages lead back
+            pass
+        return (), (_moved_notice(page),)
+
+    async def _link_after(self, page: HalResource) -> Link | None:
+        """Return the link to the page after a page, else to the range after it; None where neither is known."""
+        link, ranges = page_link(page), self._spec.ranges
+        index = None if ranges is None else ranges.index_of(page.base)
+        if index is None and self._first_url.contains(page.base):
+            index = 0
+        if link is not None or ranges is None or index is None:
+            return link
+        params = ranges.at(index + (self._spec.items.count(page) or ranges.size))
+        return Link(ranges.url(await self._spec.source.resolve_url({}), params), "next")
+
+    async def _shifted_items(
+        self, page: HalResource, entries: int
+    ) -> tuple[tuple[HalResource | LinkedItem, ...], tuple[str, ...]]:
+        """Return the items that have moved from this page to the pages after it, as the totals say, and notices.
 
         Items that were added at the head have pushed others from this page onto pages that were read before.
         """
         later, guard = page, GrowthGuard()
         items: list[HalResource | LinkedItem] = []
+        growth = self._growth(page)
+        was_reduced = False  # items that were removed since this page was read have moved others onto it
         unlinked_range = self._unlinked_range(page)
         if unlinked_range is not None and self._spec.ranges is not None:
             end = unlinked_range[0] + entries
-            index, growth = end, self._growth(page)
+            index = end
             while index < end + growth:
                 params = self._spec.ranges.at(index, end + growth - 1)
                 url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
                 later = await guard.fetch_next(later, Link(url, "next"))
                 items += self._spec.items.entries(later)
                 index += self._spec.items.count(later) or growth
+                was_reduced = was_reduced or self._growth(later) < growth
                 growth = max(growth, self._growth(later))
-            return tuple(items)
-        while self._growth(later) > max(guard.pages, len(items)) and (link := page_link(later)) is not None:
-            later = await guard.fetch_next(later, link)
-            items += self._spec.items.entries(later)
-        return tuple(items)
+        else:
+            while self._growth(later) > max(guard.pages, len(items)):
+                link = await self._link_after(later)
+                if link is None:
+                    return tuple(items), () if guard.pages else (_moved_notice(page),)
+                later = await guard.fetch_next(later, link)
+                items += self._spec.items.entries(later)
+                was_reduced = was_reduced or self._growth(later) < growth
+                growth = max(growth, self._growth(later))
+        return tuple(items), (removal_notice(page),) if was_reduced else ()
 
     def _growth(self, page: HalResource) -> int:
         total = total_of(page)
@@ -286,16 +365,22 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         collected: list[RawPage] = []
         count, failure = 0, None
         notices: tuple[str, ...] = ()
+        rest = None if before is None else _MovedItems(self._known_of(before), self._total)
+        is_reached = False
         try:
             async for raw in RawPageIterator(self._forward_spec(), first=first):
-                if raw.page is None or (before is not None and self._is_same(raw.page, before)):
+                if raw.page is None:
                     break
                 items = raw.items
-                if end is not None and raw.position is not None and raw.position > end:
-                    items = items[: max(0, len(items) - (raw.position - end))]
+                is_reached = is_reached or (before is not None and self._is_same(raw.page, before))
+                if rest is not None and is_reached:
+                    items = rest.of(raw.page, items)
+                stop = None if end is None else end + max(0, self._growth(raw.page))
+                if stop is not None and raw.position is not None and raw.position > stop:
+                    items = items[: max(0, len(items) - (raw.position - stop))]
                 notices += raw.notices
                 if items:
-                    collected.append(RawPage(page=raw.page, items=items[::-1], next_url=None))
+                    collected.append(RawPage(page=raw.page, items=items[::-1], next_url=None, may_repeat=is_reached))
                 count += len(items)
                 if count > MAX_COLLECTED_ITEMS:
                     raise IncompleteCollectionError(
@@ -304,23 +389,89 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                         "narrow the request, as with since and until",
                         url=first.url,
                     )
-                if end is not None and raw.position is not None and raw.position >= end:
+                if rest is not None and is_reached and rest.is_complete:
+                    break
+                if stop is not None and raw.position is not None and raw.position >= stop:
                     break
         except PaginationLoopError as error:  # raised after the items
             failure = error
+        if before is not None and rest is not None and is_reached and not rest.is_complete:
+            del collected[len(collected) - rest.pages :]
+            notices += (_moved_notice(before),)
+        self._resumed = None
         self._collected, self._collect_before, self._failure, self._ended = collected, None, failure, failure is None
         if not collected:
             return RawPage(page=before or first, items=(), next_url=None, notices=notices)
-        collected[0] = attrs.evolve(collected[0], notices=notices)  # the last one to be returned
-        return self._next_collected(collected)
+        return attrs.evolve(self._next_collected(collected), notices=notices)
+
+    def _known_of(self, page: HalResource) -> tuple[bytes, ...]:
+        """Return digests of the items on a page that was read, or of those that were returned before a token."""
+        if self._resumed is not None:
+            return self._resumed.known
+        return tuple(digest(fingerprint_of(item)) for item in self._spec.items.entries(page))
 
     def _next_collected(self, collected: list[RawPage]) -> RawPage:
         raw = collected.pop()
         before = collected[-1].page if collected else None
-        return attrs.evolve(raw, next_url=None if before is None else before.base, first=self._first_url.digests)
+        total = None if raw.page is None else total_of(raw.page)
+        return attrs.evolve(
+            raw,
+            next_url=None if before is None else before.base,
+            first=self._first_url.digests,
+            total=total,
+            least_total=total,
+            edge=digest(fingerprint_of(raw.items[-1])),
+        )
 
     def _forward_spec(self) -> PaginationSpec:
         return attrs.evolve(self._spec, reverse=False)
+
+
+class _MovedItems:
+    """The items that have moved to a page that was returned before, and to those after it.
+
+    Args:
+        known: digests of the items that were on the page.
+        total: the total when it was read; None where it is unknown.
+    """
+
+    def __init__(self, known: Sequence[bytes], total: int | None) -> None:
+        self._known = known
+        self._total = total
+        self._count = 0
+        self.pages: int = 0
+        """The number of pages with such items."""
+        self.is_complete: bool = False
+        """Whether all of them were found."""
+
+    def of(
+        self, page: HalResource, items: tuple[HalResource | LinkedItem, ...]
+    ) -> tuple[HalResource | LinkedItem, ...]:
+        """Return those of a page, which is the page that was returned before or one after it."""
+        total = total_of(page)
+        known = _first_known(items, self._known)
+        found = items[:known]
+        if total is not None and self._total is not None:
+            left = max(0, total - self._total - self._count)
+            found = found[:left]
+            self.is_complete = len(found) == left
+        self.is_complete = self.is_complete or known is not None
+        self._count += len(found)
+        self.pages += bool(found)
+        return found
+
+
+def _first_known(items: Sequence[HalResource | LinkedItem], known: Sequence[bytes]) -> int | None:
+    """Return the index of the first item that is known, by a digest of its fingerprint; None where there is none."""
+    digests = frozenset(known)
+    return next((index for index, item in enumerate(items) if digest(fingerprint_of(item)) in digests), None)
+
+
+def _moved_notice(page: HalResource) -> str:
+    return (
+        f"items may be missing from the collection at {mask_url(page.url)}: items may have been added meanwhile, and "
+        "neither totals nor items that were returned before show how many; read it again without a page token"
+    )
 
 
 def _reversed(

@@ -21,6 +21,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     has_pages_after,
     page_link,
     page_url,
+    removal_notice,
     total_notice,
     total_of,
 )
@@ -69,6 +70,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._failure: HalError | None = loop_error(position.url) if position is not None and position.is_read else None
         # The index of the next page's first item; None where it is unknown.
         self._position = 0 if position is None else position.position
+        self._total: int | None = None if position is None else position.total  # of the latest page
         self._least_total: int | None = None
         self._greatest_total: int | None = None
         # Whether pages are linked, and whether the next one is a range that no link leads to.
@@ -159,12 +161,15 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._first = None
         self._ended = repeated or not await self._find_next(page, entries)
         notices: tuple[str, ...] = ()
+        if total and self._total is not None and total < self._total:
+            notices = (removal_notice(page),)
+        self._total = total
         if self._ended:
             self._next_url = None
-            notices = self._report_end(page)
+            notices += self._report_end(page)
             if repeated and total is None:
                 more = f"the collection at {mask_url(page.url)} may have more than {position} items: "
-                notices = (f"{more}its pages state no total and have no 'next'",)
+                notices += (f"{more}its pages state no total and have no 'next'",)
         elif self._by_range and items:
             fingerprints = tuple(map(fingerprint_of, items))
             self._latest = frozenset(fingerprints)
@@ -178,6 +183,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             is_read=self.loops and not self._ended,
             is_linked=self._is_linked,
             notices=notices,
+            total=total,
         )
 
     def _start_of(self, page: HalResource, url: str | None) -> int | None:

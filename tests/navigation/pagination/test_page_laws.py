@@ -1,5 +1,6 @@
 """Properties of pagination, over any pages and any changes between responses."""
 
+import warnings
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import PaginationLoopError
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
 from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
-from tests.navigation.collection import Collection
+from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 from tests.support.clocks import BACKENDS, jumping
 from tests.support.profiles import few_examples
@@ -149,6 +151,55 @@ def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, leng
             assert len(given) == len(set(given))
 
     _run(backend, main)
+
+
+LINKS = st.sampled_from([{"self", "next", "prev", "last"}, {"self", "next", "last"}, {"next", "prev"}, {"next"}])
+"""The links of the pages of a collection."""
+
+
+async def _by_token(items: Paginator[Any]) -> list[Any]:
+    """Return the ids of the items, each page read in an iteration of its own."""
+    found: list[Any] = []
+    page = await anext(aiter(items.pages()))
+    while True:
+        found += ids(page.items)
+        if page.token is None:
+            return found
+        page = await anext(aiter(items.pages(page.token)))
+
+
+@pytest.mark.unmeasured
+@few_examples()
+@given(st.integers(0, 20), CHANGES, st.sampled_from([None, IndexRangeSyntax(size=3)]))
+def test_arrivals_by_token_are_read_as_without_it(
+    backend: str, length: int, changes: list[int], ranges: IndexRangeSyntax | None
+) -> None:
+    def items() -> Paginator[Any]:
+        return _changing(length, changes).root.follow("items").items(reverse=True, unique=True, ranges=ranges)
+
+    async def main() -> None:
+        assert await _by_token(items()) == ids(await items().collect())
+
+    _run(backend, main)
+
+
+@pytest.mark.unmeasured
+@few_examples()
+@given(length=st.integers(0, 20), changes=CHURN, names=LINKS, unique=st.booleans())
+def test_changes_lose_nothing_by_token_or_are_told(
+    backend: str, length: int, changes: list[int], names: set[str], *, unique: bool
+) -> None:
+    collection = _changing(length, changes)
+    collection.links = frozenset(names)
+
+    async def main() -> list[Any]:
+        return await _by_token(collection.root.follow("items").items(reverse=True, unique=unique))
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", IncompleteCollectionWarning)
+        given = _run(backend, main)
+    assert len(given) == len(set(given))
+    assert caught or set(range(length)) & set(collection.elements) <= set(given)
 
 
 @pytest.mark.unmeasured
