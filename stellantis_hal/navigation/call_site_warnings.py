@@ -22,7 +22,7 @@ _BETWEEN = _EVENT_LOOPS | {_PACKAGE, "contextlib", "outcome"}
 
 
 class IncompleteCollectionWarning(UserWarning):
-    """An iteration has ended, and the collection has, or may have, more items than it returned."""
+    """A collection has, or may have, more items than the iteration returned."""
 
 
 @attrs.frozen
