@@ -181,7 +181,12 @@ class RangePageIterator(AsyncIterator[RawPage]):
             self._ended = not self._shows_more(page, total, len(found.ids))
         next_url = None if self._ended else self._range_url(self._position, is_open=True)
         return RawPage(
-            page=found.page, items=items, next_url=next_url, position=self._position, may_repeat=self._may_repeat
+            page=found.page,
+            items=items,
+            next_url=next_url,
+            position=self._position,
+            may_repeat=self._may_repeat,
+            total=total,
         )
 
     def _shows_more(self, page: HalResource, total: int, count: int) -> bool:

@@ -446,3 +446,14 @@ def test_a_range_has_at_least_two_items() -> None:
     with pytest.raises(ValueError, match="size"):
         IndexRangeSyntax(size=1)
     assert IndexRangeSyntax(parameter="range", size=2).at(4) == {"range": "4-5"}
+
+
+async def test_a_token_of_a_range_tells_removals() -> None:
+    """Items before its page have moved to ranges that were read, and the token is read one range at a time."""
+    collection = Collection(list(range(9)))
+    items = collection.root.follow("items").items(ranges=IndexRangeSyntax(size=3))
+    async with items.pages().concurrent(1) as pages:
+        token = (await anext(pages)).token
+    del collection.elements[:3]
+    with pytest.warns(IncompleteCollectionWarning, match="its total decreased while it was read"):
+        await anext(aiter(items.pages(token)))
