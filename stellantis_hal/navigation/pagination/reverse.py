@@ -344,8 +344,10 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         else:
             while self._growth(later) > max(guard.pages, len(items)):
                 link = await self._link_after(later)
-                if link is None:
-                    return tuple(items), () if guard.pages else (_moved_notice(page),)
+                if link is None and not guard.pages:
+                    return (), (_moved_notice(page),)
+                if link is None:  # the collection has been read to its end
+                    break
                 later = await guard.fetch_next(later, link)
                 items += self._spec.items.entries(later)
                 was_reduced = was_reduced or self._growth(later) < growth
@@ -451,7 +453,7 @@ class _MovedItems:
         total = total_of(page)
         known = _first_known(items, self._known)
         found = items[:known]
-        if total is not None and self._total is not None:
+        if known is None and total is not None and self._total is not None:
             left = max(0, total - self._total - self._count)
             found = found[:left]
             self.is_complete = len(found) == left
