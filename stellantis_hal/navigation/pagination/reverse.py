@@ -377,6 +377,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 is_reached = is_reached or (before is not None and self._is_same(raw.page, before))
                 if rest is not None and is_reached:
                     items = rest.of(raw.page, items)
+                    if before is not None and (total_of(raw.page) or 0) < (total_of(before) or 0):
+                        notices += (removal_notice(before),)
                 stop = None if end is None else end + max(0, self._growth(raw.page))
                 if stop is not None and raw.position is not None and raw.position > stop:
                     items = items[: max(0, len(items) - (raw.position - stop))]

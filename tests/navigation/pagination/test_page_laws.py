@@ -188,6 +188,7 @@ def test_arrivals_by_token_are_read_as_without_it(
 @given(length=st.integers(0, 20), changes=CHURN, names=LINKS, unique=st.booleans())
 @example(length=2, changes=[2, -2, 3, -1], names={"self", "next", "prev", "last"}, unique=False)
 @example(length=2, changes=[2, 0, 1, -3], names={"self", "next", "last"}, unique=False)
+@example(length=2, changes=[2, 0, 3, -3], names={"self", "next", "last"}, unique=False)
 def test_changes_lose_nothing_by_token_or_are_told(
     backend: str, length: int, changes: list[int], names: set[str], *, unique: bool
 ) -> None:
