@@ -227,7 +227,7 @@ class Session:
             else attrs.evolve(self._context, record_quota=_ignore, queue=self._exchange.queue()),
             PipelineOptions(
                 origins=self._origins if origins is None else origins,
-                limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
+                limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED),
                 retry=self._retry if retry is None else retry,
                 credentials=own,
                 make_error=self._make_error if make_error is None else make_error,

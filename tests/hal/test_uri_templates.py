@@ -190,6 +190,15 @@ def test_a_segment_of_the_path_is_required(template: str) -> None:
         expand(template, {})
 
 
+@pytest.mark.parametrize("after", ["X", "x", ".json", "-", ";p", "%20"])
+def test_a_part_of_a_segment_may_be_missing(after: str) -> None:
+    for before in ("", "/", "http://h/"):
+        assert expand(f"{before}{{undef}}{after}", {}) == before + after
+    for end in "/?#":
+        with pytest.raises(TemplateError, match="without 'undef'"):
+            expand(f"/{{undef}}{end}{after}", {})
+
+
 def test_each_variable_of_a_missing_segment_is_named() -> None:
     with pytest.raises(TemplateError, match="without 'a', 'b', 'c'"):
         expand("/x/{a}{;p}{b}/y/{+c}", {})

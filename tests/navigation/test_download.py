@@ -92,6 +92,23 @@ async def test_a_resource_itself_is_downloaded(hal: HalClient) -> None:
         assert chunks.received_at.tzinfo is not None
 
 
+async def test_a_body_in_pieces_is_joined() -> None:
+    class Pieces(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in (b"\xc3", b"\xa9t", b"", b"\xc3\xa9"):
+                yield piece
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Pieces()))
+    async with HalClient(URL, transport=transport) as hal:
+        async with hal.download("/a") as whole:
+            assert await whole.read() == "été".encode()
+            assert await whole.read() == b""
+        async with hal.download("/a") as rest:
+            assert await anext(rest) == b"\xc3"
+            assert await rest.read() == "été".encode()[1:]
+        assert await text(hal.download("/a")) == "été"
+
+
 async def test_pictures_on_foreign_hosts(hal: HalClient, server: Server) -> None:
     root = await hal.root()
     for opened in (

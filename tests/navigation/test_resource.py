@@ -192,6 +192,17 @@ def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
     assert compact.can("b")
 
 
+def test_a_link_is_not_repeated_by_a_header_once_decoded_again() -> None:
+    """References of the header are relative to the URL of the response."""
+    body = {"_links": links(a=f"{HOME}/a", b="/v4/b")}
+    resource = Site().resource(body, f"{HOME}/x", link="</v4/a>; rel=a, <b>; rel=b, <c>; rel=c")
+    counts = {rel: len(found) for rel, found in resource.links.items()}
+    compact = resource.compact()
+    del resource
+    gc.collect()
+    assert {rel: len(found) for rel, found in compact.links.items()} == counts == {"a": 1, "b": 1, "c": 1}
+
+
 # --------------------------------------------------------------------------------------------- age
 
 
@@ -256,6 +267,25 @@ async def test_without_validators_refresh_just_reads_again() -> None:
     site = Site({"": {"a": 2}})
     assert (await site.resource({"a": 1}).refresh())["a"] == 2
     assert set(site.requests[0].headers) == {"Accept"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ("X: y", "^headers must be Mapping or None, not str"),
+        ({"X": 1}, "^the header field 'X' must be str, not int"),
+        ({1: "x"}, "^the name of a header field must be str, not int"),
+    ],
+)
+async def test_header_fields_of_another_type_are_refused(headers: Any, message: str) -> None:
+    site = Site({"": {}})
+    resource = site.resource({}, location=HOME)
+    for call in (resource.fetch, resource.refresh, resource.follow_location):
+        with pytest.raises(TypeError, match=message):
+            await call(headers=headers)
+    with pytest.raises(TypeError, match=message):
+        resource.pages(headers=headers)
+    assert site.requests == []
 
 
 async def test_an_embedded_copy_is_refreshed_from_its_own_url() -> None:

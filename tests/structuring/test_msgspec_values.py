@@ -337,6 +337,8 @@ def test_unknown_keys_of_parts_and_places_are_learned() -> None:
     assert msgspec_struct(Car).unknown == ("b", "a")
     reading.read({"c": 0, "a": 2, "b": 1})  # in the order of the latest body that had a new one
     assert msgspec_struct(Car).unknown == ("c", "a", "b")
+    reading.read({"new": 1, "old": {"x": 2}})  # a place after it that has nothing new
+    assert msgspec_struct(Car).unknown == ("new", "c", "a", "b")
 
 
 @is_warm

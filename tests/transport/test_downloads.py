@@ -124,7 +124,7 @@ def test_a_body_that_decompresses_to_nothing_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "message"),
     [
-        (Body(b"a", error=httpx.ReadError("reset")), {}, "reset"),
+        (Body(b"a", error=httpx.ReadError("reset")), {}, r": the response broke off \(ReadError: reset\)$"),
         (Body(gzip.compress(b"abc")[:-4]), {"content_encoding": "gzip"}, "truncated"),
         (Body(b"nonsense"), {"content_encoding": "gzip"}, "incorrect header"),
         (Body(b"a"), {"content_encoding": "br"}, "content coding 'br'"),
@@ -199,6 +199,33 @@ async def test_a_body_that_does_not_close_is_left_after_a_while() -> None:
         async with opened.pipeline().stream(Request(url=f"{API}/a"), limit=9) as response:
             assert await anext(response.chunks) == b"a"
         assert anyio.current_time() - start == pytest.approx(5.0, abs=1.0)
+
+
+async def test_a_cancelled_read_waits_until_the_body_is_closed() -> None:
+    """Its own clean-up may wait, too."""
+    closed: list[bool] = []
+
+    class Slow:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            await anyio.sleep(10_000)
+            return b"a"
+
+        async def aclose(self) -> None:
+            await anyio.sleep(1)
+            closed.append(True)
+
+    class Stream(httpx.AsyncByteStream):
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return Slow()
+
+    opened, _ = session(lambda _: httpx.Response(200, stream=Stream()))
+    async with opened:
+        with anyio.move_on_after(3) as scope:
+            await read(opened.pipeline())
+    assert (closed, scope.cancelled_caught) == ([True], True)
 
 
 @pytest.mark.parametrize("status", [404, 401])

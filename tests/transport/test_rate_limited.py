@@ -1,5 +1,7 @@
 """Responses with status 429."""
 
+from types import SimpleNamespace
+
 import anyio
 import httpx
 import pytest
@@ -198,3 +200,12 @@ async def test_jitter_fits_into_the_deadline() -> None:
         async with opened:
             with anyio.fail_after(500.5):  # half a second for us, however slow the machine
                 assert (await get(opened.pipeline(max_wait=900.0))).status == 200
+
+
+async def test_jitter_takes_half_of_what_the_deadline_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stellantis_hal.transport.pipeline._random", SimpleNamespace(uniform=lambda _, most: most))
+    opened, transport = session(response_with(429, Retry_After="500"), OK)
+    async with opened:
+        with anyio.fail_after(501):
+            assert (await get(opened.pipeline(max_wait=900.0))).status == 200
+    assert transport.times[1] - transport.times[0] == pytest.approx(500.5, abs=0.05)

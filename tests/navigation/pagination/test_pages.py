@@ -1,5 +1,6 @@
 """Sequential, reverse and prefetching pagination."""
 
+import itertools
 import weakref
 from collections.abc import AsyncIterable
 from typing import Any
@@ -254,6 +255,26 @@ async def test_items_without_ids_are_identified_by_their_urls() -> None:
 async def test_an_item_is_remembered_until_so_many_others_follow(others: int, times: int) -> None:
     site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
     assert (await _collect(_items(site, unique=True))).count("x") == times
+
+
+@pytest.mark.parametrize("own", ["self", "url"])
+async def test_a_full_page_that_is_the_last_by_its_link_ends(own: str) -> None:
+    """It states no total, and no range is asked for behind it."""
+    page = _page(1, 2, 3, last=link(f"{HOME}/{'own' if own == 'self' else 'p1'}"), self=link(f"{HOME}/own"))
+    site = _site(p1=page)
+    assert await _collect(_items(site, unique=False, ranges=IndexRangeSyntax(size=3))) == [1, 2, 3]
+    assert site.paths == ["/p1"]
+
+
+async def test_a_range_that_was_ignored_is_told_by_ids_alone() -> None:
+    """The contents of its items may have changed since."""
+    names = itertools.count()
+
+    def page(_: Request) -> Any:
+        return {"_embedded": {"items": [{"id": one, "name": next(names)} for one in (1, 2, 3)]}}
+
+    site = Site({f"/p1{query}": page for query in ("", "?indexRange=3-5", "?indexRange=6-8")})
+    assert await _collect(_items(site, unique=False, ranges=IndexRangeSyntax(size=3))) == [1, 2, 3]
 
 
 @pytest.mark.unmeasured

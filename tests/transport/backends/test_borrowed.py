@@ -15,10 +15,12 @@ import trustme
 
 from stellantis_hal import Application, HalClient, StellantisClient, Tls
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
+from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
 from stellantis_hal.transport.backends.borrowed import make_borrowed_backend, session_transport
 from stellantis_hal.transport.backends.session_detection import connections_of, is_host_session
 from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.session import Session
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -208,9 +210,11 @@ async def test_a_session_bounds_the_requests_under_way(anyio_backend: Any) -> No
     ):
         async with aiohttp.ClientSession(connector=connector) as session:
             assert connections_of(session) == allowed
+            assert Session(Origins("http://api.test"), host_session=session).connections == (allowed or 100)
     assert connections_of(session) is None  # a closed session has no connector
     async with httpx.AsyncClient() as client:
         assert connections_of(client) is None
+        assert Session(Origins("http://api.test"), host_session=client).connections == 100
 
 
 def test_an_aiohttp_session_is_refused_on_trio() -> None:

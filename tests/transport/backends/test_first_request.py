@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+from typing import Literal
 
 import anyio
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from stellantis_hal.errors import ClosedClientError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.backends.default import backend_loader
+from stellantis_hal.transport.proxies import ProxySettings
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.sockets import reply, serving
@@ -53,3 +56,30 @@ async def test_a_session_closed_during_its_first_request_sends_nothing(monkeypat
             await session.aclose()
             go_on.set()
         assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("proxy", "has_aiohttp", "asyncio_loads"),
+    [
+        (False, True, ["aiohttp_client"]),
+        (False, False, ["aiohttp_client", "httpx_pool"]),
+        ("socks5://proxy.test:1080", True, ["httpx_pool"]),
+    ],
+)
+async def test_the_backend_that_is_used_is_loaded(
+    anyio_backend_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    proxy: str | Literal[False],
+    has_aiohttp: bool,
+    asyncio_loads: list[str],
+) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> None:
+        loaded.append(name.rpartition(".")[2])
+        if name.endswith("aiohttp_client") and not has_aiohttp:
+            raise ImportError(name)
+
+    monkeypatch.setattr("stellantis_hal.transport.backends.default.import_module", load)
+    backend_loader(ProxySettings.of(proxy, {}))()
+    assert loaded == (asyncio_loads if anyio_backend_name == "asyncio" else ["httpx_pool"])

@@ -187,6 +187,19 @@ async def test_a_408_that_crosses_a_request_is_no_response() -> None:
 
 
 @pytest.mark.usefixtures("library")
+async def test_a_408_that_crosses_the_last_attempt_is_told() -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(STRAYS["time-out"] if len(server.heads) == 2 else response_to(head))
+
+    async with serving(serve) as server, Session(Origins(server.url), retry=ONCE) as session:
+        await session.pipeline()(Request(url=server.url))
+        with pytest.raises(NetworkError) as caught:
+            await session.pipeline()(Request(url=server.url))
+    reason = "408 on a connection that was idle"
+    assert str(caught.value) == f"{server.url}: the server did not process the request: {reason}"
+
+
+@pytest.mark.usefixtures("library")
 async def test_a_408_on_a_new_connection_is_the_response() -> None:
     async with serving(STRAYS["time-out"]) as server, Session(Origins(server.url), retry=ONCE) as session:
         with pytest.raises(ApiError) as caught:
