@@ -154,9 +154,7 @@ class SQLiteInbox:
         self, entries: Sequence[IncomingEvent], clean_at: datetime | None, connection: sqlite3.Connection
     ) -> tuple[list[StoredEvent], int, bool]:
         new = [stored for entry in entries if (stored := _insert_one(entry, connection)) is not None]
-        dropped = 0
-        if any(stored.entry.is_bounded for stored in new):
-            dropped = self._drop(connection)
+        dropped = self._drop(connection) if any(stored.entry.is_bounded for stored in new) else 0
         must_go_on = clean_at is not None and self._clean(clean_at.timestamp(), connection)
         return new, dropped, must_go_on
 
@@ -181,7 +179,7 @@ class SQLiteInbox:
         kept, remembered = now - self._keep.total_seconds(), now - MEMORY.total_seconds()
         removed = connection.execute(
             "DELETE FROM events WHERE number IN (SELECT number FROM events"
-            " WHERE state = 1 AND received_at < ? AND acknowledged_at <= ? LIMIT ?)",
+            " WHERE state = 1 AND received_at <= ? AND acknowledged_at <= ? LIMIT ?)",
             (remembered, kept, _CLEANED_AT_ONCE),
         ).rowcount
         emptied = 0

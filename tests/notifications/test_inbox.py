@@ -127,9 +127,9 @@ async def test_identities_are_remembered_for_four_days(inbox: AnyInbox, clock: C
     await put(inbox, entry("1"), entry("waits"))
     taken = await inbox.next("c")
     await inbox.acknowledge(taken.number)
-    for days, is_new in ((3.9, False), (4.1, True)):
-        clock.now = NOW + timedelta(days=days)
-        await put(inbox, entry(f"at {days}", received_at=clock.now))  # what is too old goes when something is stored
+    for minutes, is_new in ((-1, False), (0, True)):
+        clock.now = NOW + timedelta(days=4, minutes=minutes)
+        await put(inbox, entry(f"at {minutes}", received_at=clock.now))  # what is too old goes with the next events
         assert await put(inbox, entry("1", received_at=clock.now)) == ["1"] * is_new
     assert "waits" in await drain(inbox)
 
@@ -356,6 +356,16 @@ async def test_events_survive_their_object(tmp_path: Path) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
         assert await put(inbox, entry("1")) == []
         assert await drain(inbox) == ["2"]
+
+
+async def test_file_is_closed_though_its_block_is_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    with anyio.CancelScope() as scope:
+        async with SQLiteInbox(path) as inbox:
+            await inbox.put([entry("1")])
+            assert f"sqlite {path}" in [thread.name for thread in threading.enumerate()]
+            scope.cancel()
+    assert f"sqlite {path}" not in [thread.name for thread in threading.enumerate()]
 
 
 async def test_contents_go_when_they_are_acknowledged(tmp_path: Path) -> None:

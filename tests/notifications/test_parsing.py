@@ -351,6 +351,13 @@ def test_extension_is_read_in_each_form(extension: Any) -> None:
     assert event.status.mileage == 12.0
 
 
+def test_kind_of_contents_is_the_first_part_of_their_type() -> None:
+    event = extended({"type": "vehicle.alerts.Moved", "body": {"id": "a1"}}, {"type": "alarm.On", "body": {"id": "a2"}})
+    assert [alert.id for alert in event.alerts] == ["a1"]
+    assert event.alarm is not None
+    assert (event.alarm.id, event.problems) == ("a2", ())
+
+
 def test_extensions_of_every_kind_are_read() -> None:
     event = extended(
         {"type": "vehicle.doorsState", "body": [{"doorState": {"lockedState": ["Locked"]}}]},

@@ -798,11 +798,15 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
     now = NOW
     receiver = Receiver(handle=handle, path=PATH, clock=lambda: now)
     await post(receiver, body(monitor_message()))
-    now += timedelta(days=5)
+    now += timedelta(days=4, seconds=-1)
+    await post(receiver, body(monitor_message(1)))
+    await post(receiver, body(monitor_message()))
+    assert len(handled) == 2
+    now += timedelta(seconds=1)
     await post(receiver, body(monitor_message(1)))
     await post(receiver, body(monitor_message()))
     assert len(handled) == 3
-    now += timedelta(days=5)
+    now += timedelta(days=4)
     await post(receiver, body([]))  # the last ones are forgotten without a new one
     await post(receiver, body(monitor_message()))
     assert len(handled) == 4
