@@ -164,6 +164,31 @@ async def test_a_refused_request_keeps_its_place_in_the_queue() -> None:
     assert order[order.index("/later") :].count("/later") == 5
 
 
+async def test_a_refused_task_goes_first_once() -> None:
+    limiter = make_limiter(1)
+    order: list[str] = []
+    refused = anyio.Event()
+
+    async def one(name: str) -> None:
+        await spend(limiter)
+        order.append(name)
+
+    async def refused_one() -> None:
+        async with limiter.slot() as slot:
+            slot.sent()
+            await refused.wait()
+            slot.answered(REFUSED)
+        await one("refused")
+        await one("next")
+
+    async with anyio.create_task_group() as group:
+        await started(group, refused_one)
+        for name in ("first", "second"):
+            await started(group, one, name)
+        refused.set()
+    assert order == ["refused", "first", "second", "next"]
+
+
 async def test_only_the_latest_thousand_refused_tasks_are_remembered() -> None:
     limiter = make_limiter(2_000)
     refused = anyio.Event()

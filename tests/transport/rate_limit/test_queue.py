@@ -115,6 +115,17 @@ async def test_no_request_overtakes_the_queue_after_a_standstill(priority: Prior
             await spend(limiter, priority=priority, max_wait=0.0)
 
 
+async def test_no_request_overtakes_who_stays_when_another_leaves() -> None:
+    limiter = make_limiter(1)
+    await spend(limiter)
+    async with anyio.create_task_group() as group:
+        await started(group, spend, limiter)
+        await wait_and_leave(limiter, 1)
+        jump(1.5)
+        with pytest.raises(BudgetExhaustedError):
+            await spend(limiter, max_wait=0.0)
+
+
 async def test_a_response_during_a_wait_brings_the_timer_forward() -> None:
     limiter = make_limiter(1)
     start = anyio.current_time()
