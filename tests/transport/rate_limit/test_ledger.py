@@ -188,6 +188,19 @@ def test_a_lowered_rate_is_said() -> None:
     assert ledger.congestion.rate == pytest.approx(rate + 0.3 * (100 - rate)), "the limit given is the aim"
 
 
+@pytest.mark.parametrize(("stated_at", "is_aim"), [(0.0, True), (-893.9, True), (-894.0, False)])
+def test_a_limit_stated_lately_is_the_aim_after_a_429(stated_at: float, *, is_aim: bool) -> None:
+    ledger = QuotaLedger(None, interactive_share=0.0)
+    for at in (-1_000.0, stated_at):
+        ledger.correct(at, Quota(burst=Window(40)), returned_at_sending=0, sent_at=at)
+    for now, refused in ((0.0, False), (1.0, False), (2.0, False), (3.0, False), (4.0, True), (6.0, False)):
+        ledger.advance(now)
+        ledger.answered(now, ledger.take(now, background=False), 0.0, refused=refused)
+    rate = ledger.congestion.rate
+    ledger.answered(7.0, ledger.take(7.0, background=False), 0.0)
+    assert (ledger.congestion.rate == pytest.approx(rate + 0.3 * (40 - rate))) is is_aim
+
+
 def test_capacity_is_what_the_share_leaves() -> None:
     ledger = QuotaLedger(RateLimits(10, 100), interactive_share=0.25)
     ledger.advance(0.0)

@@ -122,6 +122,17 @@ async def test_wait_is_estimated_by_the_latest_reply(values: dict[str, Any], wai
     assert found == (f"{cause} | {wait} s" if wait else f"{cause}, 1 queued in this process, 0 in others | 0 s")
 
 
+async def test_wait_as_long_as_estimated_is_allowed() -> None:
+    async with limiter_of(Answering(free=0, per_second=1)) as limiter:
+        await anyio.sleep(0.1)
+        start = anyio.current_time()
+        assert await refusal(limiter, max_wait=1.0) == (
+            "nothing was sent: limit of 1 requests per second reached by all processes together, "
+            "1 queued in this process, 0 in others | 0 s"
+        )
+        assert anyio.current_time() >= start + 1.0
+
+
 async def test_tasks_ahead_are_counted_and_named() -> None:
     """Interactive ones go before background ones, and do not wait for these."""
     limiter = limiter_of(Answering(free=1, per_second=1, ahead=1_234))

@@ -159,6 +159,17 @@ def test_ledger_of_one_process_learns_nothing_of_others() -> None:
     assert (again.former, again.witnessed, again.minutes, again.held) == ("e", 7, ((0, 3), (9, 1)), (1, 2, 3, 4))
 
 
+def test_minutes_of_another_ledger_are_handed_in_as_unknown() -> None:
+    process = book()
+    answered, unused, _ = grants_of(process)
+    process.change_ledger(is_shared=True)
+    process.answered(answered, START)
+    process.unused(unused)
+    exchange = process.exchange(START)
+    assert [(each.number, each.minute) for each in exchange.answered] == [(4, -1)]
+    assert exchange.given_back == ((5, -1),)
+
+
 def test_day_is_mirrored_from_replies() -> None:
     process = book()
     for minute, taken in ((500, 11), (501, 12), (500 + 1_441 + 9, 20)):

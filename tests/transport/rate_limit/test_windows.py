@@ -600,3 +600,37 @@ def test_restoring_adds_exactly_the_last_days_minutes(minutes: dict[int, int], m
     fresh = {key: count for key, count in minutes.items() if minute - 1441 < key <= minute and count > 0}
     assert window.minutes() == fresh
     assert window.spent == sum(fresh.values())
+
+
+def test_a_burst_window_says_when_time_next_changes_it() -> None:
+    """Until then nothing is looked at."""
+    window = BurstWindow(10)
+    assert window.changes_at == math.inf
+    window.hold(0.0)
+    assert window.changes_at == 1.0
+    for _ in range(2):
+        window.take()
+    first, second = window.sent(0.25), window.sent(0.5)
+    window.advance(1.0)
+    assert window.changes_at == pytest.approx(0.25 + 1.105), "the first is overdue"
+    window.answered(1.0, 0.75, first)
+    window.advance(1.4)
+    assert window.changes_at == pytest.approx(0.5 + 1.105), "the second is"
+    window.advance(1.75)
+    assert window.changes_at == pytest.approx(1.0 + 1.002), "the first returns"
+    window.answered(1.75, 1.25, second)
+    window.advance(2.5)
+    assert window.changes_at == math.inf
+    window.take()
+    window.answered(3.0, 0.0, window.sent(3.0))
+    assert window.changes_at == pytest.approx(3.0 + 1.002), "without an advance"
+    window.correct(3.5, 9, None, returned_at_sending=0, sent_at=3.5)
+    window.advance(5.0)
+    assert window.changes_at == 3.5 + 900.0, "the limit lapses"
+
+
+def test_a_first_sending_is_noted_without_an_advance() -> None:
+    window = BurstWindow(10)
+    window.take()
+    window.sent(5.0)
+    assert window.changes_at == pytest.approx(5.0 + 1.105)
