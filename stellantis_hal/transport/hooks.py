@@ -243,9 +243,7 @@ class CallReporter:
 
     __slots__ = ("_account", "_hooks", "_method", "_priority", "_request_id")
 
-    def __init__(
-        self, hooks: Hooks, request_id: int, method: str, account: str | None = None, priority: str = "interactive"
-    ) -> None:
+    def __init__(self, hooks: Hooks, request_id: int, method: str, account: str | None, priority: str) -> None:
         self._hooks = hooks
         self._request_id = request_id
         self._method = method

@@ -83,6 +83,14 @@ def test_a_curie_whose_template_is_broken_explains_nothing(template: str) -> Non
     assert _found(document, "ex:a") == ("ex:a",)
 
 
+@pytest.mark.parametrize(("before", "prefixes"), [(999, ("ex",)), (1_000, ())])
+def test_a_thousand_links_of_curies_are_looked_at(before: int, prefixes: tuple[str, ...]) -> None:
+    named = {**dict.fromkeys(map(str, range(before))), "ex": "/{rel}"}
+    forms: list[Any] = [named, [{"name": name, "href": href} for name, href in named.items()]]
+    for form in forms:
+        assert _document(curies=form).curies.prefixes == prefixes
+
+
 def test_curies_without_name_or_href_are_no_prefixes() -> None:
     document = _document(curies=({"href": "/{rel}"}, {"name": "x"}))
     assert document.curies.prefixes == ()

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import HalResource, Trip
-from stellantis_hal.hal.deep_pickle import picklable, text_of
+from stellantis_hal.hal.deep_pickle import picklable, text_of, unwrap
 from stellantis_hal.hal.document import HalDocument, parse, parse_root
 from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import read_document
+from stellantis_hal.navigation.resource_dump import picklable_dump
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
@@ -60,6 +61,24 @@ def test_a_value_comes_back_whole(value: Any) -> None:
 def test_a_shallow_value_is_pickled_as_it_is() -> None:
     value = {"a": [{"b": 1}], "c": "d"}
     assert picklable(value) is value
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+@pytest.mark.parametrize("body", [{}, {"a": [{"b": 1}], "_links": {}, "c": None}])
+def test_a_state_comes_back_whole(body: dict[str, Any], duplicate: Callable[[Any], Any]) -> None:
+    state = parse(body).state
+    again = duplicate(state)
+    assert (type(again), again, [*again]) == (type(state), state, [*state])
+
+
+def test_a_picklable_dump_differs_in_a_deep_body_alone() -> None:
+    for shape in SHAPES.values():
+        dump = make_resource(decode(shape.encode())).dump()
+        before = dict(dump)
+        after = picklable_dump(dump)
+        assert {**after, "body": None} == {**before, "body": None}
+        again = pickle.loads(pickle.dumps(after))
+        assert text_of(unwrap(again["body"])) == text_of(before["body"])
 
 
 @pytest.mark.parametrize("duplicate", COPIES)

@@ -101,6 +101,7 @@ async def test_a_body_in_pieces_is_joined() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Pieces()))
     async with HalClient(URL, transport=transport) as hal:
         async with hal.download("/a") as whole:
+            assert repr(whole) == f"<Download {URL}a 200 of no media type>"
             assert await whole.read() == "été".encode()
             assert await whole.read() == b""
         async with hal.download("/a") as rest:

@@ -107,3 +107,11 @@ async def test_a_typed_relation_that_the_entry_has_reads_it_once() -> None:
     entry = _entry(site)
     assert [await entry.follow(Rel("a", int)) for _ in range(2)] == [2, 2]
     assert site.paths == ["", "/a", "/a"]
+
+
+async def test_what_a_request_returned_is_read_again_with_its_fields() -> None:
+    site = Site({"/a": {"n": 2}})
+    answer = await _entry(site).request("GET", f"{HOME}/a", headers={"X-A": "1"})
+    await answer.fetch()
+    await answer.refresh()
+    assert [request.headers.get("X-A") for request in site.requests] == ["1", "1", "1"]

@@ -283,7 +283,7 @@ async def test_an_interruption_in_a_hook_holds_no_place(interruption: type[BaseE
 
 def test_a_hook_takes_responses_where_the_log_takes_none(caplog: pytest.LogCaptureFixture) -> None:
     records: list[ResponseRecord] = []
-    observer = CallReporter(Hooks(on_response=records.append), 7, "GET")
+    observer = CallReporter(Hooks(on_response=records.append), 7, "GET", None, "interactive")
     caplog.set_level(logging.WARNING, "stellantis_hal")
     observer.on_response("https://api.test/user", 200, 0.5, attempt=1, size=3, quota=None)
     assert [(record.request_id, record.status) for record in records] == [(7, 200)]
@@ -364,7 +364,7 @@ def test_the_first_exception_of_each_hook_is_logged(caplog: pytest.LogCaptureFix
     def fail(record: object) -> None:
         raise RuntimeError("the metrics server is away")
 
-    reporter = CallReporter(Hooks(on_wait=fail, on_end=fail), 7, "GET")
+    reporter = CallReporter(Hooks(on_wait=fail, on_end=fail), 7, "GET", None, "interactive")
     for _ in range(2):
         reporter.on_wait("https://api.test/", 1.0, attempt=1)
         reporter.on_end("https://api.test/", "response", seconds=1.0, waited=0.0, attempt=1)

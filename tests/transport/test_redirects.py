@@ -214,3 +214,15 @@ async def test_a_redirect_to_a_url_beyond_ascii_is_followed() -> None:
     async with opened:
         await get(opened.pipeline())
     assert str(transport.requests[1].url) == f"{API}/caf%C3%A9"
+
+
+@pytest.mark.parametrize("status", [200, 201, 300, 304, 305, 306, 404])
+async def test_the_location_of_another_status_is_not_followed(status: int) -> None:
+    """Not before a redirect, and not at its end."""
+    end = httpx.Response(status, headers={"Location": "/c"}, json={})
+    for acts in ([end], [redirect_to("/b"), end]):
+        opened, transport = session(*acts, OK)
+        async with opened:
+            with contextlib.suppress(ApiError):
+                assert (await get(opened.pipeline())).status == status
+        assert len(transport.requests) == len(acts)

@@ -221,9 +221,8 @@ class Walk:
             self._failed = entry
             if not _may_pass(error):
                 self.pending.pop()
-            page = self.raw.page if self.raw is not None else None
-            where = "" if page is None else f" at {mask_url(page.url)}"
-            error.add_note(f"while reading item {self.count + 1} of the iteration, by a link{where}")
+            place = mask_url(entry.page.url)
+            error.add_note(f"while reading item {self.count + 1} of the iteration, by a link at {place}")
             raise
         self._failed = None
         return resource
