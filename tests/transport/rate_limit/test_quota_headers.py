@@ -164,3 +164,9 @@ def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
 )
 def test_a_reset_may_be_a_timestamp(text: str, seconds: float) -> None:
     assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(("text", "count"), [(" 7\t", 7), ("007", 7), ("0", 0), ("9" * 15, 10**15 - 1)])
+def test_a_count_may_stand_between_blanks(text: str, count: int) -> None:
+    headers = {"x-ratelimit-remaining-1": text}
+    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(day=Window(None, count))

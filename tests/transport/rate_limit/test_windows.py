@@ -260,7 +260,7 @@ def test_headers_raise_it_where_there_is_no_ceiling() -> None:
 @pytest.mark.parametrize("limit", [None, 0])
 def test_headers_without_a_valid_limit_change_nothing(limit: int | None) -> None:
     window = BurstWindow(100)
-    window.correct(0.0, limit, 0, returned_at_sending=0)
+    assert window.correct(0.0, limit, 0, returned_at_sending=0) is False
     assert window.available() == 100
 
 
@@ -634,3 +634,38 @@ def test_a_first_sending_is_noted_without_an_advance() -> None:
     window.take()
     window.sent(5.0)
     assert window.changes_at == pytest.approx(5.0 + 1.105)
+
+
+def test_tokens_of_slow_requests_return_in_their_turn() -> None:
+    window = BurstWindow(3)
+    for _ in range(3):
+        window.take()
+    _, _, last = window.sent(0.0), window.sent(0.5), window.sent(0.6)
+    window.answered(0.7, 0.1, last)
+    found = [window.available_at(count, 0.7) for count in (1, 2, 3, 4)]
+    assert found == pytest.approx([1.105, 1.605, 1.702, math.inf]), "overdue, overdue, answered"
+
+
+def test_overdue_requests_are_counted_until_they_end() -> None:
+    window = BurstWindow(3)
+    for _ in range(3):
+        window.take()
+    first, second, third = (window.sent(0.0) for _ in range(3))
+    window.advance(1.2)
+    assert (window.in_flight, window.overdue) == (0, 3)
+    window.answered(1.3, 1.3, first)
+    window.give_back(second)
+    assert (window.in_flight, window.overdue) == (0, 1)
+    window.answered(1.4, 1.4, third)
+    window.take()
+    window.give_back(window.sent(1.5))
+    assert (window.in_flight, window.overdue, window.taken) == (0, 0, 3)
+
+
+def test_a_held_window_is_held_until_its_end() -> None:
+    window = BurstWindow(3)
+    window.hold(0.0)
+    window.advance(0.9)
+    assert window.available() == 0
+    window.advance(1.0)
+    assert window.available() == 3
