@@ -669,3 +669,12 @@ def test_a_held_window_is_held_until_its_end() -> None:
     assert window.available() == 0
     window.advance(1.0)
     assert window.available() == 3
+
+
+@pytest.mark.parametrize(("remaining", "lapses"), [(0, True), (1, False), (None, False)])
+def test_a_limit_that_leaves_nothing_is_not_confirmed(remaining: int | None, *, lapses: bool) -> None:
+    window = BurstWindow(100)
+    window.correct(1.0, 5, remaining, returned_at_sending=0, sent_at=0.5)
+    window.correct(2.0, 5, remaining, returned_at_sending=0, sent_at=1.5)
+    assert window.advance(902.0) is lapses
+    assert window.limit == (100 if lapses else 5)
