@@ -203,7 +203,10 @@ async def test_jitter_fits_into_the_deadline() -> None:
 
 
 async def test_jitter_takes_half_of_what_the_deadline_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.transport.pipeline._random", SimpleNamespace(uniform=lambda _, most: most))
+    def most_of(least: float, most: float) -> float:
+        return most
+
+    monkeypatch.setattr("stellantis_hal.transport.pipeline._random", SimpleNamespace(uniform=most_of))
     opened, transport = session(response_with(429, Retry_After="500"), OK)
     async with opened:
         with anyio.fail_after(501):
