@@ -93,7 +93,6 @@ def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: i
     assert _run(backend, main) == _expected(graph)
 
 
-@pytest.mark.unmeasured
 @few_examples()
 @given(CHAINS)
 def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) -> None:
@@ -132,7 +131,6 @@ def _changing(length: int, changes: Sequence[int]) -> Collection:
     return collection
 
 
-@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 20), CHANGES)
 def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
@@ -168,7 +166,6 @@ async def _by_token(items: Paginator[Any]) -> list[Any]:
         page = await anext(aiter(items.pages(page.token)))
 
 
-@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 20), CHANGES, st.sampled_from([None, IndexRangeSyntax(size=3)]))
 def test_arrivals_by_token_are_read_as_without_it(
@@ -183,7 +180,6 @@ def test_arrivals_by_token_are_read_as_without_it(
     _run(backend, main)
 
 
-@pytest.mark.unmeasured
 @few_examples()
 @given(length=st.integers(0, 20), changes=CHURN, names=LINKS, unique=st.booleans())
 @example(length=2, changes=[2, -2, 3, -1], names={"self", "next", "prev", "last"}, unique=False)
@@ -205,7 +201,6 @@ def test_changes_lose_nothing_by_token_or_are_told(
     assert caught or set(range(length)) & set(collection.elements) <= set(given)
 
 
-@pytest.mark.unmeasured
 @few_examples()
 @given(
     st.integers(0, 25), CHURN, st.tuples(st.integers(1, 5), st.integers(2, 6)), st.lists(st.integers(0, 3), max_size=4)

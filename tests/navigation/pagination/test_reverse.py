@@ -238,3 +238,15 @@ def _is_absent(error: ApiError) -> bool:
 async def test_an_error_of_the_first_page_is_raised_in_reverse() -> None:
     with pytest.raises(NotFoundError):
         await _items(Site(), absent=_is_absent).collect()
+
+
+async def test_a_total_beyond_the_end_reads_to_the_end() -> None:
+    """Of the items that a larger total announces, those that are there are read."""
+    collection = Collection(list(range(9)))
+
+    def announce(responses_sent: int) -> None:
+        collection.extra_total = 5 if responses_sent >= 2 else 0
+
+    collection.before_response = announce
+    assert ids(await _reading(collection, unique=True).collect()) == list(range(8, -1, -1))
+    assert collection.site.paths[1:] == [f"/items?start={start}" for start in (6, 3, 6, 0)]
