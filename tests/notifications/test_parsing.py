@@ -233,18 +233,18 @@ def test_identity_in_an_envelope_depends_on_its_sender(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "reason"),
+    ("document", "reason", "content"),
     [
-        (7, "no JSON object"),
-        ({"events": [7]}, "an item of events is no JSON object"),
-        ({"events": [{}]}, "neither an event of a monitor nor one of a remote"),
-        ({}, "neither an event of a monitor nor one of a remote"),
+        (7, "no JSON object", b"7"),
+        ({"events": [7]}, "an item of events is no JSON object", b"7"),
+        ({"events": [{}]}, "neither an event of a monitor nor one of a remote", b'{"events":[{}]}'),
+        ({}, "neither an event of a monitor nor one of a remote", b"{}"),
     ],
 )
-def test_unreadable_item_says_why(document: Any, reason: str) -> None:
+def test_unreadable_item_says_why(document: Any, reason: str, content: bytes) -> None:
     event = only(document)
     assert isinstance(event, UnreadableEvent)
-    assert event.reason == reason
+    assert (event.reason, event.content, event.size) == (reason, content, len(content))
 
 
 @pytest.mark.parametrize(
@@ -311,11 +311,13 @@ def test_literals_of_other_types_are_read_as_text() -> None:
         {"data": "d", "value": {"type": "string", "body": "z"}},
         {"data": ["e"], "value": {"type": "obj.new", "body": {"objectValues": [{"n": 1}, 2]}}},
         {"data": "f", "value": {"body": {"literalValue": "inf"}}},
+        {"data": "g", "value": {"literalValue": "without a body"}},
     ]
     values = only(message).values
-    assert [value.texts for value in values] == [("true",), ("false",), ("19.5",), ("x", "y"), ("z",), (), ("inf",)]
-    assert [value.number for value in values] == [None, None, 19.5, None, None, None, None]
-    assert [value.is_true for value in values] == [True, False, None, None, None, None, None]
+    texts = [("true",), ("false",), ("19.5",), ("x", "y"), ("z",), (), ("inf",), ("without a body",)]
+    assert [value.texts for value in values] == texts
+    assert [value.number for value in values] == [None, None, 19.5, None, None, None, None, None]
+    assert [value.is_true for value in values] == [True, False, None, None, None, None, None, None]
     assert values[2].previous == "20"
     assert values[5].objects == ({"n": 1},)
 
