@@ -18,10 +18,10 @@ from stellantis_hal.simulator import Simulator, World
 from tests.support.examples import run_block
 from tests.support.simulated import token_of
 from tests.test_blocking import served
-from tests.testing.test_plugin import ROOT, run_suite
+from tests.testing.test_plugin import run_suite
 
 FOLDER = Path(__file__).parent
-GUIDE = ROOT / "docs" / "howto" / "host_programs.md"
+GUIDE = FOLDER.parents[1] / "docs" / "howto" / "host_programs.md"
 
 pytestmark = pytest.mark.wall_clock
 Main = Callable[..., Awaitable[None]]

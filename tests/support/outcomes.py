@@ -135,13 +135,16 @@ def outcome(case: Case) -> list[str]:
             lines.append(f"= {described(result)}")
 
     logger, handler = logging.getLogger("stellantis_hal"), _Log(lines)
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)  # an earlier test of the same process may have set another one
     try:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
             anyio.run(main)
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
     lines += [f"{warning.category.__name__}: {warning.message}" for warning in found]
     lines += [f"> {described(request)}" for request in requests]
     return [_shortened(_normalized(line.replace("\n", "\\n")), _LENGTH) for line in lines]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tests.support.examples import python_blocks
-from tests.testing.test_plugin import ROOT, run_suite
+from tests.testing.test_plugin import run_suite
 
-PAGE = ROOT / "docs" / "howto" / "testing_your_service.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "testing_your_service.md"
 BACKEND = """
 @pytest.fixture
 def anyio_backend():
