@@ -1624,7 +1624,7 @@ for _label, _ranges in {
             ranges.beyond(4),
             [
                 ranges.url(url, ranges.at(2))
-                for url in ("u", "u?a=1", "u?r=1&a=2#f", "u?indexRange=0-1", "u?%72=1&b", "u?")
+                for url in ("u", "u?a=1", "u?r=1&a=2#f", "u?indexRange=0-1", "u?%72=1&b", "u?r=1=2&c=d=e", "u?")
             ],
             [
                 ranges.index_of(url)

@@ -110,6 +110,19 @@ async def test_another_librarys_async_file_is_read_once() -> None:
     assert (body.length, await _bytes(body), body.is_spent) == (None, b"abc", True)
 
 
+async def test_a_file_is_read_in_pieces() -> None:
+    """Of 256 KiB, so that a body may be larger than the memory."""
+    asked: list[int] = []
+
+    class File(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    assert await _bytes(to_stream(File(bytes(300_000)), "content")) == bytes(300_000)
+    assert set(asked) == {256 * 1024}
+
+
 async def test_an_async_iterable_is_read_once() -> None:
     body = to_stream(_chunks(b"ab", b"", b"c"), "content")
     assert isinstance(body, StreamedRequestBody)

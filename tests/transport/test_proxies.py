@@ -292,6 +292,11 @@ def test_a_network_matches_its_addresses(network: Any, address: Any, inside: int
         assert rule.matches(f"https://{host}:{port}/a") == (each in expected)
 
 
+def test_rules_show_their_number_only() -> None:
+    """Names of hosts may be private."""
+    assert repr(NoProxyHosts("*, a.example, b.example:80, 10.0.0.0/8, ::1 [")) == "NoProxyHosts(<5 rules>)"
+
+
 @given(st.text())
 def test_any_text_is_read_as_rules(text: str) -> None:
     rules = NoProxyHosts(text)
