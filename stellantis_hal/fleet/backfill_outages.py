@@ -1,4 +1,4 @@
-"""Renewals that fail during a backfill, by identity server."""
+"""Outages of identity servers during a backfill, as token renewals that fail show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polled accounts, also fleets of a fleet owner, and what their requests pass."""
+"""Accounts that can be polled, also fleets of a fleet owner, and what their requests pass."""
 
 from __future__ import annotations
 

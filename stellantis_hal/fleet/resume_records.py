@@ -1,4 +1,4 @@
-"""Poll records: when a vehicle was polled, an account was listed, and what was left of the burst."""
+"""Records from which a watch resumes: polls of vehicles, listings of accounts, and what was left of the burst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take-over records: what the next owner of a fleet must know, so that it goes on where this one stopped.
+"""State from which a watch resumes: what the next owner of a fleet must know to go on where this one stopped.
 
 A store keeps them beside the checkpoints: for each vehicle when it was polled and its document, for each account when
 it was listed. So the next process lists nothing again, polls nothing early, and has no more of the day's requests.

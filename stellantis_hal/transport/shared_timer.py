@@ -1,4 +1,4 @@
-"""Wait queue: any number of waiting tasks that share one timer.
+"""One timer that any number of waiting tasks share.
 
 A timer for each waiting task would cost more than all the rest of the wait.
 """
