@@ -87,6 +87,7 @@ class PostgresConnection:
         self._connection: Connection[Any] | None = None
         self._process = os.getpid()
         self._on_connect: list[Callable[[Connection[Any]], None]] = []
+        self._on_close: list[Callable[[Connection[Any]], None]] = []
 
     def __repr__(self) -> str:
         return f"<PostgresConnection {self.place}>"
@@ -104,6 +105,14 @@ class PostgresConnection:
     def on_connect(self, function: Callable[[Connection[Any]], None]) -> None:
         """Call a function in the thread whenever a connection was made, outside of a transaction."""
         self._on_connect.append(function)
+
+    def on_close(self, function: Callable[[Connection[Any]], None]) -> None:
+        """Call a function in the thread before :meth:`aclose` closes a connection that lives, outside of a transaction.
+
+        The server ends a session a little after its client has closed it: this is where locks of the session are
+        released, so that the next one can take them at once.
+        """
+        self._on_close.append(function)
 
     async def run(self, function: Callable[[Connection[Any]], T]) -> T:
         """Return what the function returns, called in a thread inside a transaction.
@@ -130,7 +139,7 @@ class PostgresConnection:
 
     async def aclose(self) -> None:
         """Close the connection; the next call makes another one."""
-        await self._to_end(lambda _: self._close())
+        await self._to_end(lambda _: self._end())
 
     async def _to_end(self, function: Callable[[float], T]) -> T:
         """Call a function in a thread and wait for its end although the caller is cancelled; cut it off in time."""
@@ -243,6 +252,14 @@ class PostgresConnection:
         if connection is not None:
             with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
                 copy.shutdown(socket.SHUT_RDWR)
+
+    def _end(self) -> None:
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            with suppress(Exception):  # of a connection that was cut: the server ends its session
+                for function in self._on_close:
+                    function(connection)
+        self._close()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

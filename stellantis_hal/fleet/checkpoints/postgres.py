@@ -88,15 +88,21 @@ class PostgresCheckpoints(SharedCheckpoints):
     async def _hold(self, name: str, shared: bool) -> AsyncGenerator[None, None]:
         digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).digest()
         number = int.from_bytes(digest, "big", signed=True)
-        query = f"SELECT pg_catalog.pg_try_advisory_lock{'_shared' if shared else ''}(%s, %s)"
+        kind = "_shared" if shared else ""
         taken: list[bool] = []
 
         def take(connection: Connection[Any]) -> None:
+            query = f"SELECT pg_catalog.pg_try_advisory_lock{kind}(%s, %s)"
             row = connection.execute(query, (_CLASS, number)).fetchone()
             taken.append(row is not None and bool(row[0]))
 
+        def release(connection: Connection[Any]) -> None:
+            if taken[-1]:
+                connection.execute(f"SELECT pg_catalog.pg_advisory_unlock{kind}(%s, %s)", (_CLASS, number))
+
         connection = PostgresConnection(self._dsn, timeout=self._timeout)
         connection.on_connect(take)
+        connection.on_close(release)
         async with self._memory.reserve(name):
             try:
                 try:
