@@ -31,6 +31,11 @@ class Headers(Mapping[str, str]):
         """The fields by lower-case name: for many look-ups in a row."""
         return self._fields
 
+    @property
+    def content_type(self) -> str:
+        """The field ``Content-Type``; empty where there is none."""
+        return self._fields.get("content-type", "")
+
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 

@@ -75,12 +75,12 @@ class Download(AsyncIterator[bytes]):
     @property
     def media_type(self) -> str:
         """The media type in lower case, without parameters; empty where the response has none."""
-        return media_type(self.headers.get("content-type", ""))[0]
+        return media_type(self.headers.content_type)[0]
 
     @property
     def charset(self) -> str:
         """The encoding of its text: that of the media type where Python knows it, else "utf-8"."""
-        stated = media_type(self.headers.get("content-type", ""))[1].get("charset", "")
+        stated = media_type(self.headers.content_type)[1].get("charset", "")
         if _CHARSET.fullmatch(stated):
             try:
                 return codecs.lookup(stated).name

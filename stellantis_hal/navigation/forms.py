@@ -382,7 +382,7 @@ def _encode(content_type: str, filled: FormValues) -> tuple[Content, str]:
 
 def _read_items(response: Response, prompt_field: str, value_field: str) -> list[Any]:
     """Return the items of a list of choices: a JSON array, the only list embedded in a HAL document, or CSV."""
-    essence, _ = media_type(response.headers.get("content-type", ""))
+    essence, _ = media_type(response.headers.content_type)
     found: Any = None
     try:
         if essence == _CSV:

@@ -84,7 +84,7 @@ def read_document(response: Response) -> HalDocument:
         TooManyValuesError: the body has more than 200,000 values.
     """
     header_links = links_of_header(response.headers, response.url)
-    content_type = response.headers.get("content-type", "")
+    content_type = response.headers.content_type
     essence, _ = media_type(content_type)
     is_json = essence.endswith(("/json", "+json"))
     content = response.content.strip()

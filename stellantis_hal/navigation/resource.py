@@ -455,7 +455,7 @@ class HalResource(ResourceView):
         """Return the media type to ask for again: that of the response, or the hint of an embedded copy's ``self``."""
         if self._steps:
             return next((link.type for link in self.links.get("self", ())), None)
-        return media_type(self.headers.get("content-type", ""))[0] or None
+        return media_type(self.headers.content_type)[0] or None
 
     def _own_url(self) -> str:
         url = self.self_url if self._steps else self._snapshot.identity
@@ -557,7 +557,7 @@ class HalResource(ResourceView):
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self._write("post", "POST", rel, options)
+        return await self._write("post", rel, options)
 
     async def put(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a PUT request to it, or along a link, and return the response as a resource.
@@ -595,7 +595,7 @@ class HalResource(ResourceView):
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self._write("put", "PUT", rel, options)
+        return await self._write("put", rel, options)
 
     async def patch(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a PATCH request to it, or along a link, and return the response as a resource.
@@ -633,7 +633,7 @@ class HalResource(ResourceView):
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self._write("patch", "PATCH", rel, options)
+        return await self._write("patch", rel, options)
 
     async def delete(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a DELETE request to it, or along a link, and return the response as a resource.
@@ -671,14 +671,14 @@ class HalResource(ResourceView):
             PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self._write("delete", "DELETE", rel, options)
+        return await self._write("delete", rel, options)
 
     async def write(self, method: str, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a request of any method to it, or along a link; the options are those of :meth:`put`."""
-        return await self._write("write", method, rel, options)
+        return await self._write(method, rel, options, call="write")
 
-    async def _write(self, call: str, method: str, rel: str | None, options: WriteOptions) -> HalResource:
-        check_options(call, options, WRITE_OPTIONS)
+    async def _write(self, method: str, rel: str | None, options: WriteOptions, call: str | None = None) -> HalResource:
+        check_options(call or method, options, WRITE_OPTIONS)
         context = self.require_context()
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:

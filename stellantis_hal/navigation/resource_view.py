@@ -139,7 +139,7 @@ class ResourceView:
                 f"{mask_url(self.url)} responded {self.status} with {found} instead of a HAL document; it begins "
                 f"{beginning!r}; read it untyped, as resource.value",
                 url=self.url,
-                content_type=self.headers.get("content-type", ""),
+                content_type=self.headers.content_type,
                 excerpt=beginning,
             )
         return document.body
@@ -261,7 +261,7 @@ class ResourceView:
     @property
     def profile(self) -> str | None:
         """The profile (RFC 6906) of its media type or its ``profile`` link; None where it has none."""
-        profile = media_type(self.headers.get("content-type", ""))[1].get("profile")
+        profile = media_type(self.headers.content_type)[1].get("profile")
         return profile or next((link.href for link in self.links.get("profile", ())), None)
 
     def docs_url(self, rel: str) -> str | None:

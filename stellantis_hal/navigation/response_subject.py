@@ -53,30 +53,38 @@ def identify(
         return ResponseSubject(target, True)
     if method == "DELETE":
         return ResponseSubject(None, False)
-    for source, url in _candidates(method, target, response, own_url):
-        is_location = source == "location"
+    for found in _candidates(method, target, response, own_url):
+        url, is_location = found.url, found.is_location
         if not _is_around(url, target, method, is_location=is_location) and not any(
             _is_around(url, before, "POST", is_location=is_location) for before in posted_to
         ):
             is_shown = response.url != target or method in _WRITES_OF_TARGET
-            is_described = source == "content-location" or response.status == 201
+            is_described = found.is_content_location or response.status == 201
             return ResponseSubject(url, is_described or (is_shown and url == response.url))
     return ResponseSubject(None, False)
 
 
-def _candidates(method: str, target: str, response: Response, own_url: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the URLs that a response names, the best first, each after where it is named."""
+class _Candidate(NamedTuple):
+    """A URL that a response names, and whether it is named in one of two header fields."""
+
+    url: str
+    is_content_location: bool = False
+    is_location: bool = False
+
+
+def _candidates(method: str, target: str, response: Response, own_url: str | None) -> Iterator[_Candidate]:
+    """Yield the URLs that a response names, the best first."""
     base, headers, status = response.url, response.headers, response.status
     content_location = header_url(headers, "content-location", base)
     if content_location is not None and origin_of(content_location) == origin_of(base):
-        yield "content-location", content_location
+        yield _Candidate(content_location, is_content_location=True)
     location = header_url(headers, "location", base) if status == 201 else None
     if location is not None:
-        yield "location", location
+        yield _Candidate(location, is_location=True)
     elif status in {201, 204, 205} and method in _WRITES_OF_TARGET and base == target:
-        yield "target", target
+        yield _Candidate(target)
     if own_url is not None:
-        yield "self", own_url
+        yield _Candidate(own_url)
 
 
 def stated_self(document: HalDocument, response: Response, target: str) -> str | None:

@@ -126,7 +126,7 @@ def make_error(
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
     body, document = _parse(response.content)
-    said_by_shape = read_error_document(document, media_type(response.headers.get("content-type", ""))[0])
+    said_by_shape = read_error_document(document, media_type(response.headers.content_type)[0])
     message = body.message or (said_by_shape.detail if said_by_shape.detail != body.error else None) or ""
     words = " ".join(part for part in (body.error, message, body.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"

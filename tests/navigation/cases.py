@@ -1540,7 +1540,8 @@ TOKEN: Final = PageToken(
 _call("a token", lambda: PageToken.from_token(TOKEN.to_token()))
 _call("the text of a token", TOKEN.to_token)
 _call("a token of the least", lambda: PageToken.from_token(PageToken(url="u", number=0).to_token()))
-_call("a token after items", PageToken.after, ["id:1", b"12345678"], url="u", number=1)
+_call("a token after items", PageToken, recent=["id:1", b"12345678"], url="u", number=1)
+_call("a token without a URL", lambda: PageToken.from_token(PageToken(url="", number=0).to_token()))
 for _rel2, _reverse in (("r" * 90, True), ("s" * 90, True), (None, True), ("r" * 90, False)):
     _call(f"a token checked for {str(_rel2)[:2]} {_reverse}", TOKEN.check, _rel2, reverse=_reverse)
 _call("a forward token checked for reverse", lambda: PageToken(url="u", number=0).check("x", reverse=True))

@@ -37,6 +37,15 @@ _VERSION = "CASE typeof(version) WHEN 'integer' THEN version ELSE 0 END"
 _SIZE = "CASE WHEN typeof(size) = 'integer' AND size BETWEEN 0 AND 4294967296 THEN size ELSE 0 END"
 _CONTENT = "CASE WHEN content IS NULL OR typeof(content) || typeof(version) = 'blobinteger' THEN content ELSE x'' END"
 
+_SELECT = f"SELECT {_VERSION}, {_CONTENT} FROM responses WHERE key = ?"  # noqa: S608
+_SELECT_OLDEST = f"SELECT rowid, {_SIZE}, content IS NOT NULL FROM responses ORDER BY version LIMIT 1"  # noqa: S608
+_SELECT_PREFIX = f"SELECT rowid, {_SIZE} FROM responses WHERE substr(CAST(key AS TEXT), 1, ?) = ?"  # noqa: S608
+_INSERT = "INSERT INTO responses VALUES (?, ?, ?, ?)"
+_DELETE = f"DELETE FROM responses WHERE key = ? RETURNING {_SIZE}"  # noqa: S608
+_DELETE_ROW = "DELETE FROM responses WHERE rowid = ?"
+_SELECT_COUNTER = "SELECT value FROM counters WHERE name = ?"
+_UPDATE_COUNTER = "UPDATE counters SET value = ? WHERE name = ?"
+
 
 class SQLiteCache:
     """Responses in an SQLite file, at most ``limit`` bytes of them; those stored or renewed longest ago go first.
@@ -133,15 +142,14 @@ class SQLiteCache:
     def _put(self, connection: sqlite3.Connection, key: str, size: int, content: bytes | None) -> None:
         version = _next_version(connection)
         total = _counter(connection, "size") + size - _remove(connection, key)
-        connection.execute("INSERT INTO responses VALUES (?, ?, ?, ?)", (key, version, size, content))
+        connection.execute(_INSERT, (key, version, size, content))
         while total > self._limit:
-            query = f"SELECT rowid, {_SIZE}, content IS NOT NULL FROM responses ORDER BY version LIMIT 1"  # noqa: S608
-            row: tuple[int, int, int] | None = connection.execute(query).fetchone()
+            row: tuple[int, int, int] | None = connection.execute(_SELECT_OLDEST).fetchone()
             if row is None:
                 total = 0  # it was counted wrongly
                 break
             oldest, dropped, has_content = row
-            connection.execute("DELETE FROM responses WHERE rowid = ?", (oldest,))
+            connection.execute(_DELETE_ROW, (oldest,))
             total -= dropped
             if not has_content:
                 _set_counter(connection, "absent_version", version)
@@ -164,22 +172,19 @@ class SQLiteCache:
 
 
 def _select(key: str, connection: sqlite3.Connection) -> tuple[int, bytes | None]:
-    query = f"SELECT {_VERSION}, {_CONTENT} FROM responses WHERE key = ?"  # noqa: S608
-    row: tuple[int, bytes | None] | None = connection.execute(query, (key,)).fetchone()
+    row: tuple[int, bytes | None] | None = connection.execute(_SELECT, (key,)).fetchone()
     return (_counter(connection, "absent_version"), None) if row is None else row
 
 
 def _remove(connection: sqlite3.Connection, key: str) -> int:
     """Remove the row of a key; return its size, 0 where there is none."""
-    query = f"DELETE FROM responses WHERE key = ? RETURNING {_SIZE}"  # noqa: S608
-    row: tuple[int] | None = connection.execute(query, (key,)).fetchone()
+    row: tuple[int] | None = connection.execute(_DELETE, (key,)).fetchone()
     return 0 if row is None else row[0]
 
 
 def _clear(prefix: str, connection: sqlite3.Connection) -> None:
-    query = f"SELECT rowid, {_SIZE} FROM responses WHERE substr(CAST(key AS TEXT), 1, ?) = ?"  # noqa: S608
-    removed = connection.execute(query, (len(prefix), prefix)).fetchall()
-    connection.executemany("DELETE FROM responses WHERE rowid = ?", [(row,) for row, _ in removed])
+    removed = connection.execute(_SELECT_PREFIX, (len(prefix), prefix)).fetchall()
+    connection.executemany(_DELETE_ROW, [(row,) for row, _ in removed])
     _set_counter(connection, "size", _counter(connection, "size") - sum(size for _, size in removed))
     _set_counter(connection, "absent_version", _next_version(connection))
 
@@ -191,8 +196,8 @@ def _next_version(connection: sqlite3.Connection) -> int:
 
 
 def _counter(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()[0])
+    return int(connection.execute(_SELECT_COUNTER, (name,)).fetchone()[0])
 
 
 def _set_counter(connection: sqlite3.Connection, name: str, value: int) -> None:
-    connection.execute("UPDATE counters SET value = ? WHERE name = ?", (value, name))
+    connection.execute(_UPDATE_COUNTER, (value, name))

@@ -139,4 +139,4 @@ def select(variants: tuple[StoredResponse, ...], fields: Mapping[str, str]) -> S
 
 def _is_acceptable(variant: StoredResponse, fields: Mapping[str, str]) -> bool:
     accept = fields.get("accept", "")
-    return accept == variant.accept or admits(accept, variant.headers.get("content-type", ""))
+    return accept == variant.accept or admits(accept, variant.headers.content_type)

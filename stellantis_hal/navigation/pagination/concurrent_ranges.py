@@ -81,10 +81,9 @@ class RangePageIterator(AsyncIterator[RawPage]):
         except ApiError as error:
             if not self._spec.is_absent(error):
                 raise
-            return self._end(_Range(None, (), ()))
-        items = self._spec.items.entries(page)
-        found = _Range(page, items, tuple(map(_identity_of, items)))
-        total = total_of(page)
+            return self._end(_BEYOND)
+        found = self._range_of(page)
+        items, total = found.items, total_of(page)
         is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
         # The next range begins with the last item of this page: both have to be where their indexes say.
         is_exact = self._spec.items.count(page, items) == len(items) and None not in found.ids
@@ -173,15 +172,16 @@ class RangePageIterator(AsyncIterator[RawPage]):
         """Return a range without its first items, which were returned before."""
         items = found.items[skipped:]
         page = found.page
-        total = total_of(page) if page is not None else None
+        assert page is not None  # noqa: S101 - it has items
+        total = total_of(page)
         self._position += len(items)
         self._current_ids = found.ids
-        self._ended = total is not None and self._position + 1 >= total
-        if page is not None and total is not None and self._ended:
-            self._ended = not self._shows_more(page, total, len(found.ids))
+        self._ended = (
+            total is not None and self._position + 1 >= total and not self._shows_more(page, total, len(found.ids))
+        )
         next_url = None if self._ended else self._range_url(self._position, is_open=True)
         return RawPage(
-            page=found.page,
+            page=page,
             items=items,
             next_url=next_url,
             position=self._position,
@@ -218,7 +218,10 @@ class RangePageIterator(AsyncIterator[RawPage]):
         except ApiError as error:
             if not self._spec.is_beyond_end(error):
                 raise
-            return _Range(None, (), ())
+            return _BEYOND
+        return self._range_of(page)
+
+    def _range_of(self, page: HalResource) -> _Range:
         items = self._spec.items.entries(page)
         return _Range(page, items, tuple(map(_identity_of, items)))
 
@@ -231,6 +234,10 @@ class _Range(NamedTuple):
     page: HalResource | None
     items: tuple[HalResource | LinkedItem, ...]
     ids: tuple[str | None, ...]
+
+
+_BEYOND = _Range(None, (), ())
+"""The range beyond the end of a collection."""
 
 
 def _identity_of(item: HalResource | LinkedItem) -> str | None:

@@ -11,11 +11,16 @@ import attrs
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.pagination.digests import DIGEST_SIZE, digest
 
-__all__ = ["PageToken"]
+__all__ = ["START", "PageToken"]
 
 _VERSION = 2
 # The fields that version 1 does not have: position, first, is_read, is_linked.
 _ADDED_FIELDS = (None, "", False, True)
+
+
+def _digests(identities: Iterable[str | bytes]) -> tuple[bytes, ...]:
+    """Return digests of items: those of identities, and those that are digests already."""
+    return tuple(digest(one) if isinstance(one, str) else one for one in identities)
 
 
 @attrs.frozen(kw_only=True)
@@ -25,7 +30,7 @@ class PageToken:
     Attributes:
         url: the page to read next.
         number: the number of pages before it.
-        recent: digests of the latest items' identities.
+        recent: digests of the latest items' identities; made of identities or digests.
         rel: the key that the items are embedded under; None: the only key there is.
         reverse: whether the iteration goes from the last page to the first.
         position: the number of items on the pages before it; None where it is unknown, as in tokens of version 1.
@@ -40,7 +45,7 @@ class PageToken:
 
     url: str
     number: int
-    recent: tuple[bytes, ...] = ()
+    recent: tuple[bytes, ...] = attrs.field(default=(), converter=_digests)
     rel: str | None = None
     reverse: bool = False
     position: int | None = None
@@ -56,42 +61,6 @@ class PageToken:
     def known(self) -> tuple[bytes, ...]:
         """Digests of items that were returned before the position."""
         return (*self.recent, self.edge) if self.edge else self.recent
-
-    @classmethod
-    def after(
-        cls,
-        recent: Iterable[str | bytes],
-        *,
-        url: str,
-        number: int,
-        rel: str | None = None,
-        reverse: bool = False,
-        position: int | None = None,
-        first: tuple[bytes, ...] = (),
-        is_read: bool = False,
-        is_linked: bool = True,
-        is_found: bool = True,
-        total: int | None = None,
-        least_total: int | None = None,
-        edge: bytes = b"",
-    ) -> PageToken:
-        """Return the position after items with these identities, or digests of them."""
-        digests = tuple(digest(one) if isinstance(one, str) else one for one in recent)
-        return cls(
-            url=url,
-            number=number,
-            recent=digests,
-            rel=rel,
-            reverse=reverse,
-            position=position,
-            first=first,
-            is_read=is_read,
-            is_linked=is_linked,
-            is_found=is_found,
-            total=total,
-            least_total=least_total,
-            edge=edge,
-        )
 
     def check(self, rel: str | None, *, reverse: bool) -> None:
         """Check that an iteration with these options can continue here.
@@ -132,7 +101,7 @@ class PageToken:
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("invalid page token: pass page.token unchanged") from error
         is_spec = isinstance(rel, str | None) and {*map(type, (reverse, *flags))} == {bool} and len(flags) in {2, 3}
-        is_position = isinstance(url, str) and isinstance(number, int)
+        is_position = isinstance(url, str) and url != "" and isinstance(number, int)
         has_counts = all(isinstance(count, int | None) for count in (position, total, least_total))
         has_digests = not any(len(text) % DIGEST_SIZE for text in digests) and len(digests[2]) <= DIGEST_SIZE
         is_version = isinstance(version, int) and version in {1, _VERSION}
@@ -157,3 +126,7 @@ class PageToken:
             least_total=least_total,
             edge=digests[2],
         )
+
+
+START = PageToken(url="", number=0, position=0, is_linked=False, is_found=False)
+"""The position before the first page, which has no URL yet."""

@@ -14,7 +14,7 @@ from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemSelection, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
-from stellantis_hal.navigation.pagination.page_token import PageToken
+from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
 from stellantis_hal.navigation.pagination.walk import Walk, Walks
@@ -66,10 +66,10 @@ class Page(Generic[T]):
         spec, raw = self._spec, self._raw
         if raw.next_url is None:
             return None
-        position = PageToken.after(
-            self._recent,
+        position = PageToken(
             url=raw.next_url,
             number=self.number,
+            recent=self._recent,
             rel=spec.items.rel,
             reverse=spec.reverse,
             position=raw.position,
@@ -87,13 +87,13 @@ class Page(Generic[T]):
 class PageIterator(AsyncIterator[Page[T]]):
     """Pages one after the other. It can be abandoned at any point, and continued after an error."""
 
-    def __init__(self, spec: PaginationSpec, walk: Walk, position: PageToken | None = None) -> None:
+    def __init__(self, spec: PaginationSpec, walk: Walk, position: PageToken = START) -> None:
         self._spec = spec
         self._walk = walk
         self._raw: RawPage | None = None  # a page that is not complete yet, and its items so far
         self._items: list[T] = []
-        # The latest page, or the position that was resumed: the page token is made from it when it is needed.
-        self._position: Page[T] | PageToken | None = position
+        # The latest page, or the position before the first one: the page token is made from it when it is needed.
+        self._position: Page[T] | PageToken = position
 
     async def __anext__(self) -> Page[T]:
         walk = self._walk
@@ -179,16 +179,16 @@ class ItemIterator(AsyncIterator[T]):
         )
 
 
-def _resume_token(position: Page[Any] | PageToken | None) -> str | None:
-    if isinstance(position, PageToken):
-        return position.to_token()
-    return position.token if position is not None else None
+def _resume_token(position: Page[Any] | PageToken) -> str | None:
+    if isinstance(position, Page):
+        return position.token
+    return position.to_token() if position.url else None
 
 
 class Pages(Generic[T]):
     """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
-    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...], position: PageToken | None) -> None:
+    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...], position: PageToken) -> None:
         self._spec = spec
         self._walks = Walks(spec, stages, position)
         self._position = position
@@ -339,9 +339,10 @@ class Paginator(Generic[T]):
         Raises:
             ValueError: the token is invalid, or was made for other items or the other direction.
         """
-        position = None if token is None else PageToken.from_token(token)
-        if position is not None:
-            position.check(self._spec.items.rel, reverse=self._spec.reverse)
+        if token is None:
+            return Pages(self._spec, self._stages, START)
+        position = PageToken.from_token(token)
+        position.check(self._spec.items.rel, reverse=self._spec.reverse)
         return Pages(self._spec, self._stages, position)
 
     @asynccontextmanager

@@ -16,7 +16,7 @@ from stellantis_hal.navigation.pagination.digests import digest
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
-from stellantis_hal.navigation.pagination.page_token import PageToken
+from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
@@ -46,31 +46,31 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     Args:
         spec: what to paginate.
-        position: the position to resume at; None: the last page.
+        position: the position to start at.
     """
 
-    def __init__(self, spec: PaginationSpec, position: PageToken | None = None) -> None:
+    def __init__(self, spec: PaginationSpec, position: PageToken = START) -> None:
         self._spec = spec
-        self._resumed = position  # None after the first page
-        self._next_url = None if position is None else position.url
+        self._resumed = position if position.url else None  # None after the first page
+        self._next_url = position.url or None
         # The current page and its link to the one before it; None at the start.
         self._current: tuple[HalResource, Link] | None = None
         self._visited = VisitedPages()
         self._first: HalResource | None = None
-        self._first_url = VisitedPages(() if position is None else position.first)
-        self._is_read = position is not None and position.is_read
+        self._first_url = VisitedPages(position.first)
+        self._is_read = position.is_read
         # The total that the latest page states, and the least one.
-        self._total: int | None = None if position is None else position.total
-        self._least_total: int | None = None if position is None else position.least_total
+        self._total: int | None = position.total
+        self._least_total: int | None = position.least_total
         # Whether the least total is that of the whole iteration and of all items: not after an old token.
         is_part = spec.ranges is not None and spec.ranges.within is not None
-        self._is_counted = not is_part and (position is None or position.least_total is not None)
+        self._is_counted = not is_part and (self._resumed is None or position.least_total is not None)
         # A digest of the first item of the latest page that has items.
-        self._edge = b"" if position is None else position.edge
+        self._edge = position.edge
         # The number of items on the pages read; None where it is unknown.
-        self._position = 0 if position is None else position.position
+        self._position = position.position
         # Whether pages are read by ranges that no link leads to, and their size.
-        self._by_range = position is not None and not position.is_linked
+        self._by_range = bool(position.url) and not position.is_linked
         self._step = 0
         # The page before which pages are to be collected, and the pages collected, the next one last.
         self._collect_before: HalResource | None = None

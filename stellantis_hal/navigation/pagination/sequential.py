@@ -13,7 +13,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
-from stellantis_hal.navigation.pagination.page_token import PageToken
+from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
@@ -48,43 +48,42 @@ class RawPageIterator(AsyncIterator[RawPage]):
 
     Args:
         spec: what to paginate.
-        position: the position to resume at; None: the first page.
+        position: the position to start at.
         first: the first page, where it has been read already.
     """
 
     def __init__(
         self,
         spec: PaginationSpec,
-        position: PageToken | None = None,
+        position: PageToken = START,
         *,
         first: HalResource | None = None,
     ) -> None:
         self._spec = spec
-        next_url = None if position is None else position.url
-        self._next_url = next_url
+        self._next_url = position.url or None
         self._first = first
         # The current page and its link to the next one; None at the start.
         self._current: tuple[HalResource, Link] | None = None
         self._visited = VisitedPages()
         self._ended = False
-        self._failure: HalError | None = loop_error(position.url) if position is not None and position.is_read else None
+        self._failure: HalError | None = loop_error(position.url) if position.is_read else None
         # The index of the next page's first item; None where it is unknown.
-        self._position = 0 if position is None else position.position
-        self._total: int | None = None if position is None else position.total  # of the latest page
+        self._position = position.position
+        self._total: int | None = position.total  # of the latest page
         self._least_total: int | None = None
         self._greatest_total: int | None = None
         # Whether pages are linked, and whether the next one is a range that no link leads to.
         ranges = spec.ranges
-        self._is_linked = position is not None and position.is_linked
-        self._by_range = ranges is not None and next_url is not None and ranges.index_of(next_url) is not None
+        index = None if ranges is None else ranges.index_of(position.url)
+        self._is_linked = position.is_linked
+        self._by_range = index is not None
         self._empty_ranges = 0
         self._empty_pages = 0
-        index = None if ranges is None or next_url is None else ranges.index_of(next_url)
-        if ranges is not None and index is not None and position is not None and position.position is not None:
+        if ranges is not None and index is not None and position.position is not None:
             self._empty_ranges = max(0, index - position.position) // ranges.size
         # Digests of the first page's URLs and of the contents that a range must not repeat; the identity of the first
         # item, and the fingerprints of the latest page: to detect a server that ignores ranges.
-        self._first_page = VisitedPages(() if position is None else position.first)
+        self._first_page = VisitedPages(position.first)
         self._head: str | None = None
         self._latest: frozenset[str] = frozenset()
         self.loops: bool = False

@@ -18,7 +18,7 @@ from stellantis_hal.navigation.pagination.concurrent_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform, StageChain
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
-from stellantis_hal.navigation.pagination.page_token import PageToken
+from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
 from stellantis_hal.navigation.pagination.recent_ids import RecentIds
@@ -43,7 +43,7 @@ class Walk:
         spec: what to paginate.
         raw_pages: the pages.
         stages: what is done with each item.
-        position: the position that was resumed; None: the first page.
+        position: the position that it started at.
         tasks: a task group in which linked items are fetched ahead; None: each is fetched when it is asked for.
         limit: how many linked items to fetch at a time.
         is_shifting: whether pages may have items that earlier ones had.
@@ -54,7 +54,7 @@ class Walk:
         spec: PaginationSpec,
         raw_pages: AsyncIterator[RawPage],
         stages: tuple[ItemTransform, ...],
-        position: PageToken | None = None,
+        position: PageToken = START,
         *,
         tasks: TaskGroup | None = None,
         limit: int = 1,
@@ -73,21 +73,21 @@ class Walk:
         self.plain: tuple[Any, ...] = ()
         """The items of the current page, where nothing is to be done with them; then none are pending."""
         self._has_stages = bool(stages)
-        self._recent = RecentIds(position.recent if position else ())
+        self._recent = RecentIds(position.recent)
         self._is_recording = spec.unique or spec.reverse or is_shifting
         # Ranges overlap, so the first page after a token may begin with an item that was returned before.
-        self._may_overlap = position is not None and bool(position.recent)
+        self._may_overlap = bool(position.recent)
         self._is_comparing = False
         self._page_ids: list[str | None] = []
         # Whether a page had the relation of the items, and the first page, as long as none had it.
-        self._is_found = spec.items.optional or (position is not None and position.is_found)
+        self._is_found = spec.items.optional or position.is_found
         self._first_page: HalResource | None = None
         self._fetched = 0
         self._results: OrderedResults[HalResource] | None = None
         self._failed: LinkedItem | None = None  # to be fetched again, outside of the results
         self._notices: list[str] = []
         self._is_cut = False
-        self.number: int = position.number if position else 0
+        self.number: int = position.number
         """The number of the current page, from 1."""
         self.count: int = 0
         """The number of items returned."""
@@ -263,12 +263,12 @@ class Walks:
     Attributes:
         spec: what to paginate.
         stages: what is done with each item.
-        position: the position to resume; None: the first page.
+        position: the position to start at.
     """
 
     spec: PaginationSpec
     stages: tuple[ItemTransform, ...] = ()
-    position: PageToken | None = None
+    position: PageToken = START
 
     def sequential(self) -> Walk:
         """Return an iteration that reads what is asked for."""
@@ -286,7 +286,7 @@ class Walks:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
         ranges = self.spec.ranges
-        if ranges is None or ranges.within is not None or self.spec.reverse or self.position is not None:
+        if ranges is None or ranges.within is not None or self.spec.reverse or self.position.url:
             async with self.ahead(1, limit) as walk:
                 yield walk
         else:
