@@ -80,7 +80,7 @@ from stellantis_hal.simulator import (
     Simulator,
     World,
 )
-from stellantis_hal.simulator.api.remotes import CourseDeviation
+from stellantis_hal.simulator.api.remotes import CommandCourseDeviation
 from stellantis_hal.testing import simulated_client, simulated_fleet_owner, simulated_token
 
 __all__ = ["Command", "FleetDay", "Options", "Sample", "main", "run"]
@@ -112,14 +112,14 @@ _ACTIONS: Mapping[str, Callable[[Remote, str], Awaitable[Operation]]] = {
     "cool": lambda remote, label: remote.climate.stop(label=label),
 }
 _COURSES = (
-    CourseDeviation(failure="VehicleConnectionTimeout"),
-    CourseDeviation(stops_at="Accepted"),
-    CourseDeviation(events="reversed"),
-    CourseDeviation(events="doubled"),
-    CourseDeviation(events="none"),
-    CourseDeviation(skips=("Accepted", "SentToVehicle")),
-    CourseDeviation(before="Queued"),
-    CourseDeviation(blocks=True),
+    CommandCourseDeviation(failure="VehicleConnectionTimeout"),
+    CommandCourseDeviation(stops_at="Accepted"),
+    CommandCourseDeviation(events="reversed"),
+    CommandCourseDeviation(events="doubled"),
+    CommandCourseDeviation(events="none"),
+    CommandCourseDeviation(skips=("Accepted", "SentToVehicle")),
+    CommandCourseDeviation(before="Queued"),
+    CommandCourseDeviation(blocks=True),
 )
 
 

@@ -10,7 +10,7 @@ from stellantis_hal.__version__ import __version__
 
 if TYPE_CHECKING:
     from stellantis_hal.auth.application import Application
-    from stellantis_hal.auth.enrolment import Enrolment
+    from stellantis_hal.auth.enrolment import EnrolmentFlow
     from stellantis_hal.auth.partner import Partner
     from stellantis_hal.client.account import Account
     from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
-    from stellantis_hal.fleet.target_iteration import Removed
+    from stellantis_hal.fleet.target_sources import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.push_feed import NotificationSource
@@ -115,7 +115,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, WatchSource, watch
     from stellantis_hal.hal.document import Diagnostic, HalDocument
     from stellantis_hal.hal.forms import Choice, FieldOptions
-    from stellantis_hal.hal.headers import Headers
+    from stellantis_hal.hal.header_mapping import Headers
     from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
     from stellantis_hal.integrations.dataframe import to_arrow, to_pandas, to_polars
@@ -153,7 +153,7 @@ if TYPE_CHECKING:
     from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
     from stellantis_hal.notifications.stream import EventStream
     from stellantis_hal.report.history import CarHistory
-    from stellantis_hal.report.reading import read_car_history
+    from stellantis_hal.report.history_reader import read_car_history
     from stellantis_hal.report.report import Report
     from stellantis_hal.resources.alarm import (
         Alarm,
@@ -276,9 +276,9 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.control.callback_targets import (
         AttributePlacement,
-        EventAttribute,
-        LostSecretWarning,
+        CallbackAttribute,
         PushDevices,
+        SecretNotInBatchWarning,
         Webhook,
         WebSocket,
     )
@@ -294,7 +294,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.monitors import FleetMonitors, VehicleMonitors
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.reconciling import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.remote import Remote
     from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
@@ -306,7 +306,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
-    from stellantis_hal.resources.profile import Profile
+    from stellantis_hal.resources.profile_parameter import Profile
     from stellantis_hal.resources.status import (
         AirConditioning,
         Preconditioning,
@@ -342,6 +342,7 @@ if TYPE_CHECKING:
     from stellantis_hal.structuring.problems import Problem
     from stellantis_hal.structuring.typed_resource import TypedResource
     from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
+    from stellantis_hal.transport.backend_exchange import Timeouts
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.hooks import (
@@ -368,7 +369,6 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames, Window
     from stellantis_hal.transport.rate_limit.redis import RedisLimiter
     from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
-    from stellantis_hal.transport.request_sender import Timeouts
     from stellantis_hal.transport.retry import RetryPolicy
     from stellantis_hal.transport.tls import Tls
     from stellantis_hal.vendor.brands import Brand
@@ -422,6 +422,7 @@ __all__ = [
     "CallCenter",
     "CallCenterCountryCode",
     "Callback",
+    "CallbackAttribute",
     "CallbackFailed",
     "CallbackReference",
     "CallbackStatus",
@@ -494,10 +495,9 @@ __all__ = [
     "EngineOil",
     "EngineThermic",
     "EngineType",
-    "Enrolment",
+    "EnrolmentFlow",
     "Environment",
-    "EventAttribute",
-    "EventFeed",
+    "EventReceiver",
     "EventStream",
     "EventValue",
     "EventVehicle",
@@ -570,7 +570,6 @@ __all__ = [
     "Link",
     "LinkNotFoundError",
     "LoginRedirectError",
-    "LostSecretWarning",
     "Luminosity",
     "Maintenance",
     "MemoryCache",
@@ -694,6 +693,7 @@ __all__ = [
     "Safety",
     "Scope",
     "Seat",
+    "SecretNotInBatchWarning",
     "ServerError",
     "Service",
     "ServiceKind",
@@ -798,7 +798,7 @@ __all__ = [
 
 _MODULES = {
     "auth.application": "Application",
-    "auth.enrolment": "Enrolment",
+    "auth.enrolment": "EnrolmentFlow",
     "auth.partner": "Partner",
     "client.account": "Account",
     "client.fleet_owner_client": "FleetOwnerClient",
@@ -844,7 +844,7 @@ _MODULES = {
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
     "fleet.poll": "Poll poll",
-    "fleet.target_iteration": "Removed",
+    "fleet.target_sources": "Removed",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.push_feed": "NotificationSource",
@@ -852,7 +852,7 @@ _MODULES = {
     "fleet.watching.watch": "BudgetWarning Watch WatchSource watch",
     "hal.document": "Diagnostic HalDocument",
     "hal.forms": "Choice FieldOptions",
-    "hal.headers": "Headers",
+    "hal.header_mapping": "Headers",
     "hal.link": "Link",
     "hal_client": "HalClient",
     "integrations.dataframe": "to_arrow to_pandas to_polars",
@@ -883,7 +883,7 @@ _MODULES = {
     "notifications.sqlite_inbox": "SQLiteInbox",
     "notifications.stream": "EventStream",
     "report.history": "CarHistory",
-    "report.reading": "read_car_history",
+    "report.history_reader": "read_car_history",
     "report.report": "Report",
     "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger AlarmTriggerType",
     "resources.alert": "Alert AlertSeverity AlertType",
@@ -921,7 +921,7 @@ _MODULES = {
     "resources.control.conditions": "MonitorCondition",
     "resources.control.data_items": "DataItem Electric Fuel Operator Stolen",
     "resources.control.delivery_policy": "Batch DeliveryRetry RetryRule",
-    "resources.control.receiver_protocol": "EventFeed",
+    "resources.control.receiver_protocol": "EventReceiver",
     "resources.control.expressions": "Expression",
     "resources.control.failure_causes": "FailureCause",
     "resources.control.monitor": "Monitor MonitorSpec MonitorStatus",
@@ -933,7 +933,7 @@ _MODULES = {
     "resources.control.command_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
     "resources.control.callback_targets": (
-        "AttributePlacement EventAttribute PushDevices LostSecretWarning WebSocket Webhook"
+        "AttributePlacement CallbackAttribute PushDevices SecretNotInBatchWarning WebSocket Webhook"
     ),
     "resources.control.data_triggers": "DataOperand DataTrigger Previous data",
     "resources.control.time_triggers": "TimeEntry TimeTrigger times",
@@ -943,7 +943,7 @@ _MODULES = {
     "resources.fleet": "Fleet",
     "resources.maintenance": "Maintenance",
     "resources.position": "FixStatus Position PositionType",
-    "resources.profile": "Profile",
+    "resources.profile_parameter": "Profile",
     "resources.status": (
         "AirConditioning Preconditioning PreconditioningStartingCause PreconditioningFailure PreconditioningProgram "
         "PreconditioningStatus Recurrence Status"
@@ -967,7 +967,7 @@ _MODULES = {
     "structuring.units": "convert_unit unit_of units_of",
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
-    "transport.request_sender": "Timeouts",
+    "transport.backend_exchange": "Timeouts",
     "transport.hooks": (
         "BaseCallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
     ),

@@ -13,13 +13,13 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
-from stellantis_hal.transport.credentials import ClientServices, ConnectableCredentials, Credentials
+from stellantis_hal.transport.credentials import ConnectableCredentials, Credentials, CredentialsContext
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
-from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS
 from stellantis_hal.transport.tls import Tls
@@ -137,7 +137,7 @@ class HalClient(BaseClient, EntryPoint):
             cache=cache,
         )
         BaseClient.__init__(self, own_session)
-        access = ClientServices(
+        access = CredentialsContext(
             identity_fetch=partial(identity_fetch, own_session), clear_cache=own_session.clear_cache, clock=clock
         )
         self._access = access  # credentials that serve several clients hold it weakly

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import stellantis_hal
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Simulator, World
 from tests.support.examples import HalCredentials, issue, python_blocks, run_block, steps_of
 

@@ -11,8 +11,8 @@ import pytest
 
 import stellantis_hal
 from stellantis_hal import testing
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.profiles import KEYS
+from stellantis_hal.cli.root_group import commands
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 ENTRIES = re.compile(r"^\.\. public-names::\n((?:[ ]+:\w+:.*\n)*)\n((?:[ ]{3}.*\n)+)", re.MULTILINE)

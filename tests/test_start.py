@@ -68,10 +68,10 @@ def test_the_help_of_the_group_imports_no_command() -> None:
     loaded = modules_loaded(_HELP)
     assert libraries(loaded) == {"click"}
     assert {name for name in own(loaded) if name.startswith("cli.")} == {
-        "cli.commands",
+        "cli.root_group",
         "cli.failures",
         "cli.json_text",
-        "cli.invocation",
+        "cli.common_options",
         "cli.lazy_group",
         "cli.environment_options",
         "cli.standard_streams",

@@ -21,7 +21,7 @@ from benchmarks.harness.scale import Scale
 from benchmarks.inputs.timed import timed
 from benchmarks.servers.simulated_api import serve_api
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal_client import HalClient
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache

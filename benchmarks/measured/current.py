@@ -11,7 +11,7 @@ from typing import Any
 
 from stellantis_hal import Account, HalDocument, HalResource, RateLimiter, RateLimits, TokenBucketLimiter
 from stellantis_hal.credentials.stores.file_format import serialize_tokens
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.uri import append_query, resolve
 from stellantis_hal.navigation.context import ResourceContext

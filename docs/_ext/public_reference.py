@@ -22,8 +22,8 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 import stellantis_hal
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.failures import exit_status
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.structuring.field_mapping import OWN_FIELDS, FieldSchema, schema_of
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum

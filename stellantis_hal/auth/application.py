@@ -8,7 +8,7 @@ from urllib.parse import quote
 import attrs
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.headers import is_sendable
+from stellantis_hal.hal.header_mapping import is_sendable
 from stellantis_hal.transport.tls import Certificate
 from stellantis_hal.vendor.gateway import CLIENT_ID_PARAMETER
 

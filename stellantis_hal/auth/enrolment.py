@@ -13,7 +13,7 @@ from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch_protocol import Fetch
 
-__all__ = ["Enrolment", "locale_parameters"]
+__all__ = ["EnrolmentFlow", "locale_parameters"]
 
 
 def locale_parameters(locale: str | None, local: str | None = None) -> dict[str, str]:
@@ -22,7 +22,7 @@ def locale_parameters(locale: str | None, local: str | None = None) -> dict[str,
     return {name: value for name, value in values.items() if value is not None}
 
 
-class Enrolment(AuthorizationCodeGrant):
+class EnrolmentFlow(AuthorizationCodeGrant):
     """Ask account holders of one brand for their consent, and withdraw it.
 
     Args:

@@ -7,7 +7,7 @@ import attrs
 from stellantis_hal.auth.application import Application
 from stellantis_hal.credentials.oauth2_messages import OAuth2Registration, with_query
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.headers import is_sendable
+from stellantis_hal.hal.header_mapping import is_sendable
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.gateway import REALM_HEADER
 from stellantis_hal.vendor.hosts import IDENTITY_URL

@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.credentials.basic import Basic
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.headers import is_sendable
+from stellantis_hal.hal.header_mapping import is_sendable
 from stellantis_hal.transport.tls import Certificate, Tls, with_certificate
 from stellantis_hal.vendor.gateway import CLIENT_ID_PARAMETER
 

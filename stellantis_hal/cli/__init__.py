@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; exit with the command that installs the extra ``cli`` where it is missing."""
     try:
-        from stellantis_hal.cli.commands import commands
+        from stellantis_hal.cli.root_group import commands
         from stellantis_hal.cli.standard_streams import prepare_process
 
         prepare_process()

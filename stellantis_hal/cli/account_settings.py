@@ -12,11 +12,11 @@ import attrs
 import click
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.enrolment import Enrolment, locale_parameters
+from stellantis_hal.auth.enrolment import EnrolmentFlow, locale_parameters
 from stellantis_hal.auth.identity_provider import IdentityProvider
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.environment_options import option
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.settings_folder import default_store
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
@@ -112,7 +112,7 @@ class AccountSettings:
         async with tokens.lock(self.account):
             await tokens.save(self.account, await tokens.load(self.account))
 
-    def enrolment(self, client: StellantisClient) -> Enrolment:
+    def enrolment(self, client: StellantisClient) -> EnrolmentFlow:
         """Return the enrolment of account holders."""
         return client.enrolment(brand=self.brand, store=self.tokens(), realm=self.realm)
 

@@ -14,10 +14,10 @@ import click
 import httpx
 
 from stellantis_hal import HalClient, HalResource
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import run_in_time, simulated_connection
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.cli.visible import mask_secrets, visible

@@ -8,9 +8,9 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import connected
 from stellantis_hal.cli.environment_options import SETTINGS
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.hal.redaction import MASK, mask_text

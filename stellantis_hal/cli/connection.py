@@ -13,9 +13,9 @@ import attrs
 import click
 
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.common_options import Invocation, current
 from stellantis_hal.cli.environment_options import add_options, option
 from stellantis_hal.cli.failures import Failure, run_command
-from stellantis_hal.cli.invocation import Invocation, current
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.resources.vehicle import Vehicle

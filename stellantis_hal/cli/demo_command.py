@@ -11,11 +11,11 @@ import anyio
 import attrs
 import click
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.demo_screen import DemoScreen, to_json
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.processes_demo import ProcessesDemoSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen

@@ -21,10 +21,10 @@ import httpx
 from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.cli.account_settings import AccountSettings, account_settings
 from stellantis_hal.cli.cars import show
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import connected, run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.wording import amount
 from stellantis_hal.credentials.token import Token

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from stellantis_hal.cli.invocation import Invocation, current
+from stellantis_hal.cli.common_options import Invocation, current
 from stellantis_hal.errors import (
     AuthError,
     ConfigurationError,

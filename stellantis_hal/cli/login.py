@@ -13,9 +13,9 @@ import anyio
 import click
 
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.environment_options import SETTINGS, add_options, option
 from stellantis_hal.cli.failures import run_command
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.pasted_lines import read_pasted
 from stellantis_hal.cli.profiles import add_profile

@@ -12,17 +12,17 @@ import click
 
 from stellantis_hal.auth.partner import Partner
 from stellantis_hal.cli.account_settings import check_proxy, check_url
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.fleet import Fleet
-from stellantis_hal.resources.profile import Profile
+from stellantis_hal.resources.profile_parameter import Profile
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.vendor.hosts import PARTNER_URL

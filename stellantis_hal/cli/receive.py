@@ -12,9 +12,9 @@ import anyio
 import attrs
 import click
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure, run_command
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.hal.redaction import mask_text, mask_vin, one_line
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent, UnreadableEvent

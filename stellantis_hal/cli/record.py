@@ -16,10 +16,10 @@ import click
 import httpx
 
 from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import connected, run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import run_command
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient

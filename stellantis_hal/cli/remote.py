@@ -13,10 +13,10 @@ import anyio
 import attrs
 import click
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_rows import utc
 from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.cli.wording import ending

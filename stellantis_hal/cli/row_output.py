@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import CommandContext, run_connected
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.hal.redaction import one_line
 

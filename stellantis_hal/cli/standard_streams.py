@@ -14,8 +14,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+from stellantis_hal.cli.common_options import Invocation
 from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage, first_of
-from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.cli.json_text import has_all_characters
 from stellantis_hal.hal.redaction import one_line
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from stellantis_hal.cli.account_settings import STORE_OPTIONS, account_settings
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import CommandContext, connected, run_connected, run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import Failure
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.token import Token

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 
 import click
 
+from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, option
-from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.credentials.stores.opening import token_store
 from stellantis_hal.credentials.stores.postgres import PostgresTokenStore

@@ -21,12 +21,12 @@ from stellantis_hal.resources.by_vin import require_vin
 from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.resources.typed_requests import UrlPageSource, is_absent
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.validation import require_request_options, require_type
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from stellantis_hal.navigation.cache.store import CacheStore
     from stellantis_hal.resources.control.operation import Operation
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
@@ -127,7 +127,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         cache: CacheStore | None = None,
         policy: RemotePolicy | None = None,
         state: StateStore | None = None,
-        receiver: EventFeed | None = None,
+        receiver: EventReceiver | None = None,
     ) -> None:
         require_type("partner", partner, Partner, instead='Partner("client-id", login=…, password=…)')
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")

@@ -19,12 +19,12 @@ from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
-from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.transport.tls import Tls, with_certificate
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     import cattrs
     import httpx
 
-    from stellantis_hal.auth.enrolment import Enrolment
+    from stellantis_hal.auth.enrolment import EnrolmentFlow
     from stellantis_hal.client.account import Account
     from stellantis_hal.navigation.cache.store import CacheStore
     from stellantis_hal.navigation.fetch_protocol import Fetch
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
@@ -134,7 +134,7 @@ class StellantisClient(BaseClient):
         cache: CacheStore | None = None,
         policy: RemotePolicy | None = None,
         state: StateStore | None = None,
-        receiver: EventFeed | None = None,
+        receiver: EventReceiver | None = None,
     ) -> None:
         from stellantis_hal.structuring.converter import TypedConverter
 
@@ -247,13 +247,15 @@ class StellantisClient(BaseClient):
             hooks, "on_token_renewed", hook, TokenRecord(account=key, server=server, expires_at=token.expires_at)
         )
 
-    def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
+    def enrolment(
+        self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None
+    ) -> EnrolmentFlow:
         """Return the enrolment of a brand: account holders' consent and its withdrawal, with tokens in the store.
 
         Raises:
             ConfigurationError: the realm or the identity server's address cannot be sent in a header.
         """
-        from stellantis_hal.auth.enrolment import Enrolment
+        from stellantis_hal.auth.enrolment import EnrolmentFlow
         from stellantis_hal.credentials.account_partition import account_partition
 
         identity = self._identity(brand, realm)
@@ -266,7 +268,7 @@ class StellantisClient(BaseClient):
             )
             await self._session.clear_cache(partition)
 
-        return Enrolment(
+        return EnrolmentFlow(
             self._application, identity, fetch=fetch, store=store, clock=self._clock, on_change=clear_cache
         )
 

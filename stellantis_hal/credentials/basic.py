@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.validation import require_type

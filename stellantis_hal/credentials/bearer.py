@@ -44,7 +44,7 @@ from stellantis_hal.errors import (
     TokenStoreError,
 )
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.headers import Headers, is_sendable
+from stellantis_hal.hal.header_mapping import Headers, is_sendable
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.cache.partition import Partition

@@ -18,7 +18,7 @@ from stellantis_hal.credentials.token import Token, TokenLike, parse_scope
 from stellantis_hal.errors import ConfigurationError, LoginRedirectError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.cache.partition import Partition
-from stellantis_hal.transport.credentials import ClientServices
+from stellantis_hal.transport.credentials import CredentialsContext
 from stellantis_hal.validation import require_type
 
 __all__ = ["OAuth2AuthorizationCode", "OAuth2ClientCredentials"]
@@ -78,7 +78,7 @@ class OAuth2ClientCredentials:
         self._store: TokenStore = MemoryTokenStore() if store is None else store
         self._key = key
 
-    def connect(self, access: ClientServices) -> RenewingBearerCredentials:
+    def connect(self, access: CredentialsContext) -> RenewingBearerCredentials:
         """Return the credentials of one client. Called by the client."""
         client = self._client
         return RenewingBearerCredentials(
@@ -167,10 +167,10 @@ class OAuth2AuthorizationCode:
         self._store: TokenStore = MemoryTokenStore() if store is None else as_token_store(store)
         self._key = key
         self._pending: OrderedDict[str, AuthorizationRequest] = OrderedDict()
-        self._access: ClientServices | None = None
-        self._accesses: WeakSet[ClientServices] = WeakSet()
+        self._access: CredentialsContext | None = None
+        self._accesses: WeakSet[CredentialsContext] = WeakSet()
 
-    def connect(self, access: ClientServices) -> RenewingBearerCredentials:
+    def connect(self, access: CredentialsContext) -> RenewingBearerCredentials:
         """Return the credentials of one client. Called by the client."""
         self._access = access
         self._accesses.add(access)

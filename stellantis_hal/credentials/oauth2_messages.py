@@ -26,7 +26,7 @@ from stellantis_hal.errors import (
     QuotaError,
     StellantisError,
 )
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import MAX_VALUES, count_values
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr
 from stellantis_hal.navigation.fetch_protocol import Request, Response

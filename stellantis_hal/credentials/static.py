@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.headers import Headers, is_sendable
+from stellantis_hal.hal.header_mapping import Headers, is_sendable
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.validation import require_type

@@ -24,7 +24,7 @@ from stellantis_hal.fleet.events import (
 from stellantis_hal.fleet.export.destination import TripFileError
 from stellantis_hal.fleet.export.writer import TripWriter, trip_writer
 from stellantis_hal.fleet.poll import Poll, poll
-from stellantis_hal.fleet.target_iteration import Removed
+from stellantis_hal.fleet.target_sources import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
 from stellantis_hal.fleet.watching.statistics import FleetStatistics

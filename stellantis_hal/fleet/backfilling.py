@@ -13,18 +13,18 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.client.account import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
-from stellantis_hal.fleet.backfill_outages import TokenRenewalFailures
+from stellantis_hal.fleet.backfill_identity_outages import TokenRenewalFailures
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
-from stellantis_hal.fleet.odometers import OdometerChecks
-from stellantis_hal.fleet.pollable_accounts import FleetAsAccount, PolledAccount, Watchable, credentials_of
+from stellantis_hal.fleet.fleet_as_account import FleetAsAccount, PolledAccount, Watchable, credentials_of
+from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream
-from stellantis_hal.fleet.target_iteration import for_each
+from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trip_order import DatedTrips, TripOrderDetector

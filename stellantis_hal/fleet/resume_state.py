@@ -16,7 +16,7 @@ import anyio
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.pollable_accounts import PolledAccount
+from stellantis_hal.fleet.fleet_as_account import PolledAccount
 from stellantis_hal.fleet.resume_records import AccountRecord, BurstAllowance, SavedAccountState, VehiclePollRecord
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode

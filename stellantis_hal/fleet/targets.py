@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.failure_state import FailureState
-from stellantis_hal.fleet.pollable_accounts import PolledAccount, credentials_of
+from stellantis_hal.fleet.fleet_as_account import PolledAccount, credentials_of
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource

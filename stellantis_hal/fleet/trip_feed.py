@@ -8,7 +8,7 @@ import attrs
 
 from stellantis_hal.fleet.deduplication import Checkpoint, admit
 from stellantis_hal.fleet.events import Update
-from stellantis_hal.fleet.odometers import OdometerChecks
+from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trip_order import DatedTrips, sort_by_start, trip_update

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from stellantis_hal.errors import HalError
-from stellantis_hal.hal.headers import Headers, fits_field
+from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url
 from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext

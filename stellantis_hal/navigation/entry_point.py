@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
-from stellantis_hal.navigation.call_options import REQUEST_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import FollowOptions, Params, encode_params
+from stellantis_hal.navigation.option_checks import REQUEST_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.single_flight import SingleFlight
 from stellantis_hal.navigation.typed_rel import Rel

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.streamed_request_bodies import Content
 

@@ -11,9 +11,9 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
-from stellantis_hal.navigation.call_options import FOLLOW_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
+from stellantis_hal.navigation.option_checks import FOLLOW_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers

@@ -27,12 +27,12 @@ from stellantis_hal.hal.forms import Choice, FieldTemplate, FormTemplate, FormTe
 from stellantis_hal.hal.json import decode_received, encode
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.navigation.call_options import REQUEST_OPTIONS, check_options
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.media_types import accept, media_type
 from stellantis_hal.navigation.multipart import FileValue, encode_multipart, encode_urlencoded
+from stellantis_hal.navigation.option_checks import REQUEST_OPTIONS, check_options
 from stellantis_hal.navigation.streamed_request_bodies import Content
 from stellantis_hal.navigation.writes import RequestOptions, write_request
 

@@ -10,7 +10,7 @@ from typing import Final
 from stellantis_hal.errors import NotHalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.encoded import parse_encoded
-from stellantis_hal.hal.headers import fits_field
+from stellantis_hal.hal.header_mapping import fits_field
 from stellantis_hal.hal.json import MAX_VALUES, count_values, decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import MAX_LENGTH, MAX_LINKS, parse_link_header

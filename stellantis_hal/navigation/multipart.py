@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias, cast
 from urllib.parse import urlencode
 
-from stellantis_hal.hal.headers import fits_field
+from stellantis_hal.hal.header_mapping import fits_field
 from stellantis_hal.hal.uri_templates import plain
 from stellantis_hal.navigation.streamed_request_bodies import (
     BodySource,

@@ -10,12 +10,11 @@ import attrs
 
 from stellantis_hal.errors import ApiError, InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.document import HalDocument, parse_root
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_repr, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.cache.validators import merge_headers
-from stellantis_hal.navigation.call_options import WRITE_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.conditions import is_condition
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
@@ -36,19 +35,20 @@ from stellantis_hal.navigation.link_selection import (
     select_link,
 )
 from stellantis_hal.navigation.media_types import links_of_header, media_type, read_document
+from stellantis_hal.navigation.option_checks import WRITE_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.pagination.item_selection import (
-    ItemSelection,
+    ItemLocation,
     ItemSource,
     check_size,
     leads_to_collection,
     pair_links,
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
+from stellantis_hal.navigation.represented_resource import header_url, identify, stated_self
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_dump import Dump, load, picklable_dump
 from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
-from stellantis_hal.navigation.response_subject import header_url, identify, stated_self
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
     WriteOptions,
@@ -227,7 +227,7 @@ class HalResource(ResourceView):
         document = self.document
         links = find_links(document, rel)
         pairs, rest = pair_links(start, links, self.embedded(rel))
-        if not pairs and not rest and not ItemSelection(rel).has(self):
+        if not pairs and not rest and not ItemLocation(rel).has(self):
             raise not_found(document, self.base, LinkQuery(rel=rel))
         if len(links) == 1 and leads_to_collection(document, links[0], rel):
             rest = []

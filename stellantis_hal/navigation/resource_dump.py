@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.document import HalDocument, Kind, parse_root
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.media_types import links_of_header

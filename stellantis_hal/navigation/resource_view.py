@@ -9,7 +9,7 @@ from typing import Any, Self
 from stellantis_hal.errors import DetachedResourceError, NotHalError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.document import HalDocument, Kind, State
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_url, shortlist
 from stellantis_hal.hal.uri import split

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.cache.validators import conditions_of

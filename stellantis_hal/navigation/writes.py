@@ -12,7 +12,7 @@ import attrs
 
 from stellantis_hal.errors import HalError, NotHalError, StellantisError
 from stellantis_hal.hal.document import HalDocument, parse_root
-from stellantis_hal.hal.headers import Headers, fits_field
+from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
@@ -30,9 +30,9 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, select_link
 from stellantis_hal.navigation.media_types import links_of_header, read_document
 from stellantis_hal.navigation.multipart import EncodedBody, FileValue, encode_multipart, encode_urlencoded
+from stellantis_hal.navigation.represented_resource import header_url
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.response_subject import header_url
 from stellantis_hal.navigation.streamed_request_bodies import BodySource, to_stream
 
 __all__ = [

@@ -13,9 +13,9 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyError, read_body
+from stellantis_hal.notifications.direct_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.handler_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.inbox import EventVehicle, Inbox, InboxStatistics, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token

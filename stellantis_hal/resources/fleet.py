@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.priority_override import with_request_options
-from stellantis_hal.resources.profile import profile_parameter
+from stellantis_hal.resources.profile_parameter import profile_parameter
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.typed_requests import fetch_by_id, paginate
 from stellantis_hal.structuring.typed_resource import TypedResource

@@ -14,7 +14,7 @@ from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.missing_value_codes import Mileage
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
+from stellantis_hal.resources.profile_parameter import is_of_fleet, profile_parameter
 from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.typed_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate

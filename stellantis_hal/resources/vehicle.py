@@ -13,7 +13,7 @@ from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.call_center import CallCenter
-from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
+from stellantis_hal.resources.profile_parameter import is_of_fleet, profile_parameter
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.typed_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity

@@ -11,7 +11,7 @@ from stellantis_hal.simulator.api.gateway import Statistics
 from stellantis_hal.simulator.api.http_messages import ClockReading, Request, Response
 from stellantis_hal.simulator.api.identity import IssuedToken
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, SubscriptionLimits
-from stellantis_hal.simulator.api.remotes import CourseDeviation
+from stellantis_hal.simulator.api.remotes import CommandCourseDeviation
 from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import (
     ClockSkew,
@@ -41,7 +41,7 @@ from stellantis_hal.simulator.notifications.deliveries import (
 from stellantis_hal.simulator.serving.uvicorn_server import TlsFiles, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
-from stellantis_hal.simulator.world.car_controls import CarSettings, ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.control_state import CarControlState, ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
     Account,
@@ -64,15 +64,15 @@ __all__ = [
     "Alert",
     "BackendVariant",
     "Car",
+    "CarControlState",
     "CarRefusal",
-    "CarSettings",
     "ChargeProgram",
     "ClimateProgram",
     "ClockReading",
     "ClockSkew",
     "Collision",
+    "CommandCourseDeviation",
     "ConnectionRefused",
-    "CourseDeviation",
     "CutBody",
     "Delay",
     "Deliveries",

@@ -22,7 +22,7 @@ from stellantis_hal.structuring.hooks import configure_converter, default_conver
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem, ProblemList, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
-from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
+from stellantis_hal.structuring.typed_resource import ClockHolder, TypedResource, set_clock
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TypedConverter:
         if not isinstance(hook, CompiledReader):
             return self._structure_by_hook(hook, resource, resource.value, kind)
         own = self._clock_of(resource.context)
-        clock = None if own is utc_now else ClientClock(own)
+        clock = None if own is utc_now else ClockHolder(own)
         wire = hook.wire
         encoded = None if wire is None else resource.document.encoded
         if wire is None or encoded is None:
@@ -146,7 +146,7 @@ class TypedConverter:
             _set(value, "_resource", self._kept(resource))
         return found
 
-    def _read_tolerantly(self, hook: CompiledReader, resource: HalResource, clock: ClientClock | None) -> Any:
+    def _read_tolerantly(self, hook: CompiledReader, resource: HalResource, clock: ClockHolder | None) -> Any:
         """Read a body as a model, and report what cannot be read."""
         body = resource.require_object()
         problems = ProblemList(self._horizon, clock)

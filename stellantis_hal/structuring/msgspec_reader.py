@@ -25,7 +25,7 @@ from stellantis_hal.structuring.msgspec_structs import (
     msgspec_struct,
 )
 from stellantis_hal.structuring.problems import Problem, ProblemList
-from stellantis_hal.structuring.typed_resource import ClientClock
+from stellantis_hal.structuring.typed_resource import ClockHolder
 
 __all__ = ["MsgspecReader", "msgspec_reader"]
 
@@ -98,7 +98,7 @@ class MsgspecReader:
         """Let no body pass unread because of those before it."""
         self._left = 0
 
-    def read(self, content: Any, horizon: FutureLimit, clock: ClientClock | None) -> tuple[Any, ProblemList | None]:
+    def read(self, content: Any, horizon: FutureLimit, clock: ClockHolder | None) -> tuple[Any, ProblemList | None]:
         """Return the model of a body, and the problems of fields that were doubted; None where there are none.
 
         The model is None where the tolerant reader has to read the body.

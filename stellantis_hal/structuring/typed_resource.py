@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.typed_rel import Rel
 
-__all__ = ["ClientClock", "TypedResource", "set_clock"]
+__all__ = ["ClockHolder", "TypedResource", "set_clock"]
 
 T = TypeVar("T")
 
 
-class ClientClock:
+class ClockHolder:
     """The client's clock, as parts of a value keep it. It is no part of a pickled value."""
 
     __slots__ = ("now",)
@@ -34,7 +34,7 @@ class ClientClock:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now: Callable[[], datetime] = now
 
-    def __deepcopy__(self, _: object) -> ClientClock:
+    def __deepcopy__(self, _: object) -> ClockHolder:
         return self
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
@@ -53,7 +53,7 @@ class TypedResource(Model):
     __linked__: ClassVar[frozenset[str]] = frozenset({"_links"})
 
     _resource: HalResource | None = attrs.field(default=None, eq=False, repr=False)
-    _clock: ClientClock | None = attrs.field(default=None, eq=False, repr=False)
+    _clock: ClockHolder | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def resource(self) -> HalResource | None:
@@ -130,7 +130,7 @@ class TypedResource(Model):
         return self.url is not None and self.url == other.url
 
 
-def set_clock(model: Model, clock: ClientClock) -> None:
+def set_clock(model: Model, clock: ClockHolder) -> None:
     """Set the clock of a value and its parts at any depth, before it is handed out."""
     if isinstance(model, TypedResource):
         object.__setattr__(model, "_clock", clock)

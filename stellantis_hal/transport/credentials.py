@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Anonymous",
-    "ClientServices",
     "ConnectableCredentials",
     "Credentials",
+    "CredentialsContext",
     "ExpiringCredentials",
     "RenewableCredentials",
     "add_client_id",
@@ -110,7 +110,7 @@ class RenewableCredentials(Credentials, Protocol):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class ClientServices:
+class CredentialsContext:
     """What credentials use of the client that they belong to.
 
     Attributes:
@@ -129,7 +129,7 @@ class ClientServices:
 class ConnectableCredentials(Protocol):
     """What becomes credentials once it belongs to a client, which sends the requests to its identity server."""
 
-    def connect(self, access: ClientServices) -> Credentials:
+    def connect(self, access: CredentialsContext) -> Credentials:
         """Return the credentials of one client."""
         ...
 

@@ -22,22 +22,22 @@ from stellantis_hal.errors import (
     TooManyRedirectsError,
     UnauthorizedError,
 )
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
 from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
 from stellantis_hal.transport.api_errors import ErrorFactory
+from stellantis_hal.transport.backend_exchange import BackendExchange, OutgoingRequest
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
-from stellantis_hal.transport.downloads import StreamedBodyHolder
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota_headers import UNREADABLE, Quota
-from stellantis_hal.transport.request_sender import OutgoingRequest, RequestSender
 from stellantis_hal.transport.retry import RetryPolicy, is_retryable, repeat_failed
 from stellantis_hal.transport.semaphore import TimedSemaphore
+from stellantis_hal.transport.streamed_response_bodies import StreamedBodyHolder
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +73,7 @@ class PipelineContext:
         queue: where its requests wait for a connection; None for that of the API.
     """
 
-    exchange: RequestSender
+    exchange: BackendExchange
     headers: Mapping[str, str]
     max_redirects: int
     hooks: Hooks

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import anyio
 import anyio.lowlevel
 
-__all__ = ["LoopHandle", "ParkedTask", "loop_time", "running_loop"]
+__all__ = ["LoopHandle", "OneShotWakeup", "loop_time", "running_loop"]
 
 
 def running_loop() -> object:
@@ -37,7 +37,7 @@ def loop_time() -> float:
         return asyncio.get_running_loop().time()
 
 
-class ParkedTask(Protocol):
+class OneShotWakeup(Protocol):
     """A task that waits until another one, or a callback of the event loop, wakes it; it waits once.
 
     A task that was cancelled is not woken any more. Natively cancelled on asyncio, it may be woken and cancelled both.
@@ -69,7 +69,7 @@ class LoopHandle:
         self.native: object = native
         self.now: Callable[[], float]
         self.is_running: Callable[[], bool]
-        self.park: Callable[[], ParkedTask]
+        self.park: Callable[[], OneShotWakeup]
         self._schedule: Callable[[Callable[[], object]], object]
         if hasattr(native, "call_soon_threadsafe"):
             import asyncio  # it is not imported where trio runs

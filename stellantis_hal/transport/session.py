@@ -23,6 +23,7 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
+from stellantis_hal.transport.backend_exchange import BackendExchange, Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession, connections_of, is_host_session
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials, is_httpx_auth
@@ -33,7 +34,6 @@ from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
-from stellantis_hal.transport.request_sender import RequestSender, Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
@@ -152,7 +152,7 @@ class Session:
         self._retry = RetryPolicy() if retry is None else retry
         self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
         self._quota = Quota()
-        self._exchange = RequestSender(
+        self._exchange = BackendExchange(
             transport,
             ssl_context=(Tls() if tls is None else tls).make_context,
             connections=_connections_for(self._limiter, host_session) if connections is None else connections,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.transport.running_loop import LoopHandle, ParkedTask
+from stellantis_hal.transport.running_loop import LoopHandle, OneShotWakeup
 
 __all__ = ["WaitQueueTimer", "Waiter"]
 
@@ -25,7 +25,7 @@ class Waiter:
     __slots__ = ("_parked", "done")
 
     def __init__(self) -> None:
-        self._parked: ParkedTask | None = None
+        self._parked: OneShotWakeup | None = None
         self.done: bool = False
 
     def wait(self, loop: LoopHandle) -> Awaitable[None]:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 import pytest
 
-from stellantis_hal import Enrolment, MemoryTokenStore, Scope, Token, TokenStore
+from stellantis_hal import EnrolmentFlow, MemoryTokenStore, Scope, Token, TokenStore
 from stellantis_hal.credentials.oauth2_messages import pkce_challenge
 from stellantis_hal.errors import (
     ApiError,
@@ -56,8 +56,8 @@ class Grants:
         return make_response(self.body)
 
 
-def enrolment(server: Grants, store: TokenStore | None = None) -> Enrolment:
-    return Enrolment(APPLICATION, IDENTITY, fetch=server, store=store, clock=lambda: NOON)
+def enrolment(server: Grants, store: TokenStore | None = None) -> EnrolmentFlow:
+    return EnrolmentFlow(APPLICATION, IDENTITY, fetch=server, store=store, clock=lambda: NOON)
 
 
 async def test_a_consent_becomes_a_stored_token() -> None:
@@ -209,7 +209,7 @@ async def test_a_page_instead_of_a_token_is_quoted() -> None:
     async def maintenance(request: Request, /) -> Response:
         return make_response(b"<html><h1>Maintenance</h1><p>Back at 18:00</p></html>", content_type="text/html")
 
-    consent = Enrolment(APPLICATION, IDENTITY, fetch=maintenance, clock=lambda: NOON)
+    consent = EnrolmentFlow(APPLICATION, IDENTITY, fetch=maintenance, clock=lambda: NOON)
     authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     with pytest.raises(StellantisError, match="Maintenance Back at 18:00"):
         await consent.complete(authorization, code="code-1", state=authorization.state)

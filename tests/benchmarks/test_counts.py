@@ -14,7 +14,7 @@ import pytest
 
 from stellantis_hal import Brand, Token
 from stellantis_hal.client.stellantis_client import StellantisClient
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource

@@ -1,8 +1,8 @@
 """Connections of the command line to a simulator of a test."""
 
 from stellantis_hal import StellantisClient
+from stellantis_hal.cli.common_options import Invocation
 from stellantis_hal.cli.connection import CommandContext
-from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.simulator import Simulator
 from tests.support.simulated import account_of
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from stellantis_hal import StellantisError
 from stellantis_hal.cli import browse as module
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.python_snippet import PythonSnippet
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.cli.visible import mask_secrets, visible
 from tests.support.form_server import FormServer
 from tests.support.functions import returns

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import Account, ForbiddenError, Vehicle
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator.world.entities import BRANDS
 from tests.support.functions import returns
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from tests.support.functions import returns
 
 PROFILE = """

@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.environment_options import EnvironmentOption
+from stellantis_hal.cli.root_group import commands
 
 pytestmark = pytest.mark.wall_clock
 

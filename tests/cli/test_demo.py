@@ -14,9 +14,9 @@ from rich.console import Console
 from stellantis_hal import __version__
 from stellantis_hal.cli import main
 from stellantis_hal.cli import standard_streams as output
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, DemoVehicleRow, demonstrate
 from stellantis_hal.cli.demo_screen import DemoScreen
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, VanishedFields, World
 from tests.support.functions import returns
 
@@ -240,7 +240,7 @@ def test_entry_point_runs_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_extra_names_its_installation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "stellantis_hal.cli.commands")
+    monkeypatch.delitem(sys.modules, "stellantis_hal.cli.root_group")
     monkeypatch.setitem(sys.modules, "click", None)
     with pytest.raises(SystemExit) as ended:
         main()
@@ -249,7 +249,7 @@ def test_missing_extra_names_its_installation(
 
 
 def test_missing_module_of_the_package_is_not_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "stellantis_hal.cli.commands", None)
+    monkeypatch.setitem(sys.modules, "stellantis_hal.cli.root_group", None)
     with pytest.raises(ModuleNotFoundError, match=r"stellantis_hal\.cli\.commands"):
         main()
 

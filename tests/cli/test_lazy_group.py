@@ -6,8 +6,8 @@ import click
 import pytest
 
 from stellantis_hal.cli import main
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.lazy_group import CommandLocation, LazyGroup
+from stellantis_hal.cli.root_group import commands
 
 
 def context() -> click.Context:
@@ -52,7 +52,7 @@ def test_an_extra_missing_in_a_command_names_its_installation(
     monkeypatch.setattr(sys, "argv", ["stellantis-hal", "other"])
     monkeypatch.setitem(sys.modules, "stellantis_hal.cli.not_loaded", None)
     lazy = LazyGroup("group", lazy={"other": CommandLocation("not_loaded", "Do.")})
-    monkeypatch.setattr("stellantis_hal.cli.commands.commands", lazy)
+    monkeypatch.setattr("stellantis_hal.cli.root_group.commands", lazy)
     with pytest.raises(ModuleNotFoundError, match="not_loaded"):
         main()
     monkeypatch.setitem(sys.modules, "rich", None)

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import RetryPolicy, StellantisClient, Token
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
 from tests.support.functions import returns

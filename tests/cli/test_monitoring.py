@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal.cli import connection
-from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.invocation import Invocation
+from stellantis_hal.cli.common_options import Invocation
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Simulator
 from tests.cli.simulated import connection_of
 from tests.support.simulated import client_of, world

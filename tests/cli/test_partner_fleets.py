@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import Fleet, FleetOwnerClient
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Simulator, World, server
 
 pytestmark = pytest.mark.wall_clock

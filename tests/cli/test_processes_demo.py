@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from stellantis_hal.cli import demo_command, processes_demo, processes_demo_worker
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.processes_demo import ProcessesDemoResult, ProcessesDemoSettings, ProcessTally, show_processes
 from stellantis_hal.cli.processes_demo_worker import DemoWorkerSettings, work
 from stellantis_hal.cli.processes_screen import ProcessesScreen
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Simulator, SubscriptionLimits, World
 
 SETTINGS = ProcessesDemoSettings(processes=2, per_second=20, seconds=2.0, seed=7)

@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from stellantis_hal import parse_notification
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.receive import _print_events, describe_event, event_to_json
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.notifications import MemoryInbox, Notification, Receiver
 from tests.notifications import receiving
 from tests.notifications.bodies import VIN, body, monitor_message, remote_message

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import Brand, FileTokenStore, Token
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.record import proxy_of
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, Simulator, World
 from stellantis_hal.testing import Recorder, simulated_client
 from tests.support.simulated import token_of

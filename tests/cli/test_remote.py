@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from stellantis_hal import FileTokenStore, RetryPolicy, Token, Webhook
 from stellantis_hal.cli import connection
 from stellantis_hal.cli import remote as module
-from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.invocation import Invocation
-from stellantis_hal.simulator import CourseDeviation, Simulator, World, server
+from stellantis_hal.cli.common_options import Invocation
+from stellantis_hal.cli.root_group import commands
+from stellantis_hal.simulator import CommandCourseDeviation, Simulator, World, server
 from tests.cli.simulated import connection_of
 from tests.resources.control.commanded import SEED, Line
 from tests.support.clocks import JumpingEventLoop
@@ -126,7 +126,7 @@ def test_failures_and_refusals(case: Case) -> None:
     assert failed.exit_code == 1
     assert "Failed (DoorsOpen)" in failed.stdout
     assert "once the car is in order" in failed.stderr
-    case.simulator.remotes.order(CourseDeviation(stops_at="Accepted"))
+    case.simulator.remotes.order(CommandCourseDeviation(stops_at="Accepted"))
     late = run("horn", "--simulate", "--yes", "--wait", "30")
     assert late.exit_code == 9
     assert "goes on, and is not taken back" in late.stderr

@@ -16,7 +16,7 @@ from stellantis_hal import (
     Vehicle,
     read_car_history,
 )
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import FileTokenStore, ForbiddenError, Token, Vehicle
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.profiles import add_profile
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Simulator, World, server
 from tests.support.functions import returns
 from tests.support.simulated import token_of

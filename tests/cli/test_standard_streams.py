@@ -20,10 +20,10 @@ from rich.console import Console
 
 from stellantis_hal import NotFoundError
 from stellantis_hal.cli import main
-from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo_screen import DemoScreen
 from stellantis_hal.cli.failures import Failure, run_command
 from stellantis_hal.cli.json_text import json_text
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.cli.standard_streams import OneLineErrorGroup, prepare_process
 from tests.cli.test_demo import make_result
 
@@ -286,10 +286,10 @@ def test_sigterm_ends_the_process_by_its_status(process: Callable[..., None]) ->
 def test_ctrl_c_while_starting_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted:
         def find_spec(self, name: str, *_: Any) -> None:
-            if name == "stellantis_hal.cli.commands":
+            if name == "stellantis_hal.cli.root_group":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "stellantis_hal.cli.commands")
+    monkeypatch.delitem(sys.modules, "stellantis_hal.cli.root_group")
     monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
         main()

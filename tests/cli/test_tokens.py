@@ -10,7 +10,7 @@ from click import ClickException
 from click.testing import CliRunner, Result
 
 from stellantis_hal import FileTokenStore, MemoryTokenStore, SQLiteTokenStore, Token
-from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.root_group import commands
 from stellantis_hal.cli.settings_folder import default_store
 from stellantis_hal.cli.tokens import copy_tokens
 from stellantis_hal.credentials.stores.opening import token_store

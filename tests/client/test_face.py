@@ -31,7 +31,7 @@ MADE_BY_CALLS = {
     "FleetMonitors": "Fleet.monitors",
     "VehicleMonitors": "Vehicle.monitors()",
     "Download": "HalResource.download()",
-    "Enrolment": "StellantisClient.enrolment()",
+    "EnrolmentFlow": "StellantisClient.enrolment()",
     "Follow": "follow()",
     "FollowResults": "HalResource.follow_all()",
     "Form": "HalResource.forms",
@@ -57,7 +57,7 @@ MADE_BY_CALLS = {
 """Classes whose instances come from a call: their constructors are internal."""
 
 INTERNAL_TYPES = {
-    "ClientServices": "what a client gives its credentials: the way to the identity server, its clock and cache",
+    "CredentialsContext": "what a client gives its credentials: the way to the identity server, its clock and cache",
     "ConnectableCredentials": "OAuth2ClientCredentials and OAuth2AuthorizationCode",
     "Curies": "how a document resolves compact URIs",
     "Dump": "a mapping that JSON can hold",

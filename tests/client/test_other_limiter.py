@@ -10,7 +10,7 @@ import pytest
 import stellantis_hal
 from stellantis_hal import HalClient
 from stellantis_hal.fleet import BudgetWarning, Update, watch
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
 from tests.fleet.fleets import a_fleet, updates_of

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.errors import ApiError, NetworkError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.transport.api_errors import make_error
 from stellantis_hal.transport.conventions import ApiConventions

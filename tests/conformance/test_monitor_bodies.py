@@ -20,10 +20,10 @@ from stellantis_hal import (
     Batch,
     Brand,
     Callback,
+    CallbackAttribute,
     DataItem,
     DeliveryRetry,
     Electric,
-    EventAttribute,
     Expression,
     Fleet,
     FleetOwnerClient,
@@ -45,8 +45,8 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.data_items import facts_of
+from stellantis_hal.resources.control.json_writes import send_json
 from stellantis_hal.resources.control.monitor import monitor_body
-from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from tests.conformance.processes import fleet_specification, free_port, prism, running, specification
 from tests.conformance.test_specification_bodies import bodies_of
@@ -54,7 +54,7 @@ from tests.resources.derive_facts import load
 from tests.resources.served import Served
 from tests.support.responses import make_response
 
-HEADER = EventAttribute(part=AttributePlacement.HEADER, key="x-of", value="$callbackLabel")
+HEADER = CallbackAttribute(part=AttributePlacement.HEADER, key="x-of", value="$callbackLabel")
 HOOK = Webhook("https://hooks.example.org/st/k3Jx0v", token="s3cr3t", attributes=[HEADER])
 HOME = zone("home", 48.8667, 2.3333, km=1)
 NIGHT = times(
@@ -131,7 +131,7 @@ async def test_every_body_of_an_account_is_accepted(vendor: str) -> None:
                 assert (await account.callbacks.create(target, label="garage", types=types)).id
         vehicle = resource_at(account, f"{vendor}/user/vehicles/7").as_(Vehicle)
         monitors = vehicle.monitors("a1b2")
-        attribute = EventAttribute(part=AttributePlacement.BODY, key="of", value="$monitorLabel")
+        attribute = CallbackAttribute(part=AttributePlacement.BODY, key="of", value="$monitorLabel")
         include = ("status", "position", "alerts", "telemetry.vehicle.battery", "alarm", "trip", "doorsState")
         made = None
         for when in (*CONDITIONS, *OF_HOLDERS, *WITH_PREVIOUS):

@@ -21,7 +21,7 @@ from stellantis_hal import (
     Application,
     AuthorizationRequest,
     Brand,
-    Enrolment,
+    EnrolmentFlow,
     FileTokenStore,
     HalClient,
     MemoryTokenStore,
@@ -33,7 +33,7 @@ from stellantis_hal import (
 )
 from stellantis_hal.auth.identity_provider import IdentityProvider
 from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.retry import RetryPolicy
@@ -108,7 +108,7 @@ async def redirect_url(authorization: AuthorizationRequest, *, consent: bool = T
 
 
 async def enrol(fetch: Fetch, identity: IdentityProvider, store: FileTokenStore | MemoryTokenStore) -> Token:
-    enrolment = Enrolment(PHONE, identity, fetch=fetch, store=store)
+    enrolment = EnrolmentFlow(PHONE, identity, fetch=fetch, store=store)
     authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES, local="fr-FR")
     return await enrolment.complete(authorization, await redirect_url(authorization), key="alice")
 
@@ -135,27 +135,27 @@ async def test_consent_with_pkce_returns_a_token(fetch: Fetch, identity: Identit
 
 
 async def test_special_characters_pass_http_basic(fetch: Fetch, identity: IdentityProvider) -> None:
-    enrolment = Enrolment(WEB, identity, fetch=fetch)
+    enrolment = EnrolmentFlow(WEB, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=SCOPES)
     assert (await enrolment.complete(authorization, await redirect_url(authorization))).access_token
 
 
 async def test_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: IdentityProvider) -> None:
-    wrong = Enrolment(Application("phone", "wrong"), identity, fetch=fetch)
+    wrong = EnrolmentFlow(Application("phone", "wrong"), identity, fetch=fetch)
     authorization = wrong.begin(redirect_uri=BACK, scope=SCOPES)
     with pytest.raises(ConfigurationError, match="invalid_client"):
         await wrong.complete(authorization, await redirect_url(authorization))
 
 
 async def test_code_is_invalid_with_another_verifier(fetch: Fetch, identity: IdentityProvider) -> None:
-    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    enrolment = EnrolmentFlow(PHONE, identity, fetch=fetch)
     ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=SCOPES, state="one state") for _ in range(2))
     with pytest.raises(ConsentRequiredError):
         await enrolment.complete(ours, await redirect_url(theirs))
 
 
 async def test_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None:
-    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    enrolment = EnrolmentFlow(PHONE, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES)
     redirect = await redirect_url(authorization)
     await enrolment.complete(authorization, redirect)
@@ -166,7 +166,7 @@ async def test_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None
 async def test_code_expires(tmp_path: Path) -> None:
     with serving(tmp_path, CODE_TTL="1") as identity:
         async with Session(Origins(identity.url)) as session:
-            enrolment = Enrolment(PHONE, identity, fetch=session.pipeline(limited=False))
+            enrolment = EnrolmentFlow(PHONE, identity, fetch=session.pipeline(limited=False))
             authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES)
             redirect = await redirect_url(authorization)
             await anyio.sleep(2.1)
@@ -175,13 +175,13 @@ async def test_code_expires(tmp_path: Path) -> None:
 
 
 async def test_account_holder_can_refuse(fetch: Fetch, identity: IdentityProvider) -> None:
-    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES)
+    authorization = EnrolmentFlow(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES)
     with pytest.raises(ConsentRequiredError, match="access_denied"):
         authorization.read(await redirect_url(authorization, consent=False))
 
 
 async def test_server_requires_pkce_in_the_redirect(fetch: Fetch, identity: IdentityProvider) -> None:
-    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES, pkce=False)
+    authorization = EnrolmentFlow(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES, pkce=False)
     with pytest.raises(AuthError, match="invalid_request"):
         authorization.read(await redirect_url(authorization))
 
@@ -252,7 +252,7 @@ async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: Ide
 async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     token = await enrol(fetch, identity, store)
-    assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
+    assert await EnrolmentFlow(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
     assert await store.load("alice") is None
     assert not await is_active(identity, token.access_token)
     lingering = RenewingBearerCredentials(
@@ -263,7 +263,7 @@ async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: I
 
 
 async def test_revoking_twice_succeeds(fetch: Fetch, identity: IdentityProvider) -> None:
-    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    enrolment = EnrolmentFlow(PHONE, identity, fetch=fetch)
     token = await enrol(fetch, identity, MemoryTokenStore())
     await enrolment.revoke(token)
     await enrolment.revoke(token)

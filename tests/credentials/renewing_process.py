@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from stellantis_hal import FileTokenStore, RenewingBearerCredentials
 from stellantis_hal.errors import BadRequestError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import encode
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.credentials.doubles import CLIENT, NOON, form_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.fleet import changes as changes_module
 from stellantis_hal.fleet.changes import Change, SnapshotState, diff
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource

@@ -22,7 +22,7 @@ from stellantis_hal import (
     Update,
     watch,
 )
-from stellantis_hal.fleet.pollable_accounts import key_of
+from stellantis_hal.fleet.fleet_as_account import key_of
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord

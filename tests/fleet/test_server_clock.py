@@ -15,7 +15,7 @@ from stellantis_hal.fleet import MemoryCheckpoints, Update, backfill, watch
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, record_trip, repair
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource

@@ -26,7 +26,7 @@ from stellantis_hal.hal.document import HalDocument, parse, serialize
 from stellantis_hal.hal.error_documents import read_error_document
 from stellantis_hal.hal.form_submission import fill, to_pairs, to_query
 from stellantis_hal.hal.forms import FormTemplates
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode, standard_decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import parse_link_header

@@ -26,7 +26,7 @@ from stellantis_hal.hal import (
     form_patterns,
     form_submission,
     forms,
-    headers,
+    header_mapping,
     html_tables,
     http_dates,
     link_header,
@@ -584,7 +584,7 @@ _call("count values", hal_json.count_values, b"{" * 100_000 + b"[" * 100_001 + b
 
 
 def _fields(given: Any) -> Any:
-    found = headers.Headers(given)
+    found = header_mapping.Headers(given)
     return (
         repr(found),
         dict(found.items()),
@@ -604,13 +604,13 @@ _each(
     _fields,
     ({}, {"X-A": "1"}, [("x-a", "1"), ("X-A", "2"), ("b", "3"), ("X-a", "4")], {"X-A": "1", "x-a": "2"}),
 )
-_each("sendable", headers.is_sendable, ("a", "", "a b", "é", "!", "~", "\x7f", 5, None, "a\n"))
+_each("sendable", header_mapping.is_sendable, ("a", "", "a b", "é", "!", "~", "\x7f", 5, None, "a\n"))
 _each(
     "fits a field",
-    headers.fits_field,
+    header_mapping.fits_field,
     ("a", "", "a b", " a", "a ", "é", "!", "~", "a\tb", "x" * 1_024, "x" * 1_025, "a\x7fb", "a\x1fb"),
 )
-_each("fits a short field", partial(headers.fits_field, limit=3), ("abc", "abcd"))
+_each("fits a short field", partial(header_mapping.fits_field, limit=3), ("abc", "abcd"))
 DATES: Final = (
     "Sun, 06 Nov 1994 08:49:37 GMT",
     "sun, 06 nov 1994 08:49:37 gmt",

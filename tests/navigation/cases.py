@@ -19,23 +19,23 @@ import attrs
 
 from stellantis_hal.errors import ApiError, NetworkError
 from stellantis_hal.hal.document import parse
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation import (
-    call_options,
     conditions,
     link_selection,
     media_types,
     multipart,
+    option_checks,
     origins,
+    represented_resource,
     request_headers,
-    response_subject,
     streamed_request_bodies,
 )
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.link_selection import LinkQuery
-from stellantis_hal.navigation.pagination.item_selection import ItemSelection
+from stellantis_hal.navigation.pagination.item_selection import ItemLocation
 from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import page_url, total_of
@@ -320,20 +320,20 @@ for _call_name in ("follow", "post", "put", "fetch", "get", "no"):
         ("content_type", None),
     ):
         if _call_name in {"follow", "put"} or _option in {"nam", "pag"}:
-            _allowed = call_options.FOLLOW_OPTIONS if _call_name == "follow" else call_options.WRITE_OPTIONS
+            _allowed = option_checks.FOLLOW_OPTIONS if _call_name == "follow" else option_checks.WRITE_OPTIONS
             _call(
                 f"options of {_call_name}: {_option}={str(_value)[:9]!r}",
-                call_options.check_options,
+                option_checks.check_options,
                 _call_name,
                 {_option: _value},
                 _allowed,
             )
 _call(
     "options: several that are unknown",
-    call_options.check_options,
+    option_checks.check_options,
     "get",
     dict.fromkeys(["nmae", "b" * 300], 1),
-    call_options.REQUEST_OPTIONS,
+    option_checks.REQUEST_OPTIONS,
 )
 for _mode in ("prefer", "never", "only", "x"):
     _call(f"a query with embedded={_mode}", LinkQuery, rel="a", embedded=_mode)
@@ -757,7 +757,7 @@ for _verb, _target, _found, _own, _before in (
     for _at in (_target, "/v4/elsewhere"):
         _call(
             f"what {_verb} {_target} is about: {_found} {_own} {_before} at {_at}",
-            response_subject.identify,
+            represented_resource.identify,
             _verb,
             f"https://api.example{_target}",
             make_response(url=f"https://api.example{_at}", **_found),
@@ -766,7 +766,11 @@ for _verb, _target, _found, _own, _before in (
         )
 for _text in ("", " ", "/a", "a b", "{+x}", "/t{?x}", "/{*x}", "{", "mailto:a@b", "ftp://a/b", "#f", "//other/x"):
     _call(
-        f"URL of a header field {_text!r}", response_subject.header_url, Headers({"location": _text}), "location", HOME
+        f"URL of a header field {_text!r}",
+        represented_resource.header_url,
+        Headers({"location": _text}),
+        "location",
+        HOME,
     )
 for _href in (
     None,
@@ -784,7 +788,7 @@ for _href in (
 ):
     _call(
         f"stated self {_href!r}",
-        response_subject.stated_self,
+        represented_resource.stated_self,
         parse({"_links": {"self": link(_href)}}),
         make_response(url=f"{HOME}/other"),
         f"{HOME}/.hidden/items/7",
@@ -1441,7 +1445,7 @@ SELECTIONS: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def _selected(found: HalResource, options: dict[str, Any]) -> Any:
-    selection = ItemSelection(**options)
+    selection = ItemLocation(**options)
     told: list[Any] = []
     for ask in (
         lambda: [one if isinstance(one, HalResource) else (one.link, one.self_url) for one in selection.entries(found)],
@@ -1475,7 +1479,7 @@ for _part in ("_embedded", "_links", "state"):
         else {"x": [{}] * 20_001}
     )
     _on(f"too many items in {_part}", lambda found: found.items("x", source="state").collect(), _huge)
-_on("as many items as there may be", lambda found: ItemSelection("x").count(found), {"_embedded": {"x": [{}] * 20_000}})
+_on("as many items as there may be", lambda found: ItemLocation("x").count(found), {"_embedded": {"x": [{}] * 20_000}})
 
 
 async def _collected(found: Any, *args: Any, **options: Any) -> Any:

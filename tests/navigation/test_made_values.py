@@ -7,7 +7,7 @@ import pytest
 
 from stellantis_hal import Quota, Request, Response, Window
 from stellantis_hal.hal.document import parse_root
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import make_get, make_response
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.lazy_body import EmbeddedPathStep
 from stellantis_hal.navigation.media_types import accept
 from stellantis_hal.navigation.resource import HalResource

@@ -30,7 +30,7 @@ from stellantis_hal.notifications import (
     StoredEvent,
     UnreadableEvent,
 )
-from stellantis_hal.resources.control.receiver_protocol import EventFeed, OperationStep
+from stellantis_hal.resources.control.receiver_protocol import EventReceiver, OperationStep
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
 from tests.notifications.bodies import VIN, body, fleet_envelope, fleet_event, monitor_message, remote_message
@@ -644,7 +644,7 @@ async def test_listeners_get_verified_events_that_are_new(receiver: Receiver) ->
 
 
 async def test_operations_get_their_verified_steps(receiver: Receiver) -> None:
-    feed: EventFeed = receiver
+    feed: EventReceiver = receiver
     steps: list[OperationStep] = []
     stop = feed.subscribe("remote-1", steps.append)
     stop_other = feed.subscribe("remote-2", steps.append)
@@ -813,7 +813,7 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
 
 
 async def test_unverified_flood_makes_no_verified_event_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.notifications.handler_delivery._MAX_REMEMBERED", 3)
+    monkeypatch.setattr("stellantis_hal.notifications.direct_delivery._MAX_REMEMBERED", 3)
     handled: list[bool] = []
 
     async def handle(event: Notification) -> None:

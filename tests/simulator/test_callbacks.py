@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.simulator.api.callback_bodies import check_fleet_subscription, check_subscription
+from stellantis_hal.simulator.api.callback_body_checks import check_fleet_subscription, check_subscription
 from stellantis_hal.simulator.api.request_context import Refusal
 from tests.simulator.test_monitors import HOOK, Watcher
 

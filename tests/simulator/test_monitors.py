@@ -9,7 +9,7 @@ import pytest
 
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.simulator.api.boolean_expressions import evaluate, read_expression
-from stellantis_hal.simulator.api.monitor_bodies import check_monitor, parse_duration
+from stellantis_hal.simulator.api.monitor_body_checks import check_monitor, parse_duration
 from stellantis_hal.simulator.api.request_context import Refusal
 from stellantis_hal.testing import jumping
 from tests.simulator.api_client import ApiClient

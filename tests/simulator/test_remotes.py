@@ -7,8 +7,8 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.simulator import CourseDeviation, Simulator, World
-from stellantis_hal.simulator.api.remote_bodies import check_remote
+from stellantis_hal.simulator import CommandCourseDeviation, Simulator, World
+from stellantis_hal.simulator.api.remote_body_checks import check_remote
 from stellantis_hal.simulator.api.request_context import Refusal
 from stellantis_hal.simulator.world.car_actions import Car
 
@@ -246,7 +246,7 @@ async def test_causes_come_from_the_state_of_the_car() -> None:
     api.car.set_battery(90)
     api.car.wake_ups_per_month = api.car.wake_ups
     assert await api.outcome(LOCK) == ("Failed", "TooManyWakeUpsOverMonth")
-    api.simulator.remotes.order(CourseDeviation(blocks=True))
+    api.simulator.remotes.order(CommandCourseDeviation(blocks=True))
     assert await api.outcome(LOCK) == ("TooManyWakeUpsOverMonth", None)
 
 
@@ -273,10 +273,13 @@ async def test_courses_to_order() -> None:
     api = Api()
     await api.register()
     remotes = api.simulator.remotes
-    remotes.order(CourseDeviation(stops_at="Accepted"))
+    remotes.order(CommandCourseDeviation(stops_at="Accepted"))
     assert await api.outcome({"horn": {"state": "Activated"}}) == ("Accepted", None)
     assert remotes.next_due is None
-    remotes.order(CourseDeviation(failure="GeneralError"), CourseDeviation(before="Teleporting", skips=("Accepted",)))
+    remotes.order(
+        CommandCourseDeviation(failure="GeneralError"),
+        CommandCourseDeviation(before="Teleporting", skips=("Accepted",)),
+    )
     assert await api.outcome(UNLOCK) == ("Failed", "GeneralError")
     before = len(api.events())
     assert await api.outcome(LOCK) == ("AlreadyDone", None)
@@ -284,11 +287,11 @@ async def test_courses_to_order() -> None:
     assert statuses == ["Teleporting", "WakingUpVehicle", "SentToVehicle", "AlreadyDone"]
     for events, expected in (("reversed", ["AlreadyDone", "SentToVehicle", "Accepted"]), ("none", [])):
         before = len(api.events())
-        remotes.order(CourseDeviation(events=events))
+        remotes.order(CommandCourseDeviation(events=events))
         assert (await api.outcome(LOCK))[0] == "AlreadyDone"
         assert [event["status"] for event in api.events()[before:]] == expected
     before = len(api.events())
-    remotes.order(CourseDeviation(events="doubled"))
+    remotes.order(CommandCourseDeviation(events="doubled"))
     await api.outcome(LOCK)
     assert len(api.events()) - before == 6
     assert remotes.commands[0].type == "Horn"

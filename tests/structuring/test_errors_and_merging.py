@@ -26,7 +26,7 @@ from stellantis_hal.structuring.model_merging import check_merged, fill_missing,
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import ConsistencyCheck, Disagreement, Problem, RawProblem, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
-from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
+from stellantis_hal.structuring.typed_resource import ClockHolder, TypedResource, set_clock
 from stellantis_hal.structuring.units import convert_unit, unit_of
 from tests.resources.served import HOST, NOW, Served
 
@@ -263,11 +263,11 @@ def test_each_part_has_the_clock_of_the_client() -> None:
     value = structure(body, House, clock=lambda: at)
     assert value.lamp.age == 2.0
     own = read({"lamp": {"createdAt": "2023-09-12T09:41:10Z"}, "lamps": [{"createdAt": "2023-09-12T09:41:09Z"}]}, House)
-    set_clock(own, ClientClock(lambda: at))
+    set_clock(own, ClockHolder(lambda: at))
     assert own.lamp is not None
     assert (own.lamp.age, own.lamps[0].age) == (2.0, 3.0)
     odd: Any = House(name="x", lamp=5)  # type: ignore[arg-type]  # as a hook of a user may make it
-    set_clock(odd, ClientClock(lambda: at))
+    set_clock(odd, ClockHolder(lambda: at))
     assert odd.lamp == 5
 
 

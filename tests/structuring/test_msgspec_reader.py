@@ -12,7 +12,7 @@ import pytest
 
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.encoded import LazilyDecodedDocument, parse_encoded
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response

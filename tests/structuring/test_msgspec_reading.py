@@ -16,7 +16,7 @@ import pytest
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.document import HalDocument, parse
 from stellantis_hal.hal.encoded import parse_encoded
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest, TokenReturn
+from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest, ScheduledTokenReturn
 
 __all__ = ["RECORDED"]
 
@@ -31,7 +31,7 @@ def _values(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, value: Any) -> Any:
     if name == "answered":
-        return tuple(TokenReturn(*each) for each in value)
+        return tuple(ScheduledTokenReturn(*each) for each in value)
     if name in _PAIRS:
         return tuple((first, second) for first, second in value)
     return tuple(value) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import encode
 from stellantis_hal.navigation.fetch_protocol import Response
 

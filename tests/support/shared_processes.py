@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
+from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
@@ -46,7 +46,7 @@ class Player:
     background: int = 0
     next_turn: float = 0.0
     is_dead: bool = False
-    grants: list[TokenGrant] = attrs.Factory(list[TokenGrant])
+    grants: list[RequestGrant] = attrs.Factory(list[RequestGrant])
 
 
 class Scene:
@@ -136,7 +136,7 @@ class Scene:
         player.next_turn = self.now + (1.0 if reply.again_in < 0 else reply.again_in / 1_000_000)
         return reply
 
-    def send(self, player: Player, grant: TokenGrant) -> None:
+    def send(self, player: Player, grant: RequestGrant) -> None:
         """Send a request; it is counted on arrival, and answered later."""
         self.sent += 1
         player.book.sent(grant, self.now)
@@ -150,7 +150,7 @@ class Scene:
 
         self.later(there, arrive)
 
-    def answer(self, player: Player, grant: TokenGrant, quota: Quota) -> None:
+    def answer(self, player: Player, grant: RequestGrant, quota: Quota) -> None:
         """Book an answer."""
         if not player.is_dead:
             player.book.answered(grant, self.now, quota)

@@ -24,7 +24,7 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import make_error, parse_error_body
 from stellantis_hal.transport.conventions import ApiConventions

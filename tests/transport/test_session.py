@@ -19,13 +19,13 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition import choose_partition
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.base_client import to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.hooks import Hooks, RequestRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
-from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls

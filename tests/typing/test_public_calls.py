@@ -44,6 +44,7 @@ from stellantis_hal import (
     BudgetWarning,
     CacheStore,
     Callback,
+    CallbackAttribute,
     CallbackFailed,
     CallbackReference,
     Callbacks,
@@ -78,9 +79,8 @@ from stellantis_hal import (
     EndRecord,
     Energy,
     EnergyType,
-    Enrolment,
-    EventAttribute,
-    EventFeed,
+    EnrolmentFlow,
+    EventReceiver,
     EventStream,
     EventValue,
     EventVehicle,
@@ -135,7 +135,6 @@ from stellantis_hal import (
     Link,
     LinkNotFoundError,
     LoginRedirectError,
-    LostSecretWarning,
     Maintenance,
     MemoryCache,
     MemoryCheckpoints,
@@ -225,6 +224,7 @@ from stellantis_hal import (
     RetryRecord,
     RetryRule,
     Scope,
+    SecretNotInBatchWarning,
     ServerError,
     Slot,
     SQLiteCache,
@@ -404,7 +404,7 @@ async def test_token_stores(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_enrolment() -> None:
     async with client_of(a_simulator()) as client:
-        enrolment = assert_type(client.enrolment(brand=Brand.DS, store=MemoryTokenStore()), Enrolment)
+        enrolment = assert_type(client.enrolment(brand=Brand.DS, store=MemoryTokenStore()), EnrolmentFlow)
         begun = assert_type(
             enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), AuthorizationRequest
         )
@@ -854,7 +854,7 @@ async def test_notifications() -> None:
     heard: list[Notification] = []
     source: NotificationSource = receiver
     assert_type(source.listen(heard.append), Callable[[], None])
-    feed: EventFeed = receiver
+    feed: EventReceiver = receiver
     feed.register("m1", vin=None, vehicle_id="v1")
     transport = httpx.ASGITransport(receiver)
     async with httpx.AsyncClient(transport=transport) as client:
@@ -957,7 +957,7 @@ async def command_a_fleet(remote: Remote, vehicle: Vehicle) -> None:
 @pytest.mark.anyio
 async def test_values_of_commands(tmp_path: Path) -> None:
     policy = RemotePolicy(cooldowns={ActionKind.HORN: timedelta(minutes=1)}, wake_ups_per_month=100)
-    assert isinstance(AFeed(), EventFeed)
+    assert isinstance(AFeed(), EventReceiver)
     memory: StateStore = MemoryState()
     assert await memory.load("car") is None
     async with SQLiteState(tmp_path / "state.db") as state:
@@ -1076,7 +1076,7 @@ async def test_callbacks() -> None:
     async with client_of(simulator) as client:
         callbacks = account_of(client, simulator).callbacks
         assert_type(callbacks, Callbacks)
-        secret = EventAttribute(part=AttributePlacement.HEADER, key="x-secret", value="s")
+        secret = CallbackAttribute(part=AttributePlacement.HEADER, key="x-secret", value="s")
         target = Webhook("https://hooks.example.org/st", token="s", attributes=[secret])
         callback = await callbacks.ensure(target, label="garage", types=(CallbackType.MONITOR, "Remote"))
         assert_type(callback, Callback)
@@ -1089,7 +1089,7 @@ async def test_callbacks() -> None:
         assert_type(await callbacks.get(callback.id or ""), Callback)
         await callback.delete(with_monitors=True)
         await callbacks.create(target, label="other")
-    assert issubclass(LostSecretWarning, UserWarning)
+    assert issubclass(SecretNotInBatchWarning, UserWarning)
 
 
 @pytest.mark.anyio

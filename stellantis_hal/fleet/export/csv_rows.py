@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from stellantis_hal.fleet.export.lenient_json import is_encodable
 from stellantis_hal.fleet.export.lines import is_beginning, read_lines
 from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize, restore
-from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent
+from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan
 from stellantis_hal.fleet.export.trip_row import TripRow, trip_key
 from stellantis_hal.hal.redaction import excerpt
 from stellantis_hal.resources.blocks.energy import EnergyType
@@ -87,12 +87,12 @@ class CsvFormat:
         line = text.getvalue()
         return line if is_encodable(line) else line.encode("utf-8", "replace").decode()
 
-    def scan(self, file: BinaryIO) -> TripFileContent:
+    def scan(self, file: BinaryIO) -> TripFileScan:
         """Read rows; blank lines are passed over.
 
         A last row without a line break is complete where its last column is.
         """
-        content = TripFileContent()
+        content = TripFileScan()
         if is_beginning(file, self.head.rstrip()):
             return content
         started, quotes, has_header = b"", 0, False

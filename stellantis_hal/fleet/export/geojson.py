@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from stellantis_hal.fleet.export.lenient_json import decode_or_none, first_value, to_json
 from stellantis_hal.fleet.export.lines import is_beginning, read_lines
-from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent
+from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan
 from stellantis_hal.fleet.export.trip_row import TripRow, key_of_record
 
 __all__ = ["GeoJsonFormat"]
@@ -30,21 +30,21 @@ class GeoJsonFormat:
         feature["properties"] = {**identity, **properties}
         return to_json(feature)
 
-    def scan(self, file: BinaryIO) -> TripFileContent:
+    def scan(self, file: BinaryIO) -> TripFileScan:
         """Read features, one in a line; a collection of another layout is read whole."""
         if is_beginning(file, self.head.rstrip()):
-            return TripFileContent()
+            return TripFileScan()
         content = self._scan_lines(file)
         if content is None:
             file.seek(0)
-            content = TripFileContent(is_foreign=True)
+            content = TripFileScan(is_foreign=True)
             for feature in features_of(file.read())[1]:
                 content.add(_key_of_feature(feature), 0)
         return content
 
-    def _scan_lines(self, file: BinaryIO) -> TripFileContent | None:
+    def _scan_lines(self, file: BinaryIO) -> TripFileScan | None:
         """Read a collection with one feature in a line; None where it has another layout."""
-        content = TripFileContent()
+        content = TripFileScan()
         for line in read_lines(file):
             text = line.raw.strip()
             if line.number == 1:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from stellantis_hal.fleet.export.lenient_json import decode_or_none, to_json
 from stellantis_hal.fleet.export.lines import read_lines
-from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent
+from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan
 from stellantis_hal.fleet.export.trip_row import TripRow, key_of_record
 
 __all__ = ["JsonLinesFormat"]
@@ -24,9 +24,9 @@ class JsonLinesFormat:
         """Return a line."""
         return to_json({**row.identity, "trip": row.trip.to_dict()}) + "\n"
 
-    def scan(self, file: BinaryIO) -> TripFileContent:
+    def scan(self, file: BinaryIO) -> TripFileScan:
         """Read lines; blank ones are passed over."""
-        content = TripFileContent()
+        content = TripFileScan()
         for line in read_lines(file):
             if not line.raw.strip():
                 content.end = line.end

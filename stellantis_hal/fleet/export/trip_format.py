@@ -9,11 +9,11 @@ import attrs
 
 from stellantis_hal.fleet.export.trip_row import TripRow
 
-__all__ = ["ForeignContentError", "TripFileContent", "TripFormat"]
+__all__ = ["ForeignContentError", "TripFileScan", "TripFormat"]
 
 
 @attrs.define
-class TripFileContent:
+class TripFileScan:
     """What a file of trips has.
 
     Attributes:
@@ -65,7 +65,7 @@ class TripFormat(Protocol):
         ...
 
     @abstractmethod
-    def scan(self, file: BinaryIO) -> TripFileContent:
+    def scan(self, file: BinaryIO) -> TripFileScan:
         """Read what a file has, from its beginning. A last record that was written in part is left out.
 
         Raises:

@@ -12,8 +12,8 @@ from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.export.csv_rows import CsvFormat
 from stellantis_hal.fleet.export.destination import TripDestination
 from stellantis_hal.fleet.export.formats import FORMATS
+from stellantis_hal.fleet.export.resumable_trip_file import FileMode, TripFile
 from stellantis_hal.fleet.export.text_file import SupportsWrite, TextDestination
-from stellantis_hal.fleet.export.trip_file import FileMode, TripFile
 from stellantis_hal.fleet.export.trip_format import TripFormat
 from stellantis_hal.fleet.export.trip_row import TripRow
 from stellantis_hal.hal.redaction import mask_text, mask_vin

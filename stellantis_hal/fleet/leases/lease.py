@@ -15,9 +15,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import LeaseStoreError
+from stellantis_hal.fleet.fleet_as_account import Watchable
 from stellantis_hal.fleet.leases.leased_account_source import LeasedAccounts
-from stellantis_hal.fleet.pollable_accounts import Watchable
-from stellantis_hal.fleet.target_iteration import Removed
+from stellantis_hal.fleet.target_sources import Removed
 from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost

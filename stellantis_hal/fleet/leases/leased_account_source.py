@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from stellantis_hal.fleet.pollable_accounts import Watchable, key_of
-from stellantis_hal.fleet.target_iteration import Removed, for_each
+from stellantis_hal.fleet.fleet_as_account import Watchable, key_of
+from stellantis_hal.fleet.target_sources import Removed, for_each
 
 if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.lease import Lease

@@ -15,7 +15,7 @@ from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
-from stellantis_hal.fleet.odometers import OdometerChecks
+from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
@@ -27,7 +27,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.typed_requests import OptionalEndpoint
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import ClientClock, TypedResource, set_clock
+from stellantis_hal.structuring.typed_resource import ClockHolder, TypedResource, set_clock
 
 __all__ = ["KINDS", "Poller"]
 
@@ -109,7 +109,7 @@ class Poller:
         Raises:
             StellantisError: the checkpoint cannot be read.
         """
-        set_clock(status, ClientClock(self._clock.time))
+        set_clock(status, ClockHolder(self._clock.time))
         await self._process_snapshot(watched_vehicle, "status", status, source="event")
 
     def _with_clock(self, value: R) -> R:
@@ -119,7 +119,7 @@ class Poller:
         resource = value.require_resource()
         context = attrs.evolve(resource.require_context(), clock=self._clock.time)
         timed = attrs.evolve(value, resource=resource.rebind(context))
-        set_clock(timed, ClientClock(self._clock.time))
+        set_clock(timed, ClockHolder(self._clock.time))
         return timed
 
     def _count_request(self, watched_vehicle: WatchedVehicle) -> None:

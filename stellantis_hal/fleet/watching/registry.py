@@ -8,7 +8,7 @@ from datetime import datetime
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.pollable_accounts import (
+from stellantis_hal.fleet.fleet_as_account import (
     PolledAccount,
     Watchable,
     credentials_of,

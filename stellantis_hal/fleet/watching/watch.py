@@ -13,10 +13,10 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, WatchEvent
-from stellantis_hal.fleet.pollable_accounts import PolledAccount, Watchable, as_polled, key_of
+from stellantis_hal.fleet.fleet_as_account import PolledAccount, Watchable, as_polled, key_of
 from stellantis_hal.fleet.resume_state import ResumeStateStore
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, AcknowledgedStream, Acknowledgement
-from stellantis_hal.fleet.target_iteration import Removed, for_each
+from stellantis_hal.fleet.target_sources import Removed, for_each
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity

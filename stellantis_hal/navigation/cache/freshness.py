@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Final
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.navigation.cache.cache_control import MAX_SECONDS, parse_directives, seconds_of
 

@@ -7,7 +7,7 @@ import zlib
 from datetime import datetime
 from typing import Any
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
 
 __all__ = ["pack", "unpack"]

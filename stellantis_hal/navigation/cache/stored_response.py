@@ -7,7 +7,7 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.cache_control import Directives, seconds_of
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable

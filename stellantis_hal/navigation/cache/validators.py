@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from stellantis_hal.hal.headers import Headers, fits_field
+from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.http_dates import parse_http_date
 
 __all__ = ["CONDITIONS", "conditions_of", "end_to_end", "is_not_modified", "is_of", "merge_headers"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 
 __all__ = ["Selection", "admits", "are_credentials", "matches", "normalise", "selecting_fields"]
 

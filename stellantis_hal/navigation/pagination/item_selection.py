@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ITEM_SOURCES",
-    "ItemSelection",
+    "ItemLocation",
     "ItemSource",
     "LinkedItem",
     "check_size",
@@ -89,7 +89,7 @@ def identity_of(item: HalResource | LinkedItem) -> str | None:
 
 
 @attrs.frozen
-class ItemSelection:
+class ItemLocation:
     """Which items a page has.
 
     Attributes:
@@ -127,7 +127,7 @@ class ItemSelection:
             return page.embedded(rel)
         return entries_of(page, rel, has_copies=self.source == "auto")
 
-    def after(self, page: HalResource) -> ItemSelection:
+    def after(self, page: HalResource) -> ItemLocation:
         """Return the selection for the pages after a page."""
         shown = None if self.rel is not None else self._rel_of(page)
         return self if shown is None or shown == self.known else attrs.evolve(self, known=shown)

@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.navigation.link_selection import Params
-from stellantis_hal.navigation.pagination.item_selection import ItemSelection
+from stellantis_hal.navigation.pagination.item_selection import ItemLocation
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PaginationSpec:
     """
 
     source: PageSource
-    items: ItemSelection
+    items: ItemLocation
     limit: int = 1_000
     reverse: bool = False
     absent: Absent | None = None

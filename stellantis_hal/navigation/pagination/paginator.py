@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
-from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemSelection, ItemSource
+from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemLocation, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
@@ -277,7 +277,7 @@ class Paginator(Generic[T]):
             raise ValueError(f"source must be {', '.join(map(repr, ITEM_SOURCES))}, not {items_from!r}")
         if limit < 0:
             raise ValueError(f"limit must be at least 0, as in limit=1000, not {limit}")
-        items = ItemSelection(rel, "embedded", optional=True) if typed else ItemSelection(rel, items_from)
+        items = ItemLocation(rel, "embedded", optional=True) if typed else ItemLocation(rel, items_from)
         spec = PaginationSpec(
             source=source,
             items=items,

@@ -19,7 +19,7 @@ from stellantis_hal.resources.control.callback_targets import (
     target_body,
 )
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
-from stellantis_hal.resources.control.write_requests import send_json
+from stellantis_hal.resources.control.json_writes import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum

@@ -21,9 +21,9 @@ from stellantis_hal.validation import require_type
 
 __all__ = [
     "AttributePlacement",
-    "EventAttribute",
-    "LostSecretWarning",
+    "CallbackAttribute",
     "PushDevices",
+    "SecretNotInBatchWarning",
     "Target",
     "TargetKind",
     "WebSocket",
@@ -46,7 +46,7 @@ TargetKind: TypeAlias = Literal["webhook", "pushnotif", "websocket"]
 """The kinds of targets, by the vendor's names."""
 
 
-class LostSecretWarning(UserWarning):
+class SecretNotInBatchWarning(UserWarning):
     """A secret of a webhook stands where a batch of events does not have it."""
 
 
@@ -75,7 +75,7 @@ def _show_origin(url: object) -> str:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EventAttribute(Model):
+class CallbackAttribute(Model):
     """A key and a value that travel with every event.
 
     Attributes:
@@ -89,10 +89,12 @@ class EventAttribute(Model):
     value: str | None = attrs.field(default=None, repr=_show_value)
 
 
-def _as_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribute, ...]:
+def _as_attributes(attributes: Iterable[CallbackAttribute]) -> tuple[CallbackAttribute, ...]:
     found = tuple(attributes)
     for attribute in found:
-        require_type("an attribute", attribute, EventAttribute, instead='EventAttribute(part="Body", key=…, value=…)')
+        require_type(
+            "an attribute", attribute, CallbackAttribute, instead='CallbackAttribute(part="Body", key=…, value=…)'
+        )
     return found
 
 
@@ -114,7 +116,7 @@ class Webhook(Model):
 
     url: str | None = attrs.field(default=None, repr=_show_origin, metadata=names("target"))
     name: str | None = None
-    attributes: tuple[EventAttribute, ...] = ()
+    attributes: tuple[CallbackAttribute, ...] = ()
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class Webhook(Model):
         *,
         token: str | None = None,
         name: str | None = None,
-        attributes: Iterable[EventAttribute] = (),
+        attributes: Iterable[CallbackAttribute] = (),
         problems: tuple[Problem, ...] = (),
         extra: Mapping[str, Any] = NO_EXTRA,
     ) -> None:
@@ -143,7 +145,7 @@ class Webhook(Model):
         require_type("token", token, str, None)
         found = _as_attributes(attributes)
         if token is not None:
-            found = (*found, EventAttribute(part=AttributePlacement.BODY, key=_TOKEN_KEY, value=token))
+            found = (*found, CallbackAttribute(part=AttributePlacement.BODY, key=_TOKEN_KEY, value=token))
         _initialize(self, url=url, name=name, attributes=found, problems=problems, extra=extra)
 
     @property
@@ -165,13 +167,13 @@ class PushDevices(Model):
     """
 
     devices: tuple[str, ...] = attrs.field(default=(), repr=hide)
-    attributes: tuple[EventAttribute, ...] = ()
+    attributes: tuple[CallbackAttribute, ...] = ()
 
     def __init__(
         self,
         devices: Iterable[str] = (),
         *,
-        attributes: Iterable[EventAttribute] = (),
+        attributes: Iterable[CallbackAttribute] = (),
         problems: tuple[Problem, ...] = (),
         extra: Mapping[str, Any] = NO_EXTRA,
     ) -> None:
@@ -200,7 +202,7 @@ class WebSocket(Model):
     """
 
     url: str | None = attrs.field(default=None, repr=_show_origin, metadata=names("target"))
-    attributes: tuple[EventAttribute, ...] = ()
+    attributes: tuple[CallbackAttribute, ...] = ()
 
 
 Target: TypeAlias = Webhook | PushDevices | WebSocket
@@ -257,24 +259,24 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def complete_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribute, ...]:
+def complete_attributes(attributes: Iterable[CallbackAttribute]) -> tuple[CallbackAttribute, ...]:
     """Return attributes with the VIN in the body of each event, each part and key once: the last counts.
 
     Raises:
         ValueError: an attribute has no part, key or value.
     """
-    vin = EventAttribute(part=AttributePlacement.BODY, key=_VIN_KEY, value=VIN_VARIABLE)
+    vin = CallbackAttribute(part=AttributePlacement.BODY, key=_VIN_KEY, value=VIN_VARIABLE)
     return check_attributes((vin, *attributes))
 
 
-def check_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribute, ...]:
+def check_attributes(attributes: Iterable[CallbackAttribute]) -> tuple[CallbackAttribute, ...]:
     """Return attributes, each part and key once: the last counts.
 
     Raises:
         ValueError: an attribute has no part, key or value.
         TypeError: one is no attribute.
     """
-    found: dict[tuple[object, object], EventAttribute] = {}
+    found: dict[tuple[object, object], CallbackAttribute] = {}
     for attribute in _as_attributes(attributes):
         if not attribute.part or not attribute.part.is_known or not attribute.key or attribute.value is None:
             raise ValueError("an attribute needs part (Header, Query or Body), key and value")
@@ -282,7 +284,7 @@ def check_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribu
     return tuple(found.values())
 
 
-def warn_of_lost_secrets(attributes: Iterable[EventAttribute]) -> None:
+def warn_of_lost_secrets(attributes: Iterable[CallbackAttribute]) -> None:
     """Warn where a secret stands in headers or in the query only: a batch of events has neither."""
     found = tuple(attributes)
     kept = {each.value for each in found if each.part == AttributePlacement.BODY}
@@ -294,13 +296,13 @@ def warn_of_lost_secrets(attributes: Iterable[EventAttribute]) -> None:
             warnings.warn(
                 f"the secret of the {each.part} attribute {each.key!r} is missing from every batch, and the vendor "
                 'sends batches after each outage: pass it as Webhook(…, token="…") too, which is in the body',
-                LostSecretWarning,
+                SecretNotInBatchWarning,
                 stacklevel=4,
             )
             return
 
 
-def attributes_body(attributes: Iterable[EventAttribute]) -> list[dict[str, Any]]:
+def attributes_body(attributes: Iterable[CallbackAttribute]) -> list[dict[str, Any]]:
     """Return attributes as the API takes them."""
     return [{"type": str(each.part), "key": each.key, "value": each.value} for each in attributes]
 

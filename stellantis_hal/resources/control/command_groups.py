@@ -9,7 +9,7 @@ from typing import Protocol
 from stellantis_hal.resources.blocks.energy import ChargeProgram
 from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.operation import Operation
-from stellantis_hal.resources.control.remote_actions import ChargingProgram, Program, RemoteAction
+from stellantis_hal.resources.control.remote_actions import ChargingProgram, Program, RemoteActionRequest
 
 __all__ = ["RemoteCharging", "RemoteClimate", "RemoteDoors", "RemoteStolen"]
 
@@ -17,7 +17,9 @@ __all__ = ["RemoteCharging", "RemoteClimate", "RemoteDoors", "RemoteStolen"]
 class CommandSender(Protocol):
     """Sends an action to the vehicle."""
 
-    async def __call__(self, action: RemoteAction, label: str | None = None, *, force: bool = False) -> Operation: ...
+    async def __call__(
+        self, action: RemoteActionRequest, label: str | None = None, *, force: bool = False
+    ) -> Operation: ...
 
 
 class RemoteDoors:

@@ -12,7 +12,7 @@ from stellantis_hal.errors import RemoteRefusedError, StellantisError
 from stellantis_hal.resources.control.control_context import ControlContext
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.remote_policy import (
-    CommandHistory,
+    CommandPolicyState,
     PendingCommand,
     PolicyRefusal,
     PolicyRefusalReason,
@@ -84,7 +84,7 @@ class CommandLedger:
             StorageError: the store failed.
         """
 
-        def begin(state: CommandHistory, now: datetime) -> CommandHistory:
+        def begin(state: CommandPolicyState, now: datetime) -> CommandPolicyState:
             refusal = state.refusal(self._policy, kind, now, force=force)
             if refusal is not None:
                 raise refused(refusal, kind)
@@ -104,13 +104,13 @@ class CommandLedger:
         """Record the end of a command, and the cause of its failure where it failed; a failure to do so is logged."""
         await self._change_or_log(lambda state, now: state.finished(kind, label, now, cause))
 
-    async def _change_or_log(self, change: Callable[[CommandHistory, datetime], CommandHistory]) -> None:
+    async def _change_or_log(self, change: Callable[[CommandPolicyState, datetime], CommandPolicyState]) -> None:
         try:
             await self._change(change)
         except StellantisError as error:  # the command itself was sent or not: that is what the caller has to learn
             _logger.warning("the state of commands to a car was not saved: %s", error)
 
-    async def _change(self, change: Callable[[CommandHistory, datetime], CommandHistory]) -> None:
+    async def _change(self, change: Callable[[CommandPolicyState, datetime], CommandPolicyState]) -> None:
         for _ in range(_ATTEMPTS):
             content = await self._store.load(self._key)
             now = self._clock()
@@ -120,9 +120,9 @@ class CommandLedger:
                 return
         raise StorageError(f"the state of a car was changed by others {_ATTEMPTS} times while it was to be changed")
 
-    def _read(self, content: bytes | None) -> CommandHistory:
+    def _read(self, content: bytes | None) -> CommandPolicyState:
         try:
-            return CommandHistory.load(content)
+            return CommandPolicyState.load(content)
         except ValueError:
             _logger.warning("the state of commands to a car cannot be read: it starts anew")
-            return CommandHistory()
+            return CommandPolicyState()

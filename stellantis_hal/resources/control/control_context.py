@@ -8,7 +8,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.state import StateStore
 
@@ -25,14 +25,16 @@ class ControlContext:
     """
 
     def __init__(
-        self, *, policy: RemotePolicy | None = None, state: StateStore | None = None, feed: EventFeed | None = None
+        self, *, policy: RemotePolicy | None = None, state: StateStore | None = None, feed: EventReceiver | None = None
     ) -> None:
         self._policy = policy
         self._state = state
         self.feed = feed
 
     @classmethod
-    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlContext:
+    def of(
+        cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventReceiver | None
+    ) -> ControlContext:
         """Return the services of a client's options.
 
         Raises:
@@ -47,9 +49,9 @@ class ControlContext:
 
             require_type("state", state, StateStore, None, instead="SQLiteState(path)")
         if receiver is not None:
-            from stellantis_hal.resources.control.receiver_protocol import EventFeed
+            from stellantis_hal.resources.control.receiver_protocol import EventReceiver
 
-            require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
+            require_type("receiver", receiver, EventReceiver, None, instead="Receiver(…)")
         return cls(policy=policy, state=state, feed=receiver)
 
     @property

@@ -12,7 +12,7 @@ from stellantis_hal.errors import DetachedResourceError, NotFoundError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.resources.control.callback_targets import (
-    EventAttribute,
+    CallbackAttribute,
     Webhook,
     attributes_body,
     check_attributes,
@@ -21,8 +21,8 @@ from stellantis_hal.resources.control.callback_targets import (
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.expressions import Expression
+from stellantis_hal.resources.control.json_writes import send_json
 from stellantis_hal.resources.control.trigger import Trigger
-from stellantis_hal.resources.control.write_requests import send_json
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -77,7 +77,7 @@ class MonitorSpec:
     when: Expression = attrs.field(eq=str)
     include: Iterable[str] | str = ()
     refresh: timedelta | float | None = None
-    attributes: Iterable[EventAttribute] = ()
+    attributes: Iterable[CallbackAttribute] = ()
     deliver: Webhook | None = None
     retry: DeliveryRetry | None = None
     batch: Batch | None = None
@@ -114,7 +114,7 @@ class Monitor(TypedResource):
     refresh: float | None = attrs.field(
         default=None, metadata=names(("monitor", "subscribeParam", "refreshEvent"), unit="s")
     )
-    attributes: tuple[EventAttribute, ...] = attrs.field(default=(), metadata=names(("monitor", "attributes")))
+    attributes: tuple[CallbackAttribute, ...] = attrs.field(default=(), metadata=names(("monitor", "attributes")))
     deliver: Webhook | None = attrs.field(
         default=None, metadata=names(("monitor", "subscribeParam", "callback", "webhook"))
     )
@@ -180,7 +180,7 @@ class Monitor(TypedResource):
         when: Expression | None = None,
         include: Iterable[str] | str | None = None,
         refresh: timedelta | float | None = None,
-        attributes: Iterable[EventAttribute] | None = None,
+        attributes: Iterable[CallbackAttribute] | None = None,
         deliver: Webhook | None = None,
         retry: DeliveryRetry | None = None,
         batch: Batch | None = None,

@@ -12,7 +12,7 @@ from stellantis_hal.errors import ApiError, NotFoundError, StellantisError, TooM
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.control.callback import Callback, CallbackReference, CallbackType, callback_id
-from stellantis_hal.resources.control.callback_targets import EventAttribute, Webhook
+from stellantis_hal.resources.control.callback_targets import CallbackAttribute, Webhook
 from stellantis_hal.resources.control.callbacks import Callbacks
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.control_context import services_of
@@ -154,7 +154,7 @@ class VehicleMonitors(MonitorCollection):
         when: Expression,
         include: Iterable[str] | str = (),
         refresh: timedelta | float | None = None,
-        attributes: Iterable[EventAttribute] = (),
+        attributes: Iterable[CallbackAttribute] = (),
     ) -> Monitor:
         """Create a monitor. :meth:`ensure` does the same without making a second one of the same label.
 
@@ -180,7 +180,7 @@ class VehicleMonitors(MonitorCollection):
         when: Expression,
         include: Iterable[str] | str = (),
         refresh: timedelta | float | None = None,
-        attributes: Iterable[EventAttribute] = (),
+        attributes: Iterable[CallbackAttribute] = (),
     ) -> Monitor:
         """Return the running monitor of a label: the one that exists, brought up to date, or a new one.
 

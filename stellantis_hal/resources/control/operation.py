@@ -37,7 +37,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
-    from stellantis_hal.resources.control.receiver_protocol import EventFeed
+    from stellantis_hal.resources.control.receiver_protocol import EventReceiver
 
 __all__ = ["Operation", "OperationOutcome", "OperationSteps", "interactive", "may_pass", "server_time"]
 
@@ -362,7 +362,7 @@ class OperationSteps:
         return step
 
 
-def _subscribe(operation: Operation, feed: EventFeed) -> Callable[[], None]:
+def _subscribe(operation: Operation, feed: EventReceiver) -> Callable[[], None]:
     """Subscribe an operation to its events as long as it exists; return what ends that."""
     reference = weakref.ref(operation)
 

@@ -7,11 +7,11 @@ from typing import Protocol, runtime_checkable
 
 from stellantis_hal.resources.control.operation_step import OperationStep
 
-__all__ = ["EventFeed", "OperationStep"]
+__all__ = ["EventReceiver", "OperationStep"]
 
 
 @runtime_checkable
-class EventFeed(Protocol):
+class EventReceiver(Protocol):
     """A source of events, such as a receiver of notifications, that control is fed from."""
 
     def register(self, source_id: str, *, vin: str | None, vehicle_id: str) -> None:

@@ -44,7 +44,7 @@ from stellantis_hal.resources.control.command_ledger import CommandLedger, car_k
 from stellantis_hal.resources.control.control_context import services_of
 from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
 from stellantis_hal.resources.control.operation_record import OperationRecord
-from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteAction
+from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteActionRequest
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
 from stellantis_hal.resources.typed_requests import UrlPageSource, index_ranges, is_absent
@@ -209,7 +209,7 @@ class Remote:
             await anyio.sleep(min(pause, left))
             pause = min(_LONGEST_PAUSE, pause * _GROWTH)
 
-    async def _send(self, action: RemoteAction, label: str | None = None, *, force: bool = False) -> Operation:
+    async def _send(self, action: RemoteActionRequest, label: str | None = None, *, force: bool = False) -> Operation:
         """Send one command, once."""
         kind = action.kind
         full_label = f"{actions.check_label(label, kind)}-{_random_letters()}"
@@ -368,7 +368,7 @@ def _vehicle_url(vehicle: HalResource) -> str:
     return (url or vehicle.url).partition("?")[0]
 
 
-def _is_unsupported(capabilities: Capabilities, action: RemoteAction) -> bool:
+def _is_unsupported(capabilities: Capabilities, action: RemoteActionRequest) -> bool:
     """Return whether the capabilities of a vehicle exclude an action; what they do not say excludes nothing."""
     name, remote = action.kind.capability, capabilities.remote
     if name is None or remote is None:

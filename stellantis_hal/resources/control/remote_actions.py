@@ -19,7 +19,7 @@ __all__ = [
     "ActionKind",
     "ChargingProgram",
     "Program",
-    "RemoteAction",
+    "RemoteActionRequest",
     "charge_at",
     "charge_by_programs",
     "charge_now",
@@ -115,7 +115,7 @@ _WORDS: Final[Mapping[ActionKind, _Words]] = {
 
 
 @attrs.frozen
-class RemoteAction:
+class RemoteActionRequest:
     """A remote action: its kind, and the value of its member of the body.
 
     Attributes:
@@ -187,27 +187,27 @@ class ChargingProgram:
 # ------------------------------------------------------------------------------------------------- bodies
 
 
-def locks(*, locked: bool) -> RemoteAction:
+def locks(*, locked: bool) -> RemoteActionRequest:
     """Return the action that locks or unlocks the doors."""
-    return RemoteAction(ActionKind.DOOR, {"state": "Locked" if _flag("locked", locked) else "Unlocked"})
+    return RemoteActionRequest(ActionKind.DOOR, {"state": "Locked" if _flag("locked", locked) else "Unlocked"})
 
 
-def horn(*, on: bool) -> RemoteAction:
+def horn(*, on: bool) -> RemoteActionRequest:
     """Return the action that sounds the horn, or stops it."""
-    return RemoteAction(ActionKind.HORN, {"state": "Activated" if _flag("on", on) else "Unactivated"})
+    return RemoteActionRequest(ActionKind.HORN, {"state": "Activated" if _flag("on", on) else "Unactivated"})
 
 
-def lights(*, on: bool) -> RemoteAction:
+def lights(*, on: bool) -> RemoteActionRequest:
     """Return the action that turns the lights on or off."""
-    return RemoteAction(ActionKind.LIGHTS, {"on": _flag("on", on)})
+    return RemoteActionRequest(ActionKind.LIGHTS, {"on": _flag("on", on)})
 
 
-def wake_up() -> RemoteAction:
+def wake_up() -> RemoteActionRequest:
     """Return the action that wakes the car."""
-    return RemoteAction(ActionKind.WAKE_UP, {"action": "WakeUp"})
+    return RemoteActionRequest(ActionKind.WAKE_UP, {"action": "WakeUp"})
 
 
-def navigate(positions: Iterable[Sequence[float]]) -> RemoteAction:
+def navigate(positions: Iterable[Sequence[float]]) -> RemoteActionRequest:
     """Return the action that sends a route to the navigation system.
 
     Args:
@@ -220,16 +220,16 @@ def navigate(positions: Iterable[Sequence[float]]) -> RemoteAction:
     points = [_point(position) for position in positions]
     if not 1 <= len(points) <= MAX_POSITIONS:
         raise ValueError(f"a route has 1 to {MAX_POSITIONS} positions, not {len(points)}")
-    return RemoteAction(ActionKind.NAVIGATION, {"positions": points})
+    return RemoteActionRequest(ActionKind.NAVIGATION, {"positions": points})
 
 
-def charge_now(*, start: bool) -> RemoteAction:
+def charge_now(*, start: bool) -> RemoteActionRequest:
     """Return the action that starts charging now, or stops it."""
     _flag("start", start)
-    return RemoteAction(ActionKind.CHARGING, {"immediate": start}, ("immediate", "start" if start else "stop"))
+    return RemoteActionRequest(ActionKind.CHARGING, {"immediate": start}, ("immediate", "start" if start else "stop"))
 
 
-def charge_at(start: datetime, *, now: datetime) -> RemoteAction:
+def charge_at(start: datetime, *, now: datetime) -> RemoteActionRequest:
     """Return the action that starts charging at an instant.
 
     Raises:
@@ -238,7 +238,7 @@ def charge_at(start: datetime, *, now: datetime) -> RemoteAction:
     return _schedule({"nextDelayedTime": _future("instant", start, now)}, ("schedule", "next_delayed_time"))
 
 
-def charge_until(end: datetime | None, *, now: datetime) -> RemoteAction:
+def charge_until(end: datetime | None, *, now: datetime) -> RemoteActionRequest:
     """Return the action that ends charging at an instant; None: that turns the end off.
 
     Raises:
@@ -249,7 +249,7 @@ def charge_until(end: datetime | None, *, now: datetime) -> RemoteAction:
     return _schedule({"chargingEndTime": _future("instant", end, now), "chargingEndTimeEnabled": True})
 
 
-def charge_by_programs(programs: Iterable[ChargingProgram | ChargeProgram], *, has_slots: bool) -> RemoteAction:
+def charge_by_programs(programs: Iterable[ChargingProgram | ChargeProgram], *, has_slots: bool) -> RemoteActionRequest:
     """Return the action that replaces the charging programs.
 
     Args:
@@ -268,7 +268,7 @@ def charge_by_programs(programs: Iterable[ChargingProgram | ChargeProgram], *, h
     return _schedule({"programs": [_charging_body(program) for program in found]}, ("schedule", "programs"))
 
 
-def prefer_charging(*, level: int | None = None, type: str | None = None) -> RemoteAction:  # noqa: A002 - the API's word
+def prefer_charging(*, level: int | None = None, type: str | None = None) -> RemoteActionRequest:  # noqa: A002 - the API's word
     """Return the action that sets preferences of charging.
 
     Args:
@@ -290,16 +290,16 @@ def prefer_charging(*, level: int | None = None, type: str | None = None) -> Rem
     if not value:
         raise ValueError("prefer() needs level=, type=, or both")
     needs = ("preferences", "level" if level is not None else "type")
-    return RemoteAction(ActionKind.CHARGING, {"preferences": value}, needs)
+    return RemoteActionRequest(ActionKind.CHARGING, {"preferences": value}, needs)
 
 
-def start_climate(*, on: bool) -> RemoteAction:
+def start_climate(*, on: bool) -> RemoteActionRequest:
     """Return the action that starts the air conditioning now, or stops it."""
     _flag("on", on)
-    return RemoteAction(ActionKind.PRECONDITIONING, {"airConditioning": {"immediate": on}}, ("immediate",))
+    return RemoteActionRequest(ActionKind.PRECONDITIONING, {"airConditioning": {"immediate": on}}, ("immediate",))
 
 
-def set_climate(programs: Iterable[Program]) -> RemoteAction:
+def set_climate(programs: Iterable[Program]) -> RemoteActionRequest:
     """Return the action that sets programs of the air conditioning; slots that are not named stay as they are.
 
     Raises:
@@ -313,7 +313,7 @@ def set_climate(programs: Iterable[Program]) -> RemoteAction:
     return _climate_programs([_climate_body(program) for program in found], slots)
 
 
-def delete_climate(slots: Iterable[int]) -> RemoteAction:
+def delete_climate(slots: Iterable[int]) -> RemoteActionRequest:
     """Return the action that deletes programs of the air conditioning.
 
     Raises:
@@ -325,17 +325,17 @@ def delete_climate(slots: Iterable[int]) -> RemoteAction:
     return _climate_programs([{"slot": slot, "actionsType": "Delete"} for slot in found], found)
 
 
-def immobilize(*, active: bool) -> RemoteAction:
+def immobilize(*, active: bool) -> RemoteActionRequest:
     """Return the action that keeps the engine of a fleet's vehicle from starting, or allows it again."""
-    return RemoteAction(ActionKind.IMMOBILIZATION, {"activate": _flag("active", active)})
+    return RemoteActionRequest(ActionKind.IMMOBILIZATION, {"activate": _flag("active", active)})
 
 
-def stolen_state(*, stolen: bool) -> RemoteAction:
+def stolen_state(*, stolen: bool) -> RemoteActionRequest:
     """Return the action that declares a fleet's vehicle stolen, or found."""
-    return RemoteAction(ActionKind.STOLEN, {"stolen": _flag("stolen", stolen)})
+    return RemoteActionRequest(ActionKind.STOLEN, {"stolen": _flag("stolen", stolen)})
 
 
-def track_stolen(*, running: timedelta, shutdown: timedelta) -> RemoteAction:
+def track_stolen(*, running: timedelta, shutdown: timedelta) -> RemoteActionRequest:
     """Return the action that sets how often a stolen vehicle reports its position.
 
     Args:
@@ -352,12 +352,12 @@ def track_stolen(*, running: timedelta, shutdown: timedelta) -> RemoteAction:
         if interval < shortest:
             raise ValueError(f"{name} must be a timedelta of at least {shortest.total_seconds():g} s, not {interval!r}")
         value[name] = round(interval.total_seconds())
-    return RemoteAction(ActionKind.STOLEN, {"trackingPeriod": value})
+    return RemoteActionRequest(ActionKind.STOLEN, {"trackingPeriod": value})
 
 
-def stolen_immobilization(*, active: bool) -> RemoteAction:
+def stolen_immobilization(*, active: bool) -> RemoteActionRequest:
     """Return the action that immobilizes a stolen vehicle, or releases it."""
-    return RemoteAction(ActionKind.STOLEN, {"immobilization": {"activate": _flag("active", active)}})
+    return RemoteActionRequest(ActionKind.STOLEN, {"immobilization": {"activate": _flag("active", active)}})
 
 
 def check_label(label: str | None, kind: ActionKind) -> str:
@@ -378,16 +378,16 @@ def check_label(label: str | None, kind: ActionKind) -> str:
 # ------------------------------------------------------------------------------------------------- parts
 
 
-def _schedule(value: dict[str, Any], needs: tuple[str, ...] = ()) -> RemoteAction:
-    return RemoteAction(ActionKind.CHARGING, {"schedule": value}, needs)
+def _schedule(value: dict[str, Any], needs: tuple[str, ...] = ()) -> RemoteActionRequest:
+    return RemoteActionRequest(ActionKind.CHARGING, {"schedule": value}, needs)
 
 
-def _climate_programs(programs: list[dict[str, Any]], slots: list[int]) -> RemoteAction:
+def _climate_programs(programs: list[dict[str, Any]], slots: list[int]) -> RemoteActionRequest:
     if not programs:
         raise ValueError("name at least one program")
     _check_slots(slots)
     value = {"airConditioning": {"programs": programs}}
-    return RemoteAction(ActionKind.PRECONDITIONING, value, ("programs",), tuple(slots))
+    return RemoteActionRequest(ActionKind.PRECONDITIONING, value, ("programs",), tuple(slots))
 
 
 def _flag(name: str, value: bool) -> bool:

@@ -16,7 +16,7 @@ from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.validation import require_type
 
-__all__ = ["AWAKE", "CommandHistory", "PendingCommand", "PolicyRefusal", "PolicyRefusalReason", "RemotePolicy"]
+__all__ = ["AWAKE", "CommandPolicyState", "PendingCommand", "PolicyRefusal", "PolicyRefusalReason", "RemotePolicy"]
 
 AWAKE: Final = timedelta(minutes=3)
 """How long a message keeps a car awake, by the vendor's description."""
@@ -117,7 +117,7 @@ class PendingCommand:
 
 
 @attrs.frozen(kw_only=True)
-class CommandHistory:
+class CommandPolicyState:
     """What was sent to a car, as far as the policy needs it. A value: each change returns another one.
 
     Attributes:
@@ -138,7 +138,7 @@ class CommandHistory:
     wake_ups: int = 0
     refused_month: str = ""
 
-    def at(self, now: datetime, policy: RemotePolicy) -> CommandHistory:
+    def at(self, now: datetime, policy: RemotePolicy) -> CommandPolicyState:
         """Return the state at a time: without commands that are too old, or of another month.
 
         Instants of a clock that was ahead count as now.
@@ -199,19 +199,19 @@ class CommandHistory:
             return PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, self.woken_at + policy.wake_up_spacing)
         return None
 
-    def begun(self, kind: ActionKind, label: str, now: datetime) -> CommandHistory:
+    def begun(self, kind: ActionKind, label: str, now: datetime) -> CommandPolicyState:
         """Return the state with a command that is about to be sent."""
         running = PendingCommand(label=label, since=now, costs=self.costs(kind, now))
         return attrs.evolve(self, under_way={**self.under_way, kind.value: running})
 
-    def withdrawn(self, kind: ActionKind, label: str) -> CommandHistory:
+    def withdrawn(self, kind: ActionKind, label: str) -> CommandPolicyState:
         """Return the state without a command that was not sent, or that the server refused."""
         running = self.under_way.get(kind)
         if running is None or running.label != label:
             return self
         return attrs.evolve(self, under_way=_without(self.under_way, kind))
 
-    def sent(self, kind: ActionKind, label: str, now: datetime, url: str | None) -> CommandHistory:
+    def sent(self, kind: ActionKind, label: str, now: datetime, url: str | None) -> CommandPolicyState:
         """Return the state with a command that the server has received, or may have received."""
         running = self.under_way.get(kind)
         if running is None or running.label != label:  # it took longer than the policy waits
@@ -229,7 +229,7 @@ class CommandHistory:
             wake_ups=self.wake_ups + running.costs,
         )
 
-    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CommandHistory:
+    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CommandPolicyState:
         """Return the state with the end of a command, and the cause of its failure where it failed."""
         state = self.withdrawn(kind, label)
         if cause in _NOT_REACHED:
@@ -264,7 +264,7 @@ class CommandHistory:
         return json.dumps(value, separators=(",", ":")).encode()
 
     @classmethod
-    def load(cls, content: bytes | None) -> CommandHistory:
+    def load(cls, content: bytes | None) -> CommandPolicyState:
         """Read what :meth:`dump` returned; None is the state of a car that nothing was sent to.
 
         Raises:

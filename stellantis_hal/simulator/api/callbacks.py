@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.callback_bodies import (
+from stellantis_hal.simulator.api.callback_body_checks import (
     KINDS,
     TYPES,
     check_fleet_subscription,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from stellantis_hal.simulator.api.monitor_bodies import NUMBERS, parse_duration
+from stellantis_hal.simulator.api.monitor_body_checks import NUMBERS, parse_duration
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status_body import status
 from stellantis_hal.simulator.world.entities import GeoPoint, VehicleState

@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.boolean_expressions import evaluate, read_expression
-from stellantis_hal.simulator.api.callback_bodies import status_of
+from stellantis_hal.simulator.api.callback_body_checks import status_of
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.http_messages import HAL_JSON, ClockReading, Response, format_instant, json_response
-from stellantis_hal.simulator.api.monitor_bodies import check_monitor
+from stellantis_hal.simulator.api.monitor_body_checks import check_monitor
 from stellantis_hal.simulator.api.monitor_values import CarReport, holds
 from stellantis_hal.simulator.api.request_context import (
     Refusal,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from stellantis_hal.simulator.api.remote_bodies import read_time_of_day
+from stellantis_hal.simulator.api.remote_body_checks import read_time_of_day
 from stellantis_hal.simulator.world.car_actions import Car
-from stellantis_hal.simulator.world.car_controls import ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.control_state import ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import GeoPoint
 
 __all__ = ["execute"]

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.http_messages import HAL_JSON, ClockReading, Response, format_instant, json_response
-from stellantis_hal.simulator.api.remote_bodies import SCOPES, TYPES, check_remote
+from stellantis_hal.simulator.api.remote_body_checks import SCOPES, TYPES, check_remote
 from stellantis_hal.simulator.api.remote_effects import execute
 from stellantis_hal.simulator.api.request_context import Refusal, RequestContext, method_not_allowed, no_data
 from stellantis_hal.simulator.api.serializer import link
@@ -20,7 +20,7 @@ from stellantis_hal.simulator.world.entities import Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["CourseDeviation", "RemoteCommand", "RemoteRegistry"]
+__all__ = ["CommandCourseDeviation", "RemoteCommand", "RemoteRegistry"]
 
 ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dict[str, Any]]], Response]
 
@@ -33,7 +33,7 @@ _BLOCKED = ("VehicleBatteryChargeTooLow", "TooManyWakeUpsOverMonth")
 
 
 @attrs.frozen(kw_only=True)
-class CourseDeviation:
+class CommandCourseDeviation:
     """How the course of a command differs from the usual one.
 
     Attributes:
@@ -76,7 +76,7 @@ class RemoteCommand:
     is_fleet: bool
     remote: dict[str, Any]
     action: str
-    course: CourseDeviation
+    course: CommandCourseDeviation
     due: float
     phase: str = "start"
     steps: list[tuple[str, str | None, datetime]] = attrs.field(factory=list)
@@ -113,7 +113,7 @@ class RemoteRegistry:
         self._now = now
         self._made = 0
         self._commands: dict[str, RemoteCommand] = {}
-        self._ordered: deque[CourseDeviation] = deque()
+        self._ordered: deque[CommandCourseDeviation] = deque()
         self.on_started: list[Callable[[], None]] = []
 
     # ------------------------------------------------------------------ state
@@ -123,7 +123,7 @@ class RemoteRegistry:
         """The commands that were accepted, the oldest first."""
         return tuple(self._commands.values())
 
-    def order(self, *courses: CourseDeviation) -> None:
+    def order(self, *courses: CommandCourseDeviation) -> None:
         """Let the next commands take other courses than the usual one, one each."""
         self._ordered.extend(courses)
 
@@ -221,7 +221,7 @@ class RemoteRegistry:
             is_fleet=is_fleet,
             remote=body,
             action=action,
-            course=self._ordered.popleft() if self._ordered else CourseDeviation(),
+            course=self._ordered.popleft() if self._ordered else CommandCourseDeviation(),
             due=context.caller.now.tick + _ALLOWED,
         )
         self._commands[command.id] = command

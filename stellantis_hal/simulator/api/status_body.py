@@ -8,8 +8,8 @@ from typing import Any
 from stellantis_hal.simulator.api.driving_range import displayed_range, expected_wh
 from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
-from stellantis_hal.simulator.world.car_controls import DOORS, CarSettings, ChargeProgram
 from stellantis_hal.simulator.world.consumption_model import BATTERY_WH
+from stellantis_hal.simulator.world.control_state import DOORS, CarControlState, ChargeProgram
 from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
 from stellantis_hal.simulator.world.weather import is_day
 
@@ -143,7 +143,7 @@ def _charging(charging: Charging, capacity: float, per_km: float) -> dict[str, A
     }
 
 
-def _charge_settings(controls: CarSettings) -> dict[str, Any]:
+def _charge_settings(controls: CarControlState) -> dict[str, Any]:
     start = controls.charge_at
     time_of_day = timedelta(hours=22, minutes=30) if start is None else _time_of_day(start)
     body: dict[str, Any] = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.simulator.world.car_controls import (
+from stellantis_hal.simulator.world.control_state import (
     CHARGE_TYPES,
     DOORS,
     PRIVACY_STATES,
-    CarSettings,
+    CarControlState,
     ChargeProgram,
     ClimateProgram,
 )
@@ -80,7 +80,7 @@ class Car:
         return self._world.vehicle_state(self.vehicle)
 
     @property
-    def controls(self) -> CarSettings:
+    def controls(self) -> CarControlState:
         """Everything that can be set: doors, climate, programs, privacy and more."""
         return self.state.controls
 

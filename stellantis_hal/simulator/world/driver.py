@@ -16,7 +16,7 @@ from stellantis_hal.simulator.world.places import places_of, road_km
 from stellantis_hal.simulator.world.seeded import draws, fraction
 from stellantis_hal.simulator.world.weather import temperature
 
-__all__ = ["Driver", "Leg", "Stand", "day_of", "usual_wh"]
+__all__ = ["Driver", "Stand", "TripAndStand", "day_of", "usual_wh"]
 
 _DAY = timedelta(days=1)
 _FIRST_DAY = datetime(2000, 1, 1, 3, tzinfo=UTC)  # 04:00 local time, when every vehicle stands; a Saturday
@@ -77,7 +77,7 @@ def _energies(kinds: tuple[str, ...], battery: float | None, fuel: float | None)
     return tuple([Energy(type=kind, level=round(levels[kind] or 0.0, 1)) for kind in kinds])
 
 
-class Leg(NamedTuple):
+class TripAndStand(NamedTuple):
     """A trip, and the stand after it."""
 
     trip: Trip
@@ -100,7 +100,7 @@ class Driver:
         """Return the departures of a day."""
         return day_plan(self.habits, (day + 5) % 7, self._seed, self.vehicle.index, day)
 
-    def legs(self, day: int, stand: Stand, *, since: datetime | None = None, skip: int = 0) -> Iterator[Leg]:
+    def legs(self, day: int, stand: Stand, *, since: datetime | None = None, skip: int = 0) -> Iterator[TripAndStand]:
         """Yield the trips of a day after a stand, without those planned before ``since``, and the first ``skip``."""
         begin = _FIRST_DAY + day * _DAY
         plan = self.plan(day)
@@ -115,7 +115,7 @@ class Driver:
             drawn = chance[first : first + _DRAWS_PER_LEG]
             trip, after = self.drive(stand, place, max(planned, stand.since + _LEAST_STOP), drawn)
             stand = self._parked(after, day, is_last=number == len(plan) - 1)
-            yield Leg(trip, stand)
+            yield TripAndStand(trip, stand)
 
     def drive(
         self,
@@ -126,7 +126,7 @@ class Driver:
         *,
         speed: float = 0.0,
         km: float = 0.0,
-    ) -> Leg:
+    ) -> TripAndStand:
         """Return the trip to a place or spot, and the stand after it; speed in km/h and distance may be given."""
         stop = self.places[to] if isinstance(to, str) else to
         hour = int((at.hour + _LOCAL_HOURS) % 24)
@@ -192,7 +192,7 @@ class Driver:
             temperature=air,
             fault="DataLacking" if chance[3] < 0.02 else None,
         )
-        return Leg(trip, after)
+        return TripAndStand(trip, after)
 
     def _parked(self, stand: Stand, day: int, *, is_last: bool) -> Stand:
         """Return a stand, plugged in where its owner charges the battery."""

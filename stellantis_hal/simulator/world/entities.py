@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarSettings
+from stellantis_hal.simulator.world.control_state import NO_CONTROLS, CarControlState
 
 __all__ = [
     "BRANDS",
@@ -262,7 +262,7 @@ class VehicleState:
     charging: Charging | None = None
     load: float = 1.0
     temperature: float = 12.5
-    controls: CarSettings = NO_CONTROLS
+    controls: CarControlState = NO_CONTROLS
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from stellantis_hal.simulator.world.charging import REPORT_INTERVAL
-from stellantis_hal.simulator.world.driver import Driver, Leg, Stand, day_of
+from stellantis_hal.simulator.world.driver import Driver, Stand, TripAndStand, day_of
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.places import along
 
@@ -48,7 +48,7 @@ class SegmentCache:
     """What the segments of a world keep in common: trips of recent days, and stands at the starts of days."""
 
     def __init__(self) -> None:
-        self.legs: LruCache[tuple[LifeSegment, int], list[Leg]] = LruCache(2_048)  # about 5 MB
+        self.legs: LruCache[tuple[LifeSegment, int], list[TripAndStand]] = LruCache(2_048)  # about 5 MB
         self.stands: LruCache[LifeSegment, list[Stand]] = LruCache(256)
 
 
@@ -89,10 +89,10 @@ class LifeSegment:
         self._halt = at
         self._memory.legs.forget((self, day_of(at)))
 
-    def _legs(self, day: int, stand: Stand) -> list[Leg]:
+    def _legs(self, day: int, stand: Stand) -> list[TripAndStand]:
         return self._memory.legs.get((self, day), lambda: self._make_legs(day, stand))
 
-    def _make_legs(self, day: int, stand: Stand) -> list[Leg]:
+    def _make_legs(self, day: int, stand: Stand) -> list[TripAndStand]:
         is_first = day == self._first_day
         since, skip = (self.since, self._skip) if is_first else (None, 0)
         legs = list(self._owner.legs(day, stand, since=since, skip=skip))
@@ -101,7 +101,7 @@ class LifeSegment:
         if self._last is not None:
             legs = [leg for leg in legs if leg.after.trips <= self._last]
             if legs and legs[-1].after.trips == self._last:
-                legs[-1] = Leg(legs[-1].trip, attrs.evolve(legs[-1].after, plugged=False, charge=None))
+                legs[-1] = TripAndStand(legs[-1].trip, attrs.evolve(legs[-1].after, plugged=False, charge=None))
         return legs
 
     def _advance(self, day: int, stand: Stand) -> Stand:
@@ -202,7 +202,7 @@ class ManualTrip:
     """
 
     before: Stand
-    leg: Leg
+    leg: TripAndStand
     done: bool = False
 
 

@@ -13,8 +13,8 @@ import attrs
 
 from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.car_actions import Car
-from stellantis_hal.simulator.world.car_controls import NO_CONTROLS, CarSettings
-from stellantis_hal.simulator.world.driver import Driver, Leg, Stand
+from stellantis_hal.simulator.world.control_state import NO_CONTROLS, CarControlState
+from stellantis_hal.simulator.world.driver import Driver, Stand, TripAndStand
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
@@ -32,7 +32,7 @@ from stellantis_hal.simulator.world.fleets import Fleets
 from stellantis_hal.simulator.world.generator import WorldGenerator
 from stellantis_hal.simulator.world.life import Life, ManualTrip
 from stellantis_hal.simulator.world.places import away
-from stellantis_hal.simulator.world.reports import ReportLog
+from stellantis_hal.simulator.world.report_log import ReportLog
 from stellantis_hal.simulator.world.seeded import fraction, hex_digits
 from stellantis_hal.simulator.world.thefts import Thefts
 from stellantis_hal.simulator.world.weather import temperature
@@ -83,7 +83,7 @@ class World:
         self._changes: dict[int, dict[str, Any]] = {}
         self._locks: dict[int, tuple[datetime, bool]] = {}
         self._reports: dict[int, datetime] = {}
-        self._controls: dict[int, CarSettings] = {}
+        self._controls: dict[int, CarControlState] = {}
         self._cars: dict[int, Car] = {}
         self.log: ReportLog = ReportLog()
         self._clock: Callable[[], datetime] | None = None
@@ -380,7 +380,7 @@ class World:
         made = self._current_trip(vehicle)
         number = self.generator.find(vehicle)
         with self._logged(number):
-            made.leg = Leg(attrs.evolve(made.leg.trip, fault=None, done=True), made.leg.after)
+            made.leg = TripAndStand(attrs.evolve(made.leg.trip, fault=None, done=True), made.leg.after)
             self._restart(number, made.leg.after)
         return made.leg.trip
 
@@ -425,7 +425,7 @@ class World:
 
     # ------------------------------------------------------------------ changes by a car
 
-    def set_controls(self, vehicle: str, controls: CarSettings) -> bool:
+    def set_controls(self, vehicle: str, controls: CarControlState) -> bool:
         """Replace what is set on a car, reported now; return whether it differs."""
         number = self.generator.find(vehicle)
         before = self._controls.get(number, NO_CONTROLS)
@@ -623,7 +623,7 @@ def _charging(stand: Stand, at: datetime, level: float) -> Charging:
     )
 
 
-def _drive(owner: Driver, stand: Stand, at: datetime, km: float, duration: timedelta) -> Leg:
+def _drive(owner: Driver, stand: Stand, at: datetime, km: float, duration: timedelta) -> TripAndStand:
     """Return a trip made by hand, which is not over, and the stand after it."""
     hours = duration / timedelta(hours=1)
     turn = fraction(stand.spot.longitude, stand.trips)
@@ -634,4 +634,4 @@ def _drive(owner: Driver, stand: Stand, at: datetime, km: float, duration: timed
     trip = attrs.evolve(
         trip, duration=duration, average_speed=speed, max_speed=round(speed * 1.3, 1), fault="Unfinished", done=False
     )
-    return Leg(trip, attrs.evolve(after, since=at + duration))
+    return TripAndStand(trip, attrs.evolve(after, since=at + duration))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import anyio
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.transport.rate_limit.process_grants import TokenGrant
+from stellantis_hal.transport.rate_limit.process_grants import RequestGrant
 
 __all__ = ["GrantQueue", "Waiter"]
 
@@ -28,7 +28,7 @@ class Waiter:
         self.background: bool = background
         self.latest: float = latest
         self.event: anyio.Event = anyio.Event()
-        self.grant: TokenGrant | None = None
+        self.grant: RequestGrant | None = None
         self.error: StellantisError | None = None
 
 
@@ -59,7 +59,7 @@ class GrantQueue:
         """Let a task leave."""
         self._lines[waiter.background].pop(waiter, None)
 
-    def grant(self, grant: TokenGrant, *, background: bool) -> bool:
+    def grant(self, grant: RequestGrant, *, background: bool) -> bool:
         """Hand a grant to the first task, of background to either; return False where none waits any more."""
         line = self._lines[background] or self._lines[0]
         if not line:

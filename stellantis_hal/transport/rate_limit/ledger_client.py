@@ -22,7 +22,7 @@ from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
 from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
-from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
+from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import (
     REFUSAL,
     Capacity,
@@ -297,7 +297,7 @@ class LedgerClient:
 
     # ------------------------------------------------------------------------------------------ waiting tasks
 
-    async def acquire(self, background: bool, max_wait: float) -> TokenGrant:
+    async def acquire(self, background: bool, max_wait: float) -> RequestGrant:
         """Wait for a grant, and until its instant."""
         if self._group is None or not self._is_open:
             raise self._not_entered()
@@ -390,7 +390,7 @@ class LedgerClient:
 
     # ---------------------------------------------------------------------------------------------- requests
 
-    def check(self, grant: TokenGrant) -> None:
+    def check(self, grant: RequestGrant) -> None:
         """Raise LimiterSlotExpiredError where another process may use a grant's token meanwhile."""
         if self._book.is_stale(grant, anyio.current_time()):
             raise LimiterSlotExpiredError(
@@ -398,11 +398,11 @@ class LedgerClient:
                 "stood still, so that its token may be another process's by now: take a new slot"
             )
 
-    def sent(self, grant: TokenGrant) -> None:
+    def sent(self, grant: RequestGrant) -> None:
         """Book a request as sent."""
         self._book.sent(grant, anyio.current_time())
 
-    def answered(self, grant: TokenGrant, quota: Quota | None) -> None:
+    def answered(self, grant: RequestGrant, quota: Quota | None) -> None:
         """Book a request as answered."""
         now = anyio.current_time()
         self._book.answered(grant, now, quota)
@@ -410,12 +410,12 @@ class LedgerClient:
             self._hold_back(now + _UNTIL_PAUSED, REFUSAL)
         self._wake_pump()
 
-    def give_up(self, grant: TokenGrant) -> None:
+    def give_up(self, grant: RequestGrant) -> None:
         """Book a request as sent and never answered."""
         self._book.answered(grant, anyio.current_time(), is_complete=False)
         self._wake_pump()
 
-    def give_back(self, grant: TokenGrant) -> None:
+    def give_back(self, grant: RequestGrant) -> None:
         """Return a grant, because nothing was sent."""
         self._granted -= 1
         self._given_back += 1

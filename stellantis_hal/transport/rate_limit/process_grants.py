@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import attrs
 
+from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
-from stellantis_hal.transport.rate_limit.round_trips import MinRoundTrip
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     ALIVE,
     DAY,
@@ -21,10 +21,10 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     UNLIMITED,
     LedgerReply,
     LedgerRequest,
-    TokenReturn,
+    ScheduledTokenReturn,
 )
 
-__all__ = ["ProcessGrants", "TokenGrant"]
+__all__ = ["ProcessGrants", "RequestGrant"]
 
 _SPAN = SPAN / SECOND
 _GUARD = 0.002
@@ -36,7 +36,7 @@ _HELD = HOLD / SECOND - 1.0
 
 
 @attrs.define(eq=False)
-class TokenGrant:
+class RequestGrant:
     """The right to send one request.
 
     Attributes:
@@ -107,8 +107,8 @@ class ProcessGrants:
         self._epoch = self._former = ""
         self._is_shared = True
         self._alive_until = -math.inf
-        self._out: dict[int, TokenGrant] = {}
-        self._under_way: OrderedDict[int, TokenGrant] = OrderedDict()
+        self._out: dict[int, RequestGrant] = {}
+        self._under_way: OrderedDict[int, RequestGrant] = OrderedDict()
         self._answered: list[tuple[int, int, float]] = []
         self._given_back: list[tuple[int, int]] = []
         self._quota: tuple[Quota, int] | None = None
@@ -123,23 +123,25 @@ class ProcessGrants:
 
     # ------------------------------------------------------------------------------------------------ requests
 
-    def is_stale(self, grant: TokenGrant, now: float) -> bool:
+    def is_stale(self, grant: RequestGrant, now: float) -> bool:
         """Return whether the ledger may have given a grant to another process, as it does where one stands still."""
         return now > grant.at + _HELD or (grant.is_shared and now >= self._alive_until)
 
-    def sent(self, grant: TokenGrant, now: float) -> None:
+    def sent(self, grant: RequestGrant, now: float) -> None:
         """Book a request as sent."""
         if grant.sent_at is None:
             grant.sent_at = now
             self._under_way[grant.number] = grant
 
-    def unused(self, grant: TokenGrant) -> None:
+    def unused(self, grant: RequestGrant) -> None:
         """Return a grant, because nothing was sent."""
         self._under_way.pop(grant.number, None)
         if self._out.pop(grant.number, None) is not None:
             self._given_back.append((grant.number, grant.minute))
 
-    def answered(self, grant: TokenGrant, now: float, quota: Quota | None = None, *, is_complete: bool = True) -> None:
+    def answered(
+        self, grant: RequestGrant, now: float, quota: Quota | None = None, *, is_complete: bool = True
+    ) -> None:
         """Book a request as answered, or as given up after it was sent."""
         self.sent(grant, now)
         self._under_way.pop(grant.number, None)
@@ -237,8 +239,8 @@ class ProcessGrants:
             day_limit=0 if day is None else day.limit or 0,
             day_remaining=-1 if day is None or day.remaining is None else day.remaining,
             answered=(
-                *(TokenReturn(number, -1, _micro(at - now)) for number, at in returning),
-                *(TokenReturn(number, minute, _micro(at - now)) for number, minute, at in self._answered),
+                *(ScheduledTokenReturn(number, -1, _micro(at - now)) for number, at in returning),
+                *(ScheduledTokenReturn(number, minute, _micro(at - now)) for number, minute, at in self._answered),
             ),
             given_back=tuple(self._given_back),
             held=tuple(self._out) if introduces else (),
@@ -251,7 +253,7 @@ class ProcessGrants:
             leaving=leaving,
         )
 
-    def apply(self, exchange: LedgerRequest, reply: LedgerReply, *, taken_at: float, now: float) -> list[TokenGrant]:
+    def apply(self, exchange: LedgerRequest, reply: LedgerReply, *, taken_at: float, now: float) -> list[RequestGrant]:
         """Apply a reply; return the grants, interactive ones first.
 
         Args:
@@ -275,10 +277,10 @@ class ProcessGrants:
         self._epoch = reply.epoch
         self._alive_until = taken_at + ALIVE / SECOND
         self.latest = reply
-        grants: list[TokenGrant] = []
+        grants: list[RequestGrant] = []
         for delay in reply.delays:
             self._known += 1
-            grant = TokenGrant(self._known, reply.minute, now + delay / SECOND, self._is_shared, reply.returned)
+            grant = RequestGrant(self._known, reply.minute, now + delay / SECOND, self._is_shared, reply.returned)
             self._out[grant.number] = grant
             grants.append(grant)
         return grants

@@ -85,7 +85,7 @@ class Quota:
     def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaderNames) -> Quota | None:
         """Return the quota that a response states; None where it states none that can be parsed.
 
-        Names are looked up in lower case, as :class:`~stellantis_hal.hal.headers.Headers` keeps them.
+        Names are looked up in lower case, as :class:`~stellantis_hal.hal.header_mapping.Headers` keeps them.
         """
         get = headers.get
         name = names.day_limit

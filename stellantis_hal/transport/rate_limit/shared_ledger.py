@@ -22,7 +22,15 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-__all__ = ["SECOND", "UNLIMITED", "LedgerReply", "LedgerRequest", "MinuteCounts", "SharedLedger", "TokenReturn"]
+__all__ = [
+    "SECOND",
+    "UNLIMITED",
+    "LedgerReply",
+    "LedgerRequest",
+    "MinuteCounts",
+    "ScheduledTokenReturn",
+    "SharedLedger",
+]
 
 SECOND = 1_000_000
 UNLIMITED = 10**9
@@ -53,7 +61,7 @@ MILLION = 1_000_000
 
 
 @attrs.frozen
-class TokenReturn:
+class ScheduledTokenReturn:
     """A request that was answered, or whose token returns for another reason.
 
     Attributes:
@@ -119,7 +127,7 @@ class LedgerRequest:
     burst_returned: int = 0
     day_limit: int = 0
     day_remaining: int = -1
-    answered: tuple[TokenReturn, ...] = ()
+    answered: tuple[ScheduledTokenReturn, ...] = ()
     given_back: tuple[tuple[int, int], ...] = ()
     held: tuple[int, ...] = ()
     minutes: tuple[tuple[int, int], ...] = ()

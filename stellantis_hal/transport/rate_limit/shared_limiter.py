@@ -8,7 +8,7 @@ from typing import Self
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.ledger_client import LedgerClient, LedgerConnection, OnOutage
-from stellantis_hal.transport.rate_limit.process_grants import TokenGrant
+from stellantis_hal.transport.rate_limit.process_grants import RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
 
@@ -112,7 +112,7 @@ class _SharedSlot:
         self._client = exchanges
         self._background = background
         self._max_wait = max_wait
-        self._grant: TokenGrant | None = None
+        self._grant: RequestGrant | None = None
 
     async def __aenter__(self) -> Self:
         self._grant = await self._client.acquire(self._background, self._max_wait)

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from stellantis_hal import StellantisError, TripFileError, trip_writer
-from stellantis_hal.fleet.export import trip_file
+from stellantis_hal.fleet.export import resumable_trip_file
 from stellantis_hal.fleet.export.csv_rows import CSV_COLUMNS
-from stellantis_hal.fleet.export.trip_file import FileMode
+from stellantis_hal.fleet.export.resumable_trip_file import FileMode
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
 from tests.fleet.export.test_writer import KINDS, Kind
@@ -246,7 +246,7 @@ def test_an_error_of_the_system_closes_the_file(tmp_path: Path, monkeypatch: pyt
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(trip_file, "_lock", fail)
+        patched.setattr(resumable_trip_file, "_lock", fail)
         with pytest.raises(MemoryError):
             trip_writer(tmp_path / "trips.csv")
     write(tmp_path / "trips.csv", 1)
@@ -564,6 +564,6 @@ def test_a_file_replaced_before_it_is_locked_is_refused(tmp_path: Path, monkeypa
         (tmp_path / "new").write_text("")
         (tmp_path / "new").replace(path)
 
-    monkeypatch.setattr(trip_file, "_lock", lock)
+    monkeypatch.setattr(resumable_trip_file, "_lock", lock)
     with pytest.raises(TripFileError, match="open in another writer"):
         trip_writer(path)

@@ -26,7 +26,7 @@ from stellantis_hal.fleet import (
     quiet,
     watch,
 )
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource

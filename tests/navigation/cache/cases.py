@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError, StellantisError
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache import cache_control, freshness, store, validators, variants
 from stellantis_hal.navigation.cache.fetch import CachedFetch, uncached
 from stellantis_hal.navigation.cache.memory import MemoryCache

@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     StellantisError,
     UntrustedOriginError,
 )
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache.fetch import CachedFetch, uncached
 from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_responses import PartitionResponses

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.navigation.cache.cache_control import parse_directives, request_directives, seconds_of
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable

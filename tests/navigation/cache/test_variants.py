@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache.validators import conditions_of, end_to_end, is_not_modified, is_of, merge_headers
 from stellantis_hal.navigation.cache.variants import admits, are_credentials, matches, selecting_fields
 

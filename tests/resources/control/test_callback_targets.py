@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal import AttributePlacement, EventAttribute, LostSecretWarning, PushDevices, Webhook, WebSocket
+from stellantis_hal import (
+    AttributePlacement,
+    CallbackAttribute,
+    PushDevices,
+    SecretNotInBatchWarning,
+    Webhook,
+    WebSocket,
+)
 from stellantis_hal.resources.control.callback import callback_body, callback_types
 from stellantis_hal.resources.control.callback_targets import complete_attributes, require_webhook, target_body
 from stellantis_hal.structuring.converter import read
@@ -15,8 +22,8 @@ from stellantis_hal.structuring.converter import read
 URL = "https://hooks.example.org/st/k3Jx0v"
 
 
-def attribute(part: str, key: str | None, value: str | None) -> EventAttribute:
-    return EventAttribute(part=AttributePlacement(part), key=key, value=value)
+def attribute(part: str, key: str | None, value: str | None) -> CallbackAttribute:
+    return CallbackAttribute(part=AttributePlacement(part), key=key, value=value)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +88,14 @@ def test_an_attribute_of_the_same_key_replaces_another() -> None:
 
 @pytest.mark.parametrize(
     "incomplete",
-    [attribute("Body", "", "x"), attribute("Body", None, "x"), attribute("Body", "k", None), EventAttribute(key="k")],
+    [
+        attribute("Body", "", "x"),
+        attribute("Body", None, "x"),
+        attribute("Body", "k", None),
+        CallbackAttribute(key="k"),
+    ],
 )
-def test_an_incomplete_attribute_is_refused(incomplete: EventAttribute) -> None:
+def test_an_incomplete_attribute_is_refused(incomplete: CallbackAttribute) -> None:
     with pytest.raises(ValueError, match="an attribute needs part"):
         target_body(Webhook(URL, attributes=[incomplete]), "garage")
 
@@ -96,7 +108,7 @@ def test_what_is_no_target_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one device"):
         target_body(PushDevices(), "garage")
     not_attributes: Any = [("Body", "k", "v")]
-    with pytest.raises(TypeError, match="an attribute must be EventAttribute"):
+    with pytest.raises(TypeError, match="an attribute must be CallbackAttribute"):
         Webhook(URL, attributes=not_attributes)
 
 
@@ -104,7 +116,7 @@ def test_what_is_no_target_is_refused() -> None:
     "lost", [("Header", "Authorization", "x"), ("Query", "api_key", "x"), ("Header", "x-from", "Bearer x")]
 )
 def test_a_secret_outside_the_body_is_warned_of(lost: tuple[str, str, str]) -> None:
-    with pytest.warns(LostSecretWarning, match="missing from every batch"):
+    with pytest.warns(SecretNotInBatchWarning, match="missing from every batch"):
         target_body(Webhook(URL, attributes=[attribute(*lost)]), "garage")
 
 
@@ -147,7 +159,7 @@ texts = st.text(min_size=1, max_size=8)
 
 
 @given(st.lists(st.builds(attribute, st.sampled_from(["Header", "Body", "Query"]), texts, texts), max_size=6))
-def test_what_is_sent_is_read_again(attributes: list[EventAttribute]) -> None:
+def test_what_is_sent_is_read_again(attributes: list[CallbackAttribute]) -> None:
     webhook = Webhook(URL, attributes=attributes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

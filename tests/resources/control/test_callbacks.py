@@ -8,9 +8,9 @@ from stellantis_hal import (
     AttributePlacement,
     BadRequestError,
     Callback,
+    CallbackAttribute,
     CallbackStatus,
     DetachedResourceError,
-    EventAttribute,
     HalError,
     NetworkError,
     NotFoundError,
@@ -69,7 +69,7 @@ async def test_items_that_are_no_callbacks_are_reported(caplog: pytest.LogCaptur
 
 async def test_the_order_of_attributes_does_not_matter() -> None:
     simulator = Simulator(world())
-    first, second = (EventAttribute(part=AttributePlacement.BODY, key=key, value=key) for key in "ab")
+    first, second = (CallbackAttribute(part=AttributePlacement.BODY, key=key, value=key) for key in "ab")
     async with client_of(simulator) as client:
         callbacks = account_of(client, simulator).callbacks
         await callbacks.ensure(Webhook(HOOK.url, attributes=[first, second]), label="garage")

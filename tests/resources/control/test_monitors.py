@@ -12,11 +12,11 @@ from stellantis_hal import (
     BadRequestError,
     Batch,
     Callback,
+    CallbackAttribute,
     DataItem,
     DeliveryRetry,
     DetachedResourceError,
     Electric,
-    EventAttribute,
     HalError,
     Monitor,
     MonitorSpec,
@@ -70,7 +70,7 @@ async def test_a_monitor_is_created_read_and_rebuilt() -> None:
     simulator, feed = Simulator(world()), Feed()
     async with client_of(simulator, receiver=feed) as client:
         vehicle, callback = await start(account_of(client, simulator))
-        secret = EventAttribute(part=AttributePlacement.BODY, key="of", value="$monitorLabel")
+        secret = CallbackAttribute(part=AttributePlacement.BODY, key="of", value="$monitorLabel")
         made = await vehicle.monitors(callback).create(
             "left home",
             when=HOME.exits & (LOW | ~LOCKED),
@@ -318,8 +318,8 @@ async def test_a_callback_for_commands_has_no_monitors() -> None:
         ({"include": "collisions"}, "events do not include"),
         ({"deliver": HOOK}, "for monitors of fleets"),
         ({"retry": DeliveryRetry.none()}, "for monitors of fleets"),
-        ({"attributes": [EventAttribute(part=AttributePlacement.QUERY, key="k", value="v")]}, "not in the query"),
-        ({"attributes": [EventAttribute(part=AttributePlacement.BODY, key="k")]}, "needs part"),
+        ({"attributes": [CallbackAttribute(part=AttributePlacement.QUERY, key="k", value="v")]}, "not in the query"),
+        ({"attributes": [CallbackAttribute(part=AttributePlacement.BODY, key="k")]}, "needs part"),
     ],
 )
 def test_what_the_api_refuses_is_not_sent(spec: dict[str, Any], reason: str) -> None:
@@ -333,7 +333,7 @@ def test_what_the_api_refuses_is_not_sent(spec: dict[str, Any], reason: str) -> 
     [
         ({"deliver": None}, "needs deliver="),
         ({"include": "alarm"}, "events do not include"),
-        ({"attributes": [EventAttribute(part=AttributePlacement.BODY, key="k", value="v")]}, "have no attributes"),
+        ({"attributes": [CallbackAttribute(part=AttributePlacement.BODY, key="k", value="v")]}, "have no attributes"),
         ({"retry": DeliveryRetry()}, "retry must be"),
         ({"deliver": Webhook("http://10.0.0.1/")}, "must have TLS"),
     ],

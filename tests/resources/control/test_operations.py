@@ -31,7 +31,7 @@ from stellantis_hal import (
 )
 from stellantis_hal.resources.control.operation import changed_at
 from stellantis_hal.resources.control.operation_record import OperationRecord
-from stellantis_hal.simulator import CourseDeviation
+from stellantis_hal.simulator import CommandCourseDeviation
 from tests.resources.control.commanded import Commanded, commanded
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +68,7 @@ class Feed:
             listener(OperationStep(status, cause, None, "event"))
 
 
-async def ordered(case: Commanded, course: CourseDeviation) -> Operation:
+async def ordered(case: Commanded, course: CommandCourseDeviation) -> Operation:
     case.simulator.remotes.order(course)
     return await case.remote.doors.lock()
 
@@ -78,7 +78,7 @@ async def ordered(case: Commanded, course: CourseDeviation) -> Operation:
 
 async def test_polls_become_rarer() -> None:
     async with commanded() as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         started = anyio.current_time()
         with pytest.raises(TimeoutError, match="the latest step is 'Accepted'; it goes on"):
             await operation.result(timeout=200)
@@ -223,7 +223,7 @@ async def test_a_failure_has_its_cause_and_advice() -> None:
 
 async def test_a_failure_without_a_cause_says_so() -> None:
     async with commanded() as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         operation.offer(OperationStep("Failed"))
         with pytest.raises(RemoteFailedError, match="named no cause") as caught:
             await operation.result()
@@ -233,7 +233,7 @@ async def test_a_failure_without_a_cause_says_so() -> None:
 async def test_a_blocked_status_is_final_after_a_while() -> None:
     async with commanded() as case:
         case.car.wake_ups_per_month = 0
-        operation = await ordered(case, CourseDeviation(blocks=True))
+        operation = await ordered(case, CommandCourseDeviation(blocks=True))
         started = anyio.current_time()
         with pytest.raises(RemoteFailedError) as caught:
             await operation.result()
@@ -245,7 +245,7 @@ async def test_a_blocked_status_is_final_after_a_while() -> None:
 
 async def test_news_after_a_blocked_status_count() -> None:
     async with commanded() as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         operation.offer(OperationStep("VehicleBatteryChargeTooLow"))
         await anyio.sleep(14)
         assert not operation.is_over
@@ -255,7 +255,7 @@ async def test_news_after_a_blocked_status_count() -> None:
 
 async def test_unknown_statuses_are_shown_and_do_not_end() -> None:
     async with commanded() as case:
-        operation = await ordered(case, CourseDeviation(before="Teleporting", stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(before="Teleporting", stops_at="Accepted"))
         operation.offer(OperationStep("Beamed"))
         with anyio.move_on_after(60):
             async for _ in operation:
@@ -293,7 +293,7 @@ async def test_events_end_an_operation_without_a_poll() -> None:
 async def test_beside_events_polls_are_rare() -> None:
     feed = Feed()
     async with commanded(receiver=feed) as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         with anyio.move_on_after(19):
             await operation.result()
         assert case.line.gets == 0
@@ -306,7 +306,7 @@ async def test_beside_events_polls_are_rare() -> None:
 async def test_an_event_after_the_grace_of_a_blocked_status_counts() -> None:
     feed = Feed()
     async with commanded(receiver=feed) as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         feed.raise_event(operation, "VehicleBatteryChargeTooLow")
         with pytest.raises(RemoteFailedError):
             await operation.result()
@@ -394,7 +394,7 @@ async def test_a_token_of_another_server_sends_no_credentials() -> None:
 
 async def test_a_status_from_before_does_not_confirm() -> None:
     async with commanded() as case:
-        operation = await ordered(case, CourseDeviation(stops_at="Accepted"))
+        operation = await ordered(case, CommandCourseDeviation(stops_at="Accepted"))
         started = anyio.current_time()
         with pytest.raises(TimeoutError, match="no status newer than the operation, and as expected, within 30 s"):
             await operation.confirmed(lambda status: status.is_locked is True, within=30)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from stellantis_hal import MemoryInbox, OperationOutcome, Receiver, RemoteFailedError
-from stellantis_hal.simulator import CourseDeviation, Simulator, World
+from stellantis_hal.simulator import CommandCourseDeviation, Simulator, World
 from tests.resources.control.commanded import SEED, commanded
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ async def test_delivered_events_end_an_operation_without_a_poll(events: str) -> 
     receiver = Receiver(MemoryInbox(), path="/st/k3Jx0v", token="s3cr3t")
     transport = httpx.ASGITransport(receiver)
     async with commanded(simulator, receiver=receiver) as case, simulator.delivering(transport=transport):
-        simulator.remotes.order(CourseDeviation(events=events))
+        simulator.remotes.order(CommandCourseDeviation(events=events))
         operation = await case.remote.doors.unlock()
         assert await operation.result() is OperationOutcome.SUCCESS
         assert {step.source for step in operation.steps} == {"event"}

@@ -117,7 +117,9 @@ WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri"]
         (actions.stolen_immobilization(active=False), {"stolen": {"immobilization": {"activate": False}}}),
     ],
 )
-def test_each_action_has_the_body_of_the_specification(action: actions.RemoteAction, body: dict[str, Any]) -> None:
+def test_each_action_has_the_body_of_the_specification(
+    action: actions.RemoteActionRequest, body: dict[str, Any]
+) -> None:
     assert action.body("mine-abcdefgh") == {"label": "mine-abcdefgh", **body}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import ActionKind, PolicyRefusalReason, RemotePolicy
-from stellantis_hal.resources.control.remote_policy import CommandHistory, PolicyRefusal
+from stellantis_hal.resources.control.remote_policy import CommandPolicyState, PolicyRefusal
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DOOR, HORN, WAKE = ActionKind.DOOR, ActionKind.HORN, ActionKind.WAKE_UP
@@ -21,20 +21,20 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def done(state: CommandHistory, kind: ActionKind, now: datetime) -> CommandHistory:
+def done(state: CommandPolicyState, kind: ActionKind, now: datetime) -> CommandPolicyState:
     """Return the state after a command that was sent and has ended."""
     state = state.at(now, POLICY).begun(kind, "label", now).sent(kind, "label", now, "https://api.test/1")
     return state.finished(kind, "label", now)
 
 
 def refusal(
-    state: CommandHistory, kind: ActionKind, now: datetime, policy: RemotePolicy = POLICY
+    state: CommandPolicyState, kind: ActionKind, now: datetime, policy: RemotePolicy = POLICY
 ) -> PolicyRefusal | None:
     return state.at(now, policy).refusal(policy, kind, now)
 
 
 def test_one_action_of_a_kind_is_under_way() -> None:
-    state = CommandHistory().at(NOON, POLICY).begun(DOOR, "a", NOON)
+    state = CommandPolicyState().at(NOON, POLICY).begun(DOOR, "a", NOON)
     assert refusal(state, DOOR, NOON) == PolicyRefusal(PolicyRefusalReason.SAME_ACTION, NOON + minutes(5))
     assert state.refusal(POLICY, DOOR, NOON, force=True) is not None
     assert refusal(state, HORN, NOON) is None
@@ -42,18 +42,18 @@ def test_one_action_of_a_kind_is_under_way() -> None:
 
 
 def test_a_command_of_a_kind_waits_for_the_cooldown() -> None:
-    state = done(CommandHistory(), DOOR, NOON)
+    state = done(CommandPolicyState(), DOOR, NOON)
     again = NOON + timedelta(seconds=5)
     assert refusal(state, DOOR, NOON) == PolicyRefusal(PolicyRefusalReason.COOLDOWN, again)
     assert state.refusal(POLICY, DOOR, NOON, force=True) is None
     assert refusal(state, DOOR, again) is None
     long = RemotePolicy(cooldowns={"door": minutes(1)}, cooldown=timedelta())
     assert refusal(state, DOOR, again, long) == PolicyRefusal(PolicyRefusalReason.COOLDOWN, NOON + minutes(1))
-    assert refusal(done(CommandHistory(), HORN, NOON), HORN, NOON, long) is None
+    assert refusal(done(CommandPolicyState(), HORN, NOON), HORN, NOON, long) is None
 
 
 def test_wake_ups_are_spaced_but_a_car_awake_costs_nothing() -> None:
-    state = done(CommandHistory(), WAKE, NOON)
+    state = done(CommandPolicyState(), WAKE, NOON)
     assert refusal(state, WAKE, NOON + minutes(2)) is None
     assert state.at(NOON + minutes(2), POLICY).costs(WAKE, NOON + minutes(2)) is False
     spaced = refusal(state, WAKE, NOON + minutes(4))
@@ -64,7 +64,7 @@ def test_wake_ups_are_spaced_but_a_car_awake_costs_nothing() -> None:
 
 def test_messages_that_find_a_car_asleep_are_counted_by_month() -> None:
     policy = RemotePolicy(wake_ups_per_month=2)
-    state = done(done(CommandHistory(), DOOR, NOON), HORN, NOON + minutes(1))
+    state = done(done(CommandPolicyState(), DOOR, NOON), HORN, NOON + minutes(1))
     assert (state.wake_ups, state.month) == (1, "2026-01")
     state = done(state, DOOR, NOON + minutes(10))
     assert state.wake_ups == 2
@@ -75,12 +75,12 @@ def test_messages_that_find_a_car_asleep_are_counted_by_month() -> None:
     assert refusal(state, HORN, NOON + minutes(12), policy) is None
     assert refusal(state, ActionKind.NAVIGATION, NOON + minutes(20), policy) is None
     assert refusal(state, HORN, first_of_next, policy) is None
-    begun = done(CommandHistory(), DOOR, NOON).at(NOON + minutes(9), policy).begun(DOOR, "x", NOON + minutes(9))
+    begun = done(CommandPolicyState(), DOOR, NOON).at(NOON + minutes(9), policy).begun(DOOR, "x", NOON + minutes(9))
     assert refusal(begun, HORN, NOON + minutes(9), policy) is not None
 
 
 def test_no_wake_up_follows_the_vendors_refusal_that_month() -> None:
-    begun = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
+    begun = CommandPolicyState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
     state = begun.finished(WAKE, "a", NOON, cause="TooManyWakeUpsOverMonth")
     late = NOON + minutes(60)
     assert refusal(state, DOOR, late) == PolicyRefusal(
@@ -92,41 +92,41 @@ def test_no_wake_up_follows_the_vendors_refusal_that_month() -> None:
 
 def test_the_month_of_december_ends_with_the_year() -> None:
     december = datetime(2026, 12, 31, 23, tzinfo=UTC)
-    state = CommandHistory().finished(WAKE, "a", december, cause="TooManyWakeUpsOverMonth")
+    state = CommandPolicyState().finished(WAKE, "a", december, cause="TooManyWakeUpsOverMonth")
     assert refusal(state, DOOR, december) == PolicyRefusal(
         PolicyRefusalReason.WAKE_UPS_OVER, datetime(2027, 1, 1, tzinfo=UTC)
     )
 
 
 def test_a_command_that_was_not_sent_costs_nothing() -> None:
-    state = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON)
+    state = CommandPolicyState().at(NOON, POLICY).begun(WAKE, "a", NOON)
     assert state.withdrawn(WAKE, "other") == state
-    assert state.withdrawn(WAKE, "a") == CommandHistory().at(NOON, POLICY)
+    assert state.withdrawn(WAKE, "a") == CommandPolicyState().at(NOON, POLICY)
 
 
 def test_a_command_found_later_is_counted_once() -> None:
-    unknown = CommandHistory().at(NOON, POLICY).begun(DOOR, "a", NOON).sent(DOOR, "a", NOON, None)
+    unknown = CommandPolicyState().at(NOON, POLICY).begun(DOOR, "a", NOON).sent(DOOR, "a", NOON, None)
     found = unknown.sent(DOOR, "a", NOON + minutes(1), "https://api.test/1")
     assert (found.wake_ups, found.under_way["door"].url) == (1, "https://api.test/1")
     assert found.sent(DOOR, "a", NOON, None).under_way["door"].url == "https://api.test/1"
-    forgotten = CommandHistory().at(NOON, POLICY).sent(DOOR, "a", NOON, "https://api.test/1")
+    forgotten = CommandPolicyState().at(NOON, POLICY).sent(DOOR, "a", NOON, "https://api.test/1")
     assert forgotten.under_way["door"].is_sent
 
 
 def test_a_car_that_was_not_reached_is_not_awake() -> None:
-    begun = CommandHistory().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
+    begun = CommandPolicyState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
     assert begun.is_awake(NOON)
     assert not begun.finished(WAKE, "a", NOON, "VehicleConnectionTimeout").is_awake(NOON)
     assert begun.finished(WAKE, "a", NOON, "DoorsOpen").is_awake(NOON)
 
 
 def test_a_route_does_not_keep_a_car_awake() -> None:
-    assert done(CommandHistory(), ActionKind.NAVIGATION, NOON).messaged_at is None
+    assert done(CommandPolicyState(), ActionKind.NAVIGATION, NOON).messaged_at is None
 
 
 @given(st.sampled_from(list(ActionKind)), st.integers(1, 60 * 24 * 90))
 def test_a_clock_that_was_ahead_holds_up_no_longer_than_it_may(kind: ActionKind, ahead: int) -> None:
-    state = done(CommandHistory(), WAKE, NOON + minutes(ahead))
+    state = done(CommandPolicyState(), WAKE, NOON + minutes(ahead))
     state = state.begun(kind, "b", NOON + minutes(ahead))
     now = state.at(NOON, RemotePolicy(wake_ups_per_month=5))
     assert all(each.since <= NOON for each in now.under_way.values())
@@ -142,13 +142,13 @@ instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st
 @pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.sampled_from(list(ActionKind)), instants, st.booleans()), max_size=6))
 def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, datetime, bool]]) -> None:
-    state = CommandHistory()
+    state = CommandPolicyState()
     for kind, now, ends in commands:
         state = state.at(now, POLICY).begun(kind, "é", now).sent(kind, "é", now, None)
         if ends:
             state = state.finished(kind, "é", now, cause="VehicleConnectionTimeout" if kind is WAKE else None)
-    assert CommandHistory.load(state.dump()) == attrs.evolve(state, under_way=dict(state.under_way))
-    assert CommandHistory.load(None) == CommandHistory()
+    assert CommandPolicyState.load(state.dump()) == attrs.evolve(state, under_way=dict(state.under_way))
+    assert CommandPolicyState.load(None) == CommandPolicyState()
 
 
 @given(
@@ -156,13 +156,13 @@ def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, date
 )
 def test_damaged_states_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        CommandHistory.load(content)
+        CommandPolicyState.load(content)
 
 
 def test_naive_instants_of_a_state_are_refused() -> None:
-    content = done(CommandHistory(), DOOR, NOON).dump().replace(b"+00:00", b"")
+    content = done(CommandPolicyState(), DOOR, NOON).dump().replace(b"+00:00", b"")
     with pytest.raises(ValueError, match="cannot be read"):
-        CommandHistory.load(content)
+        CommandPolicyState.load(content)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest, TokenReturn
+from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest, ScheduledTokenReturn
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.shared_ledgers import MemoryLedger
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
@@ -371,7 +371,7 @@ def test_ledger_of_an_outage_counts_what_was_sent_in_it() -> None:
     taken = ledger.take(attrs.evolve(first, number=2), 91.0)
     assert (taken.interactive, taken.per_second, taken.per_day, taken.minutes) == (3, 10**9, 10**9, ((0, 3),))
     known = attrs.evolve(first, number=3, epoch=taken.epoch, interactive=0, known=3)
-    ledger.take(attrs.evolve(known, answered=(TokenReturn(2, 1, 700_000),)), 91.5)
+    ledger.take(attrs.evolve(known, answered=(ScheduledTokenReturn(2, 1, 700_000),)), 91.5)
     assert ledger.used(91.5) == ((0, 3),)
     assert ledger.used(180.0) == ((2, 3),)
     assert ledger.used(0.0) == ((0, 3),)

@@ -6,16 +6,16 @@ from typing import Any
 import attrs
 import pytest
 
-from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, TokenGrant
+from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
+from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
-from stellantis_hal.transport.rate_limit.round_trips import MinRoundTrip
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     SECOND,
     LedgerReply,
     LedgerRequest,
+    ScheduledTokenReturn,
     SharedLedger,
-    TokenReturn,
 )
 
 START = 1_000.0
@@ -29,7 +29,7 @@ class Process:
         self.book = ProcessGrants("a", RateLimits(4, 100), 0.0, 1)
         self.take(START, 0)
 
-    def take(self, now: float, interactive: int) -> list[TokenGrant]:
+    def take(self, now: float, interactive: int) -> list[RequestGrant]:
         exchange = self.book.exchange(now, interactive=interactive)
         return self.book.apply(exchange, self.ledger.take(exchange, round(now * SECOND)), taken_at=now, now=now)
 
@@ -57,7 +57,7 @@ NEXT = LedgerRequest(
 )
 
 
-def grants_of(book: ProcessGrants) -> list[TokenGrant]:
+def grants_of(book: ProcessGrants) -> list[RequestGrant]:
     """Return the three grants of another reply."""
     exchange = book.exchange(START)
     return book.apply(exchange, attrs.evolve(FIRST, minutes=()), taken_at=START, now=START)
@@ -90,7 +90,7 @@ def test_next_exchange_hands_in_what_was_done() -> None:
         burst_returned=5,
         day_limit=90,
         day_remaining=80,
-        answered=(TokenReturn(4, 500, 752_000),),
+        answered=(ScheduledTokenReturn(4, 500, 752_000),),
         given_back=((5, 500),),
     )
     exchange = process.exchange(START + 0.5, interactive=2, background=1, pause=1.5)
@@ -136,7 +136,7 @@ def test_process_introduces_itself_with_all_that_is_out() -> None:
         known=6,
         epoch="",
         former="e",
-        answered=(TokenReturn(9, -1, 3_000_000), TokenReturn(4, -1, -118_998_000)),
+        answered=(ScheduledTokenReturn(9, -1, 3_000_000), ScheduledTokenReturn(4, -1, -118_998_000)),
         given_back=((5, -1),),
         held=(1, 2, 3, 6),
         minutes=((2, 3), (11, 1)),
@@ -225,7 +225,7 @@ def test_slow_request_returns_its_token_before_its_answer() -> None:
     assert process.exchange(START + 1.104).answered == ()
     exchange = process.exchange(START + 1.105)
     assert (slow.is_overdue, exchange.round_trip) == (True, round(early * SECOND))
-    assert exchange.answered == (TokenReturn(slow.number, 500, round(early * SECOND)),)
+    assert exchange.answered == (ScheduledTokenReturn(slow.number, 500, round(early * SECOND)),)
     assert process.due_at() == pytest.approx(START + 1.105 + early - 1.0 + 0.2)
     process.answered(slow, START + 1.2)
     assert len(process.exchange(START + 1.2).answered) == 1

@@ -18,8 +18,8 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     WAITING,
     LedgerReply,
     LedgerRequest,
+    ScheduledTokenReturn,
     SharedLedger,
-    TokenReturn,
 )
 from tests.support.ledger_exchanges import RECORDED
 from tests.support.profiles import few_examples, scenario
@@ -75,7 +75,7 @@ def test_token_returns_at_the_instant_of_its_answer() -> None:
     desk = Desk(per_second=10, share=0)
     desk.open("a")
     assert desk.take("a", interactive=11).interactive == 10
-    reply = desk.take("a", interactive=1, answered=(TokenReturn(1, -1, 400_000),))
+    reply = desk.take("a", interactive=1, answered=(ScheduledTokenReturn(1, -1, 400_000),))
     assert (reply.interactive, reply.again_in) == (0, 250_000)
     desk.now += 350_000
     assert desk.take("a", interactive=1).delays == (50_000,)
@@ -86,7 +86,7 @@ def test_token_is_granted_up_to_the_look_ahead(returns_in: int, delays: tuple[in
     desk = Desk(per_second=10, share=0)
     desk.open("a")
     desk.take("a", interactive=10)
-    assert desk.take("a", interactive=1, answered=(TokenReturn(1, -1, returns_in),)).delays == delays
+    assert desk.take("a", interactive=1, answered=(ScheduledTokenReturn(1, -1, returns_in),)).delays == delays
 
 
 @pytest.mark.parametrize(("pause", "delays"), [(100_000, (100_000,)), (100_001, ())])
@@ -102,7 +102,7 @@ def test_returning_tokens_are_told_by_the_clock_of_now(before: int, *, is_listed
     desk = Desk(per_second=10)
     desk.open("a")
     desk.take("a", interactive=1)
-    desk.take("a", answered=(TokenReturn(1, -1, 700_000),))
+    desk.take("a", answered=(ScheduledTokenReturn(1, -1, 700_000),))
     desk.ledger.change_clock(5 * SECOND, elapsed=100_000)
     at = 5 * SECOND + 600_000
     assert desk.ledger.returning(at - before) == ([(1, at)] if is_listed else [])
@@ -113,10 +113,10 @@ def test_smallest_round_trip_of_all_is_subtracted() -> None:
     desk = Desk(per_second=1, share=0)
     desk.open("a", "b")
     desk.take("a", interactive=1, round_trip=30_000)
-    desk.take("a", answered=(TokenReturn(1, -1, 90_000),), round_trip=30_000)
+    desk.take("a", answered=(ScheduledTokenReturn(1, -1, 90_000),), round_trip=30_000)
     assert desk.take("a", interactive=1, round_trip=30_000).delays == (90_000,)
     desk.take("a", given_back=((2, desk.latest.minute),), round_trip=30_000)
-    desk.take("a", answered=(TokenReturn(1, -1, 90_000),), round_trip=30_000)
+    desk.take("a", answered=(ScheduledTokenReturn(1, -1, 90_000),), round_trip=30_000)
     desk.take("b", round_trip=20_000)
     assert desk.take("a", interactive=1, round_trip=30_000).delays == (70_000,)
 
@@ -159,7 +159,7 @@ def test_tokens_of_others_return_among_own_ones(own: tuple[int, int], others: in
     desk.take("a", interactive=2)
     desk.take("a", burst_limit=3, burst_remaining=0)
     desk.now += SECOND - others
-    answered = tuple(TokenReturn(number, -1, at) for number, at in enumerate(own, start=1))
+    answered = tuple(ScheduledTokenReturn(number, -1, at) for number, at in enumerate(own, start=1))
     assert desk.take("a", interactive=3, answered=answered).delays == delays
 
 
@@ -173,7 +173,7 @@ def test_process_asks_again_soon_where_no_token_returns(per_second: int, returns
     desk = Desk(per_second=per_second, share=0)
     desk.open("a")
     desk.take("a", interactive=per_second)
-    reply = desk.take("a", interactive=2, answered=(TokenReturn(1, -1, returns_in),))
+    reply = desk.take("a", interactive=2, answered=(ScheduledTokenReturn(1, -1, returns_in),))
     assert (reply.delays, reply.again_in) == ((returns_in,), again_in)
 
 
@@ -194,7 +194,7 @@ def test_token_is_free_one_round_trip_before_its_return(returns_in: int, free: i
     desk.open("a", "b", "c")
     desk.take("c", interactive=4)
     desk.take("a", interactive=4)
-    reply = desk.take("c", answered=tuple(TokenReturn(number, -1, returns_in) for number in range(1, 5)))
+    reply = desk.take("c", answered=tuple(ScheduledTokenReturn(number, -1, returns_in) for number in range(1, 5)))
     assert reply.free == free
     assert desk.take("b", interactive=4).interactive == free // 2
 
@@ -203,7 +203,7 @@ def test_process_waits_for_a_while_after_it_asked() -> None:
     desk = Desk(per_second=9, share=0)
     desk.open("a", "b", "c")
     desk.take("a", interactive=9)
-    desk.take("a", answered=tuple(TokenReturn(number, -1, 250_000) for number in range(1, 10)))
+    desk.take("a", answered=tuple(ScheduledTokenReturn(number, -1, 250_000) for number in range(1, 10)))
     desk.take("b", interactive=9)
     desk.now += 100_000
     desk.take("c", interactive=1, background=1)
@@ -254,7 +254,7 @@ def test_first_minute_is_a_minute_like_others() -> None:
     desk.open("a")
     assert desk.take("a", interactive=1).minute == 0
     desk.now += MINUTE
-    reply = desk.take("a", epoch="", former=desk.latest.epoch, answered=(TokenReturn(1, 0, SECOND),))
+    reply = desk.take("a", epoch="", former=desk.latest.epoch, answered=(ScheduledTokenReturn(1, 0, SECOND),))
     assert sorted(reply.minutes) == [(0, 1), (1, 0)]
 
 
@@ -408,8 +408,8 @@ def test_others_return_within_the_look_ahead() -> None:
     desk.now += 950_000
     desk.take("a", interactive=1)
     assert desk.take("a", interactive=3).delays == (50_000,) * 3
-    desk.take("a", answered=(TokenReturn(1, -1, 20_000),))
-    desk.take("a", answered=(TokenReturn(2, -1, 70_000),), burst_limit=4, burst_remaining=1, burst_returned=0)
+    desk.take("a", answered=(ScheduledTokenReturn(1, -1, 20_000),))
+    desk.take("a", answered=(ScheduledTokenReturn(2, -1, 70_000),), burst_limit=4, burst_remaining=1, burst_returned=0)
     assert desk.take("a", interactive=1).delays == (20_000,)
 
 
@@ -428,7 +428,7 @@ def test_token_that_returns_early_goes_to_who_has_less() -> None:
     desk.open("a", "b")
     assert desk.take("a", interactive=4).interactive == 4
     assert desk.take("b", interactive=1).interactive == 0
-    assert desk.take("a", answered=(TokenReturn(1, -1, 20_000),), interactive=1).interactive == 0
+    assert desk.take("a", answered=(ScheduledTokenReturn(1, -1, 20_000),), interactive=1).interactive == 0
     assert desk.take("b", interactive=1).delays == (0,)
 
 
@@ -444,7 +444,7 @@ def test_wrong_limit_of_the_day_is_not_believed() -> None:
     desk.open("a")
     desk.take("a", interactive=50)
     desk.now += 2 * SECOND
-    reply = desk.take("a", answered=tuple(TokenReturn(number, -1, 0) for number in range(1, 51)), day_limit=10)
+    reply = desk.take("a", answered=tuple(ScheduledTokenReturn(number, -1, 0) for number in range(1, 51)), day_limit=10)
     desk.now += SECOND
     assert (reply.status, desk.take("a", day_limit=10, day_remaining=0, interactive=1).per_day) == ("ok", 1_000)
 
@@ -470,9 +470,9 @@ def test_unused_day_returns_where_it_was_booked() -> None:
     minute = desk.take("a", interactive=2).minute
     desk.now += MINUTE
     desk.epochs.clear()
-    reply = desk.take("a", answered=(TokenReturn(1, minute, 0),), given_back=((2, minute),))
+    reply = desk.take("a", answered=(ScheduledTokenReturn(1, minute, 0),), given_back=((2, minute),))
     assert sorted(pair for pair in reply.minutes if pair[1]) == [(0, 1)]
-    assert desk.take("a", given_back=((7, minute),), answered=(TokenReturn(9, minute, 0),)).day_free == 99
+    assert desk.take("a", given_back=((7, minute),), answered=(ScheduledTokenReturn(9, minute, 0),)).day_free == 99
 
 
 def test_lost_state_is_restored_from_what_a_process_knows() -> None:
@@ -491,7 +491,14 @@ def test_use_in_an_outage_is_booked_once() -> None:
     desk = Desk(per_second=10, per_day=100)
     desk.open("a")
     for _ in range(2):
-        desk.take("a", epoch="", outage=1, used=((2, 10), (DAY, 1)), held=(7,), answered=(TokenReturn(8, -1, SECOND),))
+        desk.take(
+            "a",
+            epoch="",
+            outage=1,
+            used=((2, 10), (DAY, 1)),
+            held=(7,),
+            answered=(ScheduledTokenReturn(8, -1, SECOND),),
+        )
     assert (desk.latest.day_free, desk.latest.free) == (90, 8)
     for _ in range(2):
         desk.take("a", epoch="", outage=2, used=((0, 5),))
@@ -513,7 +520,7 @@ def test_clock_set_back_goes_on() -> None:
     desk = Desk(per_second=1, share=0)
     desk.open("a")
     desk.take("a", interactive=1, round_trip=0)
-    desk.take("a", answered=(TokenReturn(1, -1, SECOND),))
+    desk.take("a", answered=(ScheduledTokenReturn(1, -1, SECOND),))
     desk.now -= 300 * SECOND
     desk.take("a")
     desk.now += 950_000

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from stellantis_hal.fleet.export.destination import TripFileError
 from stellantis_hal.fleet.export.geojson import GeoJsonFormat
-from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileContent, TripFormat
+from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan, TripFormat
 from stellantis_hal.fleet.export.trip_row import TripRow
 from stellantis_hal.hal.redaction import mask_text
 
@@ -57,10 +57,10 @@ class TripFile:
         self._end = content.end
         self._separator = content.separator
 
-    def _prepare(self, mode: FileMode) -> TripFileContent:
+    def _prepare(self, mode: FileMode) -> TripFileScan:
         """Make the file one that ends with a complete record and the end of the format."""
         size = os.fstat(self._file.fileno()).st_size
-        content = TripFileContent() if mode == "replace" or not size else self._scan(size)
+        content = TripFileScan() if mode == "replace" or not size else self._scan(size)
         if mode == "new" and size:
             count = f"{content.trips} trip{'' if content.trips == 1 else 's'}"
             raise self._error(size, count, 'pass mode="append" to continue it, or mode="replace" to')
@@ -82,7 +82,7 @@ class TripFile:
             content.end += len(head)
         return content
 
-    def _scan(self, size: int) -> TripFileContent:
+    def _scan(self, size: int) -> TripFileScan:
         self._file.seek(0)
         buffer = io.BufferedReader(self._file, _SCANNED_AT_ONCE)
         try:
@@ -98,7 +98,7 @@ class TripFile:
             f"{self._path} exists and has {found} ({size:,} bytes): {advice} overwrite it", path=self._path
         )
 
-    def _rewrite(self) -> TripFileContent:
+    def _rewrite(self) -> TripFileScan:
         """Replace a collection of another layout by the same in ours, and lock it before it has its name."""
         assert isinstance(self._format, GeoJsonFormat)  # noqa: S101 - no other format has layouts
         self._file.seek(0)

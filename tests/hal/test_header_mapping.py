@@ -2,7 +2,7 @@
 
 import pytest
 
-from stellantis_hal.hal.headers import Headers, fits_field, is_sendable
+from stellantis_hal.hal.header_mapping import Headers, fits_field, is_sendable
 
 
 def test_field_names_are_case_insensitive() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.fleet import Update, backfill, watch
-from stellantis_hal.fleet.odometers import OdometerChecks
+from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from stellantis_hal.simulator.api.body_checks import refusal, require, require_object, require_texts
 from stellantis_hal.simulator.api.boolean_expressions import evaluate, names_of, read_expression
-from stellantis_hal.simulator.api.callback_bodies import check_attributes, check_delivery, check_webhook
+from stellantis_hal.simulator.api.callback_body_checks import check_attributes, check_delivery, check_webhook
 
 __all__ = ["NUMBERS", "check_monitor", "parse_duration"]
 

@@ -18,7 +18,7 @@ from attrs import validators
 
 from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkError, StellantisError
 from stellantis_hal.hal.encoded import load_decoders
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch_protocol import Response, make_response
 from stellantis_hal.navigation.streamed_request_bodies import Content, RequestBodyReader, StreamedRequestBody
@@ -26,18 +26,18 @@ from stellantis_hal.transport.backends.base import HttpBackend, StreamingRespons
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
-from stellantis_hal.transport.downloads import StreamedBody, StreamedBodyHolder
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames
 from stellantis_hal.transport.running_loop import loop_time
 from stellantis_hal.transport.semaphore import TimedSemaphore
+from stellantis_hal.transport.streamed_response_bodies import StreamedBody, StreamedBodyHolder
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["OutgoingRequest", "RequestSender", "Timeouts"]
+__all__ = ["BackendExchange", "OutgoingRequest", "Timeouts"]
 
 _logger = logging.getLogger("stellantis_hal")
 _positive = validators.gt(0.0)
@@ -84,7 +84,7 @@ class OutgoingRequest(NamedTuple):
     shown_url: str
 
 
-class RequestSender:
+class BackendExchange:
     """A backend, owned or borrowed, behind semaphores.
 
     A task that queues inside a pool costs milliseconds, and one cancelled there can spoil the pool: the queue is here.

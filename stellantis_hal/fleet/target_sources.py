@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import attrs
 
-from stellantis_hal.fleet.pollable_accounts import Watchable
+from stellantis_hal.fleet.fleet_as_account import Watchable
 from stellantis_hal.hal.redaction import hide, redacted_repr
 
 __all__ = ["Removed", "for_each"]

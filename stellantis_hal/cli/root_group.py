@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from stellantis_hal.__version__ import __version__
+from stellantis_hal.cli.common_options import COMMON_OPTIONS, Invocation, show_log, to_front
 from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import run_command
-from stellantis_hal.cli.invocation import COMMON_OPTIONS, Invocation, show_log, to_front
 from stellantis_hal.cli.lazy_group import CommandLocation, LazyGroup
 from stellantis_hal.cli.settings_folder import config_path
 

@@ -10,7 +10,15 @@ import attrs
 if TYPE_CHECKING:
     from stellantis_hal.simulator.world.entities import GeoPoint
 
-__all__ = ["CHARGE_TYPES", "DOORS", "NO_CONTROLS", "PRIVACY_STATES", "CarSettings", "ChargeProgram", "ClimateProgram"]
+__all__ = [
+    "CHARGE_TYPES",
+    "DOORS",
+    "NO_CONTROLS",
+    "PRIVACY_STATES",
+    "CarControlState",
+    "ChargeProgram",
+    "ClimateProgram",
+]
 
 DOORS = ("Driver", "Passenger", "RearLeft", "RearRight", "Trunk")
 PRIVACY_STATES = ("None", "Geolocation", "Full")
@@ -47,7 +55,7 @@ class ChargeProgram:
 
 
 @attrs.frozen(kw_only=True)
-class CarSettings:
+class CarControlState:
     """Settings of a car. The default is a car that stands closed, with everything off.
 
     Attributes:
@@ -89,4 +97,4 @@ class CarSettings:
     reachable: bool = True
 
 
-NO_CONTROLS = CarSettings()
+NO_CONTROLS = CarControlState()

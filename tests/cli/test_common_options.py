@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.invocation import Invocation, current, to_front
+from stellantis_hal.cli.common_options import Invocation, current, to_front
 from stellantis_hal.cli.profiles import SettingsProfile
+from stellantis_hal.cli.root_group import commands
 
 CASES = [
     (["status", "--json"], ["--json", "status"]),

@@ -19,11 +19,11 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request, StreamingFetch
+from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.decoding import BodyDecoder, BodyTooLarge
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.request_sender import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, Badge, redirect_to, response_with, session
 
