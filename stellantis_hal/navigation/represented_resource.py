@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from stellantis_hal.errors import TemplateError
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.uri import resolve, split, to_ascii
 from stellantis_hal.hal.uri_templates import expand
 from stellantis_hal.navigation.fetch_protocol import Response
