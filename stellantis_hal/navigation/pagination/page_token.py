@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Any, Final
 
 import attrs
 
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.pagination.digests import DIGEST_SIZE, digest
+from stellantis_hal.navigation.pagination.head_shift import HeadShift
 
 __all__ = ["START", "PageToken"]
 
 _VERSION = 2
+_NO_SHIFT = HeadShift()
+# The last field of tokens that have it: total, least total, edge, and the shift's head, moved and before. Older tokens
+# have the first three of them.
+_LAST_FIELD: Final[tuple[Any, ...]] = (None, None, "", "", 0, None)
 # The fields that version 1 does not have: position, first, is_read, is_linked.
 _ADDED_FIELDS = (None, "", False, True)
 
@@ -21,6 +27,10 @@ _ADDED_FIELDS = (None, "", False, True)
 def _digests(identities: Iterable[str | bytes]) -> tuple[bytes, ...]:
     """Return digests of items: those of identities, and those that are digests already."""
     return tuple(digest(one) if isinstance(one, str) else one for one in identities)
+
+
+def _encoded(digests: Iterable[bytes]) -> str:
+    return base64.b64encode(b"".join(digests)).decode()
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +51,7 @@ class PageToken:
         total: the total that the page before it states; None where it states none, as in tokens that have no totals.
         least_total: the least total that a page before it states; None forwards, or if none states one.
         edge: a digest of the item of the page before it that is next to this position; empty where it is unknown.
+        shift: the items that were added at the head, in reverse.
     """
 
     url: str
@@ -56,6 +67,7 @@ class PageToken:
     total: int | None = None
     least_total: int | None = None
     edge: bytes = b""
+    shift: HeadShift = _NO_SHIFT
 
     @property
     def known(self) -> tuple[bytes, ...]:
@@ -78,11 +90,11 @@ class PageToken:
 
     def to_token(self) -> str:
         """Return opaque text, safe in URLs and files. It contains a URL, so keep it as confidential as a URL."""
-        recent, first = (base64.b64encode(b"".join(digests)).decode() for digests in (self.recent, self.first))
+        recent, first, head, edge = map(_encoded, (self.recent, self.first, self.shift.head, (self.edge,)))
         fields = [self.url, self.number, recent, self.rel, self.reverse, self.position, first]
         flags = [self.is_read, self.is_linked] if self.is_found else [self.is_read, self.is_linked, False]
-        added = [self.total, self.least_total, base64.b64encode(self.edge).decode()]
-        extras = [] if added == [None, None, ""] else [added]
+        last = (self.total, self.least_total, edge, head, self.shift.moved, self.shift.before)
+        extras = [] if last == _LAST_FIELD else [last]
         return base64.urlsafe_b64encode(encode([_VERSION, *fields, *flags, *extras])).decode()
 
     @classmethod
@@ -96,20 +108,22 @@ class PageToken:
             version, *fields = decode(base64.urlsafe_b64decode(token.encode("ascii")))
             fields += _ADDED_FIELDS if version == 1 else ()
             url, number, recent, rel, reverse, position, first, *flags = fields
-            total, least_total, edge = flags.pop() if flags and isinstance(flags[-1], list) else (None, None, "")
-            digests = [base64.b64decode(text, validate=True) for text in (recent, first, edge)]
+            last = flags.pop() if flags and isinstance(flags[-1], list) else []
+            total, least_total, edge, head, moved, before = (*last, *_LAST_FIELD[len(last) :])
+            digests = [base64.b64decode(text, validate=True) for text in (recent, first, head, edge)]
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("invalid page token: pass page.token unchanged") from error
         is_spec = isinstance(rel, str | None) and {*map(type, (reverse, *flags))} == {bool} and len(flags) in {2, 3}
         is_position = isinstance(url, str) and url != "" and isinstance(number, int)
-        has_counts = all(isinstance(count, int | None) for count in (position, total, least_total))
-        has_digests = not any(len(text) % DIGEST_SIZE for text in digests) and len(digests[2]) <= DIGEST_SIZE
+        has_counts = all(isinstance(count, int | None) for count in (position, total, least_total, before))
+        has_counts = has_counts and isinstance(moved, int)
+        has_digests = not any(len(text) % DIGEST_SIZE for text in digests) and len(digests[3]) <= DIGEST_SIZE
         is_version = isinstance(version, int) and version in {1, _VERSION}
         if not all((is_version, is_position, has_counts, is_spec, has_digests)):
             raise ValueError(f"invalid page token: it is not of version {_VERSION}; start again without a token")
-        recent_digests, first_digests = (
+        recent_digests, first_digests, head_digests = (
             tuple(text[start : start + DIGEST_SIZE] for start in range(0, len(text), DIGEST_SIZE))
-            for text in digests[:2]
+            for text in digests[:3]
         )
         return cls(
             url=url,
@@ -124,7 +138,8 @@ class PageToken:
             is_found=len(flags) == 2 or flags[2],
             total=total,
             least_total=least_total,
-            edge=digests[2],
+            edge=digests[3],
+            shift=HeadShift(head_digests, moved, before),
         )
 
 

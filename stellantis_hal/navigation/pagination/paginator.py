@@ -60,8 +60,8 @@ class Page(Generic[T]):
 
         Use it for the same collection: the position is the token's, and filters of the paginator do not change it.
         In reverse, items that others, added meanwhile, have pushed onto pages before it are returned; where neither
-        totals nor items show how many, :class:`~stellantis_hal.IncompleteCollectionWarning` is issued (a typed
-        collection logs it).
+        totals nor items show how many, or where the first page shows more than they do, at the end,
+        :class:`~stellantis_hal.IncompleteCollectionWarning` is issued (a typed collection logs it).
         """
         spec, raw = self._spec, self._raw
         if raw.next_url is None:
@@ -80,6 +80,7 @@ class Page(Generic[T]):
             total=raw.total,
             least_total=raw.least_total,
             edge=raw.edge,
+            shift=raw.shift,
         )
         return position.to_token()
 

@@ -13,6 +13,7 @@ from stellantis_hal.hal.deep_pickle import text_of
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.navigation.link_selection import link_url
+from stellantis_hal.navigation.pagination.head_shift import HeadShift
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _NESTED_TOTALS = (
 _TOTAL_HEADERS = ("x-wp-total", "x-total-count", "x-total")
 _MAX_DIGITS = 16
 
+_NO_SHIFT = HeadShift()
+
 NEXT = ("next",)
 PREVIOUS = ("prev", "previous")
 
@@ -68,6 +71,7 @@ class RawPage:
         total: the total that is compared with that of the next page; None where it is unknown.
         least_total: the least total of the pages of a reverse iteration; None forwards, or if none states one.
         edge: a digest of the last item of a reverse iteration, without those that had moved; empty where it is unknown.
+        shift: the items that were added at the head of a reverse iteration.
     """
 
     page: HalResource | None
@@ -82,6 +86,7 @@ class RawPage:
     total: int | None = None
     least_total: int | None = None
     edge: bytes = b""
+    shift: HeadShift = _NO_SHIFT
 
 
 def fingerprint_of(item: HalResource | LinkedItem) -> str:

@@ -14,6 +14,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.pagination.digests import digest
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
+from stellantis_hal.navigation.pagination.head_shift import HeadShift
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
@@ -44,6 +45,13 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     Where pages have no ``last`` or ``prev``, they are collected forwards, at most :data:`MAX_COLLECTED_ITEMS` items.
 
+    Items that are added at the head move others onto pages that were read before. As many as the total has grown are
+    read there; without totals, after a token, those before the first known item. The first page is read first and
+    last: where it shows that more were added than were found to have moved, because others were removed meanwhile, a
+    notice says that items may be missing. Not noticed is, while as many others are removed, what is added behind the
+    head, is removed from the head again, or is added at the head after as many were added at the tail before the
+    second response.
+
     Args:
         spec: what to paginate.
         position: the position to start at.
@@ -65,7 +73,10 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         # Whether the least total is that of the whole iteration and of all items: not after an old token.
         is_part = spec.ranges is not None and spec.ranges.within is not None
         self._is_counted = not is_part and (self._resumed is None or position.least_total is not None)
-        # A digest of the first item of the latest page that has items.
+        self._shift = position.shift
+        # Digests of the items of the latest page that has items.
+        self._known: Sequence[bytes] = position.known
+        # A digest of the first of them.
         self._edge = position.edge
         # The number of items on the pages read; None where it is unknown.
         self._position = position.position
@@ -99,6 +110,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             self._first = first
             self._spec = self._spec.after(first)
             self._first_url.add(first.base, first.self_url)
+            if page_link(first, PREVIOUS) is None:
+                self._shift = HeadShift.of(_digests(self._spec.items.entries(first)))
             page = await self._last_page(first)
             if page is None:
                 return await self._collect(None)
@@ -181,7 +194,13 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             return await self._collect(None, end=unlinked_range[1] + 1)
         items = self._spec.items.entries(page)
         shifted, notices = await self._moved_items(page, entries)
-        edge = digest(fingerprint_of(items[0])) if items else self._edge
+        moved = shifted[: _first_known(shifted, self._known)]
+        found = _digests([*items, *moved])
+        if self._first is not None and url is None:  # what was added before the last page was read moved nothing
+            self._shift = attrs.evolve(self._shift, moved=max(0, (total_of(page) or 0) - (total_of(self._first) or 0)))
+        self._shift = HeadShift() if notices else self._shift.after(found, len(moved))  # it is told once
+        if items:
+            self._known, self._edge = found[: len(items)], found[0]
         items = tuple(_reversed(items, shifted))
         position = None if self._position is None else self._position + entries
         link = await self._link_before(page, position)
@@ -193,7 +212,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             next_url = page.base  # resumed there, the pages before it are collected
         self._visited.add(url, page.base, page.self_url)
         self._next_url, self._resumed = next_url, None
-        self._position, self._edge = position, edge
+        self._position = position
         self._current = None if link is None else (page, link)
         self._ended = next_url is None and self._failure is None
         self._total = total = total_of(page)
@@ -202,13 +221,9 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         least = self._least_total  # items that were added while others were read are not counted
         if self._ended and self._is_counted and position is not None and least is not None and position < least:
             notices = (*notices, total_notice(page, least, position))
-        if (
-            self._ended
-            and self._first is not None
-            and least is None
-            and self._content(page) != self._content(self._first)
-        ):
-            notices = (*notices, _moved_notice(page))
+        is_compared = self._ended and bool(found) and (self._first is not None or least is not None)
+        if is_compared and not self._shift.is_explained(found, has_totals=least is not None):
+            notices = (*notices, _head_notice(page))
         return RawPage(
             page=page,
             items=items,
@@ -221,7 +236,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             notices=notices,
             total=total,
             least_total=self._least_total,
-            edge=edge,
+            edge=self._edge,
+            shift=self._shift,
         )
 
     async def _link_before(self, page: HalResource, position: int | None) -> Link | None:
@@ -412,7 +428,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         """Return digests of the items on a page that was read, or of those that were returned before a token."""
         if self._resumed is not None:
             return self._resumed.known
-        return tuple(digest(fingerprint_of(item)) for item in self._spec.items.entries(page))
+        return _digests(self._spec.items.entries(page))
 
     def _next_collected(self, collected: list[RawPage]) -> RawPage:
         raw = collected.pop()
@@ -471,10 +487,21 @@ def _first_known(items: Sequence[HalResource | LinkedItem], known: Sequence[byte
     return next((index for index, item in enumerate(items) if digest(fingerprint_of(item)) in digests), None)
 
 
+def _digests(items: Sequence[HalResource | LinkedItem]) -> tuple[bytes, ...]:
+    return tuple(digest(fingerprint_of(item)) for item in items)
+
+
 def _moved_notice(page: HalResource) -> str:
     return (
         f"items may be missing from the collection at {mask_url(page.url)}: items may have been added meanwhile, and "
         "neither totals nor items that were returned before show how many; read it again without a page token"
+    )
+
+
+def _head_notice(page: HalResource) -> str:
+    return (
+        f"items may be missing from the collection at {mask_url(page.url)}: its first items changed while it was read, "
+        "so others may have moved to pages that were read before; read it again"
     )
 
 
