@@ -108,7 +108,7 @@ class PageToken:
             version, *fields = decode(base64.urlsafe_b64decode(token.encode("ascii")))
             fields += _ADDED_FIELDS if version == 1 else ()
             url, number, recent, rel, reverse, position, first, *flags = fields
-            last = flags.pop() if flags and isinstance(flags[-1], list) else []
+            last: list[Any] = flags.pop() if flags and isinstance(flags[-1], list) else []
             total, least_total, edge, head, moved, before = (*last, *_LAST_FIELD[len(last) :])
             digests = [base64.b64decode(text, validate=True) for text in (recent, first, head, edge)]
         except (ValueError, TypeError, binascii.Error) as error:
