@@ -18,26 +18,52 @@ from benchmarks.measured.clients import open_account
 from benchmarks.servers.certificates import client_context
 from benchmarks.servers.simulated_api import SimulatedApi
 
-__all__ = ["BARE", "DIRECT", "HTTPX", "OURS", "Get", "open_bare", "open_direct", "open_httpx", "open_ours"]
+__all__ = [
+    "BARE",
+    "CONNECTIONS",
+    "DIRECT",
+    "HTTPX",
+    "OURS",
+    "Get",
+    "open_bare",
+    "open_direct",
+    "open_httpx",
+    "open_ours",
+]
 
 OURS, DIRECT, BARE, HTTPX = "whole client", "httpx-aiohttp transport, direct", "bare aiohttp", "httpx.AsyncClient"
-_CONNECTIONS = 100
-_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+CONNECTIONS = 100
+"""How many GETs are under way at once."""
+_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
 Get = Callable[[], Awaitable[object]]
 
 
-async def open_ours(stack: AsyncExitStack, api: SimulatedApi, path: str, certificates: Path | None = None) -> Get:
+async def open_ours(
+    stack: AsyncExitStack,
+    api: SimulatedApi,
+    path: str,
+    certificates: Path | None = None,
+    *,
+    connections: int = CONNECTIONS,
+) -> Get:
     """Return a GET through the whole client."""
-    account = await stack.enter_async_context(open_account(api, certificates=certificates))
+    account = await stack.enter_async_context(open_account(api, certificates=certificates, connections=connections))
     url = api.url + path
     return lambda: account.get(url)
 
 
-async def open_bare(stack: AsyncExitStack, api: SimulatedApi, path: str, certificates: Path | None = None) -> Get:
+async def open_bare(
+    stack: AsyncExitStack,
+    api: SimulatedApi,
+    path: str,
+    certificates: Path | None = None,
+    *,
+    connections: int = CONNECTIONS,
+) -> Get:
     """Return a GET by aiohttp."""
     aiohttp, loads = import_optional("aiohttp"), import_optional("orjson").loads
     context = None if certificates is None else client_context(certificates)
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=True if context is None else context)
+    connector = aiohttp.TCPConnector(limit=connections, ssl=True if context is None else context)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
     url, fields = api.full(path), api.fields
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ GENEROUS = RateLimits(1_000_000, 1_000_000_000)
 
 @asynccontextmanager
 async def open_client(
-    api: SimulatedApi, *, rate_limits: RateLimits = GENEROUS, certificates: Path | None = None, **options: Any
+    api: SimulatedApi,
+    *,
+    rate_limits: RateLimits = GENEROUS,
+    certificates: Path | None = None,
+    connections: int | None = None,
+    **options: Any,
 ) -> AsyncGenerator[tuple[StellantisClient, list[Account]]]:
     """Open a client of the API and return it with its accounts.
 
@@ -27,8 +33,11 @@ async def open_client(
         api: the API.
         rate_limits: of the client.
         certificates: folder of an authority's certificate and a client's, for TLS.
+        connections: how many requests are under way at once; a tree without this option has 100. None: its default.
         options: others of the client.
     """
+    if connections is not None and "connections" in signature(StellantisClient).parameters:
+        options["connections"] = connections
     application = Application(api.client_id, "simulated-secret")
     if certificates is not None:
         own = certificates / "client.pem"  # it has the key, too
