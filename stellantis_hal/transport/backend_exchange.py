@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -175,8 +174,8 @@ class BackendExchange:
         reader: RequestBodyReader | None = None
         opened: StreamingResponse | None = None
         is_kept, queue = False, queue or self._queue
-        if not queue.try_acquire():
-            await queue.acquire(partial(self._no_connection, shown_url))
+        if not (queue.try_acquire() or await queue.acquire()):
+            raise self._no_connection(shown_url)
         try:
             backend = self._backend or await self._make_backend(shown_url)
             with (

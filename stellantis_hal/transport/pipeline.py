@@ -391,7 +391,6 @@ class _Call:
         exchange = context.exchange
         stale_slots = renewals = 0
         headers = await credentials.headers()
-        look: Callable[[], Mapping[str, str] | None] | None = getattr(credentials, "current_headers", None)
         while True:
             started = exchange.now()
             try:
@@ -399,7 +398,7 @@ class _Call:
                     self._granted_at = granted_at = exchange.now()
                     if granted_at - started >= _SHORTEST_WAIT:
                         self._record_wait(url, granted_at - started)
-                    current = headers if look is None or renewals == _MAX_RENEWALS else look()
+                    current = headers if renewals == _MAX_RENEWALS else _current_headers(credentials, headers)
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
                         hook = context.hooks.on_request
@@ -481,6 +480,12 @@ class _Call:
             self._observer.on_response(
                 url, response.status, seconds, attempt=self._attempt, size=size, quota=self._quota
             )
+
+
+def _current_headers(credentials: Credentials, headers: Mapping[str, str]) -> Mapping[str, str] | None:
+    """Return the headers to send now; None where these have expired during the wait."""
+    look: Callable[[], Mapping[str, str] | None] | None = getattr(credentials, "current_headers", None)
+    return headers if look is None else look()
 
 
 def _size_of(content: Content | None) -> int | None:

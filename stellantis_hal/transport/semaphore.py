@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.running_loop import loop_time
@@ -45,14 +44,10 @@ class TimedSemaphore:
         self._free -= 1
         return True
 
-    async def acquire(self, make_error: Callable[[], Exception] = TimeoutError) -> None:
-        """Wait in the queue.
-
-        Args:
-            make_error: returns the error to raise where the wait timed out.
+    async def acquire(self) -> bool:
+        """Wait in the queue, and return whether this has acquired before the wait timed out.
 
         Raises:
-            TimeoutError: the wait timed out.
             WrongLoopError: tasks waited in it before in another event loop, thread or process.
         """
         loop = self._binding.check()
@@ -72,8 +67,7 @@ class TimedSemaphore:
                 self._queue.pop(waiter, None)
             if self._queue and not self._timer.is_running:
                 self._timer.hand_to(next(reversed(self._queue)))  # the newest stays longest
-        if not waiter.acquired:
-            raise make_error()
+        return waiter.acquired
 
     def release(self) -> None:
         """Release, and let the first of the queue acquire."""
