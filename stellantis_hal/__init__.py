@@ -78,7 +78,6 @@ if TYPE_CHECKING:
         WrongLoopError,
     )
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
-    from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.postgres import PostgresCheckpoints
     from stellantis_hal.fleet.checkpoints.redis import RedisCheckpoints
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints, SQLiteLease
@@ -107,6 +106,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
+    from stellantis_hal.fleet.snapshot_diff import Change
     from stellantis_hal.fleet.target_sources import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -152,7 +152,7 @@ if TYPE_CHECKING:
     from stellantis_hal.notifications.receiver import Receiver
     from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
     from stellantis_hal.notifications.stream import EventStream
-    from stellantis_hal.report.history import CarHistory
+    from stellantis_hal.report.car_history import CarHistory
     from stellantis_hal.report.history_reader import read_car_history
     from stellantis_hal.report.report import Report
     from stellantis_hal.resources.alarm import (
@@ -283,7 +283,12 @@ if TYPE_CHECKING:
         WebSocket,
     )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
-    from stellantis_hal.resources.control.command_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
+    from stellantis_hal.resources.control.command_namespaces import (
+        RemoteCharging,
+        RemoteClimate,
+        RemoteDoors,
+        RemoteStolen,
+    )
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
     from stellantis_hal.resources.control.data_triggers import DataOperand, DataTrigger, Previous, data
@@ -334,7 +339,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
     from stellantis_hal.storage.fencing import FenceToken, FencingLease
-    from stellantis_hal.storage.state import MemoryState, SQLiteState, StateStore
+    from stellantis_hal.storage.key_value_store import MemoryState, SQLiteState, StateStore
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
     from stellantis_hal.structuring.model import Model
@@ -827,7 +832,7 @@ _MODULES = {
         "UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
-    "fleet.changes": "Change",
+    "fleet.snapshot_diff": "Change",
     "fleet.checkpoints.postgres": "PostgresCheckpoints",
     "fleet.checkpoints.redis": "RedisCheckpoints",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints SQLiteLease",
@@ -882,7 +887,7 @@ _MODULES = {
     "notifications.receiver": "Receiver",
     "notifications.sqlite_inbox": "SQLiteInbox",
     "notifications.stream": "EventStream",
-    "report.history": "CarHistory",
+    "report.car_history": "CarHistory",
     "report.history_reader": "read_car_history",
     "report.report": "Report",
     "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger AlarmTriggerType",
@@ -930,7 +935,7 @@ _MODULES = {
     "resources.control.operation_step": "OperationStatus OperationStep",
     "resources.control.reconciling": "ReconciliationPlan PlanStep",
     "resources.control.remote": "Remote",
-    "resources.control.command_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
+    "resources.control.command_namespaces": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
     "resources.control.callback_targets": (
         "AttributePlacement CallbackAttribute PushDevices SecretNotInBatchWarning WebSocket Webhook"
@@ -957,7 +962,7 @@ _MODULES = {
     "resources.vehicle_capabilities": "VehicleCapabilities",
     "resources.vehicle_identity": "VehicleIdentity",
     "storage.fencing": "FencingLease FenceToken",
-    "storage.state": "MemoryState SQLiteState StateStore",
+    "storage.key_value_store": "MemoryState SQLiteState StateStore",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",
     "structuring.model": "Model",

@@ -25,7 +25,7 @@ from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.navigation.origins import origin_of
-from stellantis_hal.storage.state import StateStore
+from stellantis_hal.storage.key_value_store import StateStore
 from stellantis_hal.transport.proxies import ProxySettings
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.hosts import IDENTITY_URL

@@ -20,7 +20,7 @@ from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.storage.state import SQLiteState
+from stellantis_hal.storage.key_value_store import SQLiteState
 from stellantis_hal.testing import simulated_account, simulated_client
 
 __all__ = [

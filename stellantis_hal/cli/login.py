@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
+from stellantis_hal.cli.account_commands import describe_token, refuse_simulator
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
 from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.environment_options import SETTINGS, add_options, option
@@ -20,7 +21,6 @@ from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.pasted_lines import read_pasted
 from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.cli.settings_folder import config_path
-from stellantis_hal.cli.stored_logins import describe_token, refuse_simulator
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, LoginRedirectError

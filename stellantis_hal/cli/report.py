@@ -25,8 +25,8 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.report.car_history import CarHistory
 from stellantis_hal.report.escaping import plural
-from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.history_reader import read_car_history
 from stellantis_hal.report.report import Report
 from stellantis_hal.report.vega_runtime import runtime

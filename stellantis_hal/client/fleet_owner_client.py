@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
-    from stellantis_hal.storage.state import StateStore
+    from stellantis_hal.storage.key_value_store import StateStore
 
 
 __all__ = ["FleetOwnerClient"]

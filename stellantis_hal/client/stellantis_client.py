@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.fetch_protocol import Fetch
     from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
-    from stellantis_hal.storage.state import StateStore
+    from stellantis_hal.storage.key_value_store import StateStore
 
 
 __all__ = ["StellantisClient"]

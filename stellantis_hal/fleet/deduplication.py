@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 
 import attrs
 
-from stellantis_hal.fleet.changes import SnapshotState
+from stellantis_hal.fleet.snapshot_diff import SnapshotState
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.trip import Trip, TripFaultKind
 

@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.fleet.changes import Change
+from stellantis_hal.fleet.snapshot_diff import Change
 from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip

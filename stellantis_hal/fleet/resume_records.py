@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.hal.json import decode, encode
 
-__all__ = ["AccountRecord", "BurstAllowance", "SavedAccountState", "VehiclePollRecord"]
+__all__ = ["AccountRecord", "RemainingBurst", "SavedAccountState", "VehiclePollRecord"]
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,7 @@ class AccountRecord:
 
 
 @attrs.frozen(kw_only=True)
-class BurstAllowance:
+class RemainingBurst:
     """How much of its burst a watch has left.
 
     Attributes:

@@ -17,7 +17,7 @@ import anyio
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.fleet_as_account import PolledAccount
-from stellantis_hal.fleet.resume_records import AccountRecord, BurstAllowance, SavedAccountState, VehiclePollRecord
+from stellantis_hal.fleet.resume_records import AccountRecord, RemainingBurst, SavedAccountState, VehiclePollRecord
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
@@ -145,18 +145,18 @@ class ResumeStateStore:
         level = self._level()
         if level is not None and contents:
             at = anyio.current_time() + offset
-            await self._store.save(self._pacing_key, BurstAllowance(at=at, level=level).dump())
+            await self._store.save(self._pacing_key, RemainingBurst(at=at, level=level).dump())
 
     # ------------------------------------------------------------------------------------------- read
 
-    async def load_pacing(self) -> BurstAllowance | None:
+    async def load_pacing(self) -> RemainingBurst | None:
         """Return what was left of the burst; None where nothing is known.
 
         Raises:
             CheckpointError: the store failed.
         """
         content = None if self._store is None else await self._store.load(self._pacing_key)
-        return None if content is None else _read(BurstAllowance.load, content)
+        return None if content is None else _read(RemainingBurst.load, content)
 
     async def load_account(
         self, store: CheckpointStore, account: PolledAccount, *, relist: float

@@ -44,11 +44,11 @@ from stellantis_hal.navigation.pagination.item_selection import (
     pair_links,
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
-from stellantis_hal.navigation.represented_resource import header_url, identify, stated_self
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
-from stellantis_hal.navigation.resource_dump import Dump, load, picklable_dump
+from stellantis_hal.navigation.resource_serialization import Dump, load, picklable_dump
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
+from stellantis_hal.navigation.response_identity import header_url, identify, stated_self
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteOutcome
 from stellantis_hal.navigation.typed_rel import Rel
 from stellantis_hal.navigation.writes import (
     WriteOptions,
@@ -134,7 +134,7 @@ class HalResource(ResourceView):
                 headers=Headers(error.headers),
                 fetched_at=context.clock(),
                 content=LazyResponseBody.of(document),
-                outcome=WriteSubject(None, has_validators=False, condition=None),
+                outcome=WriteOutcome(None, has_validators=False, condition=None),
             )
             error.resource = cls(snapshot, document, context)
 
@@ -744,7 +744,7 @@ class HalResource(ResourceView):
         found = identify(request.method, target, response, stated_self(document, response, target), posted_to)
         condition = next((f"{name}: {value}" for name, value in request.headers.items() if is_condition(name)), None)
         posted_to = (*posted_to, target)[-_MAX_CHAIN:] if request.method == "POST" else posted_to
-        outcome = WriteSubject(found.url, found.has_validators, condition, posted_to)
+        outcome = WriteOutcome(found.url, found.has_validators, condition, posted_to)
         return cls(ResponseSnapshot.of(response, document, outcome=outcome, asked=asked), document, context)
 
     @property

@@ -17,7 +17,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.lazy_body import BodyPathStep, EmbeddedPathStep, Step
 from stellantis_hal.navigation.link_selection import embedded_keys, self_url
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.resource_dump import Dump, dump
+from stellantis_hal.navigation.resource_serialization import Dump, dump
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 
 __all__ = ["ResourceView"]

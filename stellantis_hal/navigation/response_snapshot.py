@@ -18,11 +18,11 @@ from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.request_headers import repeated_headers
 
-__all__ = ["ResponseSnapshot", "WriteSubject"]
+__all__ = ["ResponseSnapshot", "WriteOutcome"]
 
 
 @attrs.frozen
-class WriteSubject:
+class WriteOutcome:
     """What the response of a write is about.
 
     Attributes:
@@ -66,7 +66,7 @@ class ResponseSnapshot:
     content: LazyResponseBody
     initial_age: float = 0.0
     from_cache: bool = False
-    outcome: WriteSubject | None = None
+    outcome: WriteOutcome | None = None
     asked: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @classmethod
@@ -75,7 +75,7 @@ class ResponseSnapshot:
         response: Response,
         document: HalDocument,
         *,
-        outcome: WriteSubject | None = None,
+        outcome: WriteOutcome | None = None,
         asked: Mapping[str, str] | None = None,
     ) -> ResponseSnapshot:
         """Return the snapshot of a response and the document decoded from it."""

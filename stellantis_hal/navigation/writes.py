@@ -30,9 +30,9 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, select_link
 from stellantis_hal.navigation.media_types import links_of_header, read_document
 from stellantis_hal.navigation.multipart import EncodedBody, FileValue, encode_multipart, encode_urlencoded
-from stellantis_hal.navigation.represented_resource import header_url
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
+from stellantis_hal.navigation.response_identity import header_url
 from stellantis_hal.navigation.streamed_request_bodies import BodySource, to_stream
 
 __all__ = [

@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from stellantis_hal.report.car_history import CarHistory
 from stellantis_hal.report.charts import (
     Chart,
     consumption_chart,
@@ -20,7 +21,6 @@ from stellantis_hal.report.charts import (
 )
 from stellantis_hal.report.energy_measurements import EnergyMeasurement, measurements
 from stellantis_hal.report.escaping import plural
-from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.levels import LevelSample, days, rises
 from stellantis_hal.report.totals import Totals, months
 from stellantis_hal.report.trip_facts import Point, TripFacts, known_point, local, sorted_facts

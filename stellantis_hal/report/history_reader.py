@@ -16,8 +16,8 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
+from stellantis_hal.report.car_history import CarHistory
 from stellantis_hal.report.escaping import plural
-from stellantis_hal.report.history import CarHistory
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle

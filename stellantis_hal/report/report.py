@@ -10,8 +10,8 @@ from pathlib import Path
 import attrs
 
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.report.car_history import CarHistory
 from stellantis_hal.report.car_section import car_section
-from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.page import ReportPage
 from stellantis_hal.report.vega_runtime import runtime
 

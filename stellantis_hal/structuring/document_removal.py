@@ -12,7 +12,7 @@ from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.lazy_body import BodyPathStep, LazyResponseBody
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.resource_dump import Dump, picklable_dump
+from stellantis_hal.navigation.resource_serialization import Dump, picklable_dump
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 
 __all__ = ["LinksOnlyResource", "without_document"]

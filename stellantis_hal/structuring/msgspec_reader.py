@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.future_limit import FutureLimit
-from stellantis_hal.structuring.msgspec_codegen import MsgspecModelReader, generate_msgspec_reader
 from stellantis_hal.structuring.msgspec_structs import (
     MsgspecStruct,
     NoMsgspecStructError,
@@ -25,6 +24,7 @@ from stellantis_hal.structuring.msgspec_structs import (
     msgspec_struct,
 )
 from stellantis_hal.structuring.problems import Problem, ProblemList
+from stellantis_hal.structuring.struct_to_model_codegen import MsgspecModelReader, generate_msgspec_reader
 from stellantis_hal.structuring.typed_resource import ClockHolder
 
 __all__ = ["MsgspecReader", "msgspec_reader"]

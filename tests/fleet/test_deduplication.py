@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, query_start, record_trip
+from stellantis_hal.fleet.snapshot_diff import SnapshotState
 from stellantis_hal.hal.json import encode
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read

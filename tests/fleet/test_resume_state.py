@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
-from stellantis_hal.fleet.resume_records import AccountRecord, BurstAllowance, VehiclePollRecord
+from stellantis_hal.fleet.resume_records import AccountRecord, RemainingBurst, VehiclePollRecord
 from stellantis_hal.simulator import SubscriptionLimits
 from tests.fleet.fleets import a_fleet, until, updates_of
 
@@ -144,7 +144,7 @@ def test_records_are_read_as_they_were_written() -> None:
     for record in (
         VehiclePollRecord(polled_at=1.5, deep_at=None, factor=0.5),
         AccountRecord(listed_at=2.0, vehicles=("a", "b"), lost_at=3.0, failures=4),
-        BurstAllowance(at=1.0, level=-0.5),
+        RemainingBurst(at=1.0, level=-0.5),
     ):
         assert type(record).load(record.dump()) == record
 

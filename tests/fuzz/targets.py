@@ -38,7 +38,7 @@ from stellantis_hal.navigation.cache.row_format import pack, unpack
 from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.page_token import PageToken
-from stellantis_hal.navigation.resource_dump import load as load_dump
+from stellantis_hal.navigation.resource_serialization import load as load_dump
 from stellantis_hal.notifications.inbox import StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from stellantis_hal.notifications.parsing import parse_notification, parse_push

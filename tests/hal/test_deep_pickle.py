@@ -16,7 +16,7 @@ from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import read_document
-from stellantis_hal.navigation.resource_dump import picklable_dump
+from stellantis_hal.navigation.resource_serialization import picklable_dump
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra

@@ -27,8 +27,8 @@ from stellantis_hal.navigation import (
     multipart,
     option_checks,
     origins,
-    represented_resource,
     request_headers,
+    response_identity,
     streamed_request_bodies,
 )
 from stellantis_hal.navigation.context import ResourceContext
@@ -757,7 +757,7 @@ for _verb, _target, _found, _own, _before in (
     for _at in (_target, "/v4/elsewhere"):
         _call(
             f"what {_verb} {_target} is about: {_found} {_own} {_before} at {_at}",
-            represented_resource.identify,
+            response_identity.identify,
             _verb,
             f"https://api.example{_target}",
             make_response(url=f"https://api.example{_at}", **_found),
@@ -767,7 +767,7 @@ for _verb, _target, _found, _own, _before in (
 for _text in ("", " ", "/a", "a b", "{+x}", "/t{?x}", "/{*x}", "{", "mailto:a@b", "ftp://a/b", "#f", "//other/x"):
     _call(
         f"URL of a header field {_text!r}",
-        represented_resource.header_url,
+        response_identity.header_url,
         Headers({"location": _text}),
         "location",
         HOME,
@@ -788,7 +788,7 @@ for _href in (
 ):
     _call(
         f"stated self {_href!r}",
-        represented_resource.stated_self,
+        response_identity.stated_self,
         parse({"_links": {"self": link(_href)}}),
         make_response(url=f"{HOME}/other"),
         f"{HOME}/.hidden/items/7",

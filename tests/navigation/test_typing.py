@@ -10,7 +10,7 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults
 from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.resource_dump import Dump
+from stellantis_hal.navigation.resource_serialization import Dump
 from stellantis_hal.navigation.typed_rel import Rel
 
 

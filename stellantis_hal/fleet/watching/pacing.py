@@ -14,7 +14,7 @@ from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehi
 from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.intervals import fraction_of, next_due
 from stellantis_hal.fleet.watching.options import WatchOptions
-from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pacer, budget_of
+from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, PollRateLimiter, budget_of
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
@@ -64,7 +64,7 @@ class PollPlanner:
         self.server_clock: ServerClock = ServerClock(self.wall_clock)
         self._limiter: RateLimiter | None = None
         self._cost = float(len(options.what))
-        self._pacer: Pacer | None = None
+        self._pacer: PollRateLimiter | None = None
         self._share = share
         self._restored: tuple[float, float] | None = None
         self._budget_read_at = -math.inf
@@ -226,9 +226,9 @@ class PollPlanner:
         """Take the clock of the client whose vehicles will be watched."""
         self._clock = self._clock or clock
 
-    def _make_pacer(self, now: float) -> Pacer:
+    def _make_pacer(self, now: float) -> PollRateLimiter:
         budget = self.budget()
-        pacer = Pacer(budget, now)
+        pacer = PollRateLimiter(budget, now)
         if self._restored is not None:
             level, at = self._restored
             pacer.restore(min(1.0, level + max(0.0, self.age(at)) * budget.pace / budget.burst))

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 
-__all__ = ["Budget", "CapacityPlan", "Pacer", "budget_of"]
+__all__ = ["Budget", "CapacityPlan", "PollRateLimiter", "budget_of"]
 
 _DAY = 86_400.0
 _SLICES = 96
@@ -54,7 +54,7 @@ class Budget:
         return min(self.per_day, self.per_second * _DAY)
 
 
-class Pacer:
+class PollRateLimiter:
     """Rate of polls within a budget: a sliding window for the second, a token bucket for the day.
 
     The bucket fills at the budget's pace, so that the day's requests are spread over the day.

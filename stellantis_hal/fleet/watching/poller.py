@@ -10,13 +10,13 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from stellantis_hal.fleet.changes import compare, has_same_body
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
+from stellantis_hal.fleet.snapshot_diff import compare, has_same_body
 from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trip_order import DatedTrips, TripOrderDetector, is_descending, sort_by_start, trip_update

@@ -14,7 +14,7 @@ from stellantis_hal.errors import ApiError, IncompleteCollectionError, Paginatio
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
-from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
@@ -45,7 +45,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
     page. The last range is open, so that a ``next`` shows items beyond the total.
     """
 
-    def __init__(self, spec: PaginationSpec, ranges: IndexRangeSyntax, tasks: TaskGroup, limit: int) -> None:
+    def __init__(self, spec: PageIterationSpec, ranges: IndexRangeSyntax, tasks: TaskGroup, limit: int) -> None:
         self._spec = spec
         self._ranges = ranges
         self._tasks = tasks
@@ -247,7 +247,7 @@ def _identity_of(item: HalResource | LinkedItem) -> str | None:
 
 @asynccontextmanager
 async def concurrent(
-    spec: PaginationSpec, ranges: IndexRangeSyntax, limit: int
+    spec: PageIterationSpec, ranges: IndexRangeSyntax, limit: int
 ) -> AsyncGenerator[RangePageIterator, None]:
     """Read up to ``limit`` ranges at a time, inside the block."""
     async with scoped() as tasks:

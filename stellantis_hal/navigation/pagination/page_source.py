@@ -15,7 +15,7 @@ from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "InvalidItemsHandler", "PageSource", "PaginationSpec"]
+__all__ = ["Absent", "InvalidItemsHandler", "PageIterationSpec", "PageSource"]
 
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -42,7 +42,7 @@ class PageSource(Protocol):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class PaginationSpec:
+class PageIterationSpec:
     """What to paginate, and how: shared by sequential, prefetching and concurrent iteration.
 
     Attributes:
@@ -67,7 +67,7 @@ class PaginationSpec:
     unique: bool = False
     warns: bool = True
 
-    def after(self, page: HalResource) -> PaginationSpec:
+    def after(self, page: HalResource) -> PageIterationSpec:
         """Return what to paginate after a page, with the relation that the page shows."""
         items = self.items.after(page)
         return self if items is self.items else attrs.evolve(self, items=items)

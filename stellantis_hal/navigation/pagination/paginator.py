@@ -13,7 +13,7 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemLocation, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
-from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
+from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageIterationSpec, PageSource
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
@@ -49,7 +49,7 @@ class Page(Generic[T]):
     number: int
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
-    _spec: PaginationSpec = attrs.field(repr=False, alias="spec")
+    _spec: PageIterationSpec = attrs.field(repr=False, alias="spec")
     _recent: tuple[str | bytes, ...] = attrs.field(repr=False, alias="recent")
     _raw: RawPage = attrs.field(repr=False, alias="raw")
     _is_found: bool = attrs.field(repr=False, alias="is_found")
@@ -88,7 +88,7 @@ class Page(Generic[T]):
 class PageIterator(AsyncIterator[Page[T]]):
     """Pages one after the other. It can be abandoned at any point, and continued after an error."""
 
-    def __init__(self, spec: PaginationSpec, walk: Walk, position: PageToken = START) -> None:
+    def __init__(self, spec: PageIterationSpec, walk: Walk, position: PageToken = START) -> None:
         self._spec = spec
         self._walk = walk
         self._raw: RawPage | None = None  # a page that is not complete yet, and its items so far
@@ -133,7 +133,7 @@ class PageIterator(AsyncIterator[Page[T]]):
 class ItemIterator(AsyncIterator[T]):
     """Items one after the other. It can be abandoned at any point, and continued after an error."""
 
-    def __init__(self, spec: PaginationSpec, walk: Walk) -> None:
+    def __init__(self, spec: PageIterationSpec, walk: Walk) -> None:
         self._spec = spec
         self._walk = walk
         self._plain: Iterator[T] = iter(())
@@ -189,7 +189,7 @@ def _resume_token(position: Page[Any] | PageToken) -> str | None:
 class Pages(Generic[T]):
     """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
-    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...], position: PageToken) -> None:
+    def __init__(self, spec: PageIterationSpec, stages: tuple[ItemTransform, ...], position: PageToken) -> None:
         self._spec = spec
         self._walks = Walks(spec, stages, position)
         self._position = position
@@ -236,7 +236,7 @@ class Paginator(Generic[T]):
     when new items push others onto the next page; others do so on request. Items of one page are never left out.
     """
 
-    def __init__(self, spec: PaginationSpec, stages: tuple[ItemTransform, ...] = ()) -> None:
+    def __init__(self, spec: PageIterationSpec, stages: tuple[ItemTransform, ...] = ()) -> None:
         self._spec = spec
         self._stages = stages
 
@@ -279,7 +279,7 @@ class Paginator(Generic[T]):
         if limit < 0:
             raise ValueError(f"limit must be at least 0, as in limit=1000, not {limit}")
         items = ItemLocation(rel, "embedded", optional=True) if typed else ItemLocation(rel, items_from)
-        spec = PaginationSpec(
+        spec = PageIterationSpec(
             source=source,
             items=items,
             limit=limit,

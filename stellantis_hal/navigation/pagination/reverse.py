@@ -16,7 +16,7 @@ from stellantis_hal.navigation.pagination.digests import digest
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
 from stellantis_hal.navigation.pagination.head_shift import HeadShift
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
-from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
@@ -57,7 +57,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         position: the position to start at.
     """
 
-    def __init__(self, spec: PaginationSpec, position: PageToken = START) -> None:
+    def __init__(self, spec: PageIterationSpec, position: PageToken = START) -> None:
         self._spec = spec
         self._resumed = position if position.url else None  # None after the first page
         self._next_url = position.url or None
@@ -443,7 +443,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             edge=digest(fingerprint_of(raw.items[-1])),
         )
 
-    def _forward_spec(self) -> PaginationSpec:
+    def _forward_spec(self) -> PageIterationSpec:
         return attrs.evolve(self._spec, reverse=False)
 
 

@@ -12,7 +12,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
-from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
@@ -54,7 +54,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
 
     def __init__(
         self,
-        spec: PaginationSpec,
+        spec: PageIterationSpec,
         position: PageToken = START,
         *,
         first: HalResource | None = None,

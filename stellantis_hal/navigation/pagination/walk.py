@@ -17,7 +17,7 @@ from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.pagination.concurrent_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform, StageChain
-from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
@@ -51,7 +51,7 @@ class Walk:
 
     def __init__(
         self,
-        spec: PaginationSpec,
+        spec: PageIterationSpec,
         raw_pages: AsyncIterator[RawPage],
         stages: tuple[ItemTransform, ...],
         position: PageToken = START,
@@ -266,7 +266,7 @@ class Walks:
         position: the position to start at.
     """
 
-    spec: PaginationSpec
+    spec: PageIterationSpec
     stages: tuple[ItemTransform, ...] = ()
     position: PageToken = START
 

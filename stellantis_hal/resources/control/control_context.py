@@ -10,7 +10,7 @@ from stellantis_hal.validation import require_type
 if TYPE_CHECKING:
     from stellantis_hal.resources.control.receiver_protocol import EventReceiver
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
-    from stellantis_hal.storage.state import StateStore
+    from stellantis_hal.storage.key_value_store import StateStore
 
 __all__ = ["ControlContext", "services_of"]
 
@@ -45,7 +45,7 @@ class ControlContext:
 
             require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
         if state is not None:
-            from stellantis_hal.storage.state import StateStore
+            from stellantis_hal.storage.key_value_store import StateStore
 
             require_type("state", state, StateStore, None, instead="SQLiteState(path)")
         if receiver is not None:
@@ -67,7 +67,7 @@ class ControlContext:
     def state(self) -> StateStore:
         """What keeps the policy's state."""
         if self._state is None:
-            from stellantis_hal.storage.state import MemoryState
+            from stellantis_hal.storage.key_value_store import MemoryState
 
             self._state = MemoryState()
         return self._state

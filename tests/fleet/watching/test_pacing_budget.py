@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pacer, budget_of
+from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, PollRateLimiter, budget_of
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.support.profiles import few_examples
@@ -22,7 +22,7 @@ budgets = st.builds(
 
 def spend_greedily(budget: Budget, costs: list[float], gaps: list[float], until: float) -> list[tuple[float, float]]:
     """Start each poll as soon as allowed, with idle gaps between some."""
-    pacer, now, spent, number = Pacer(budget, 0.0), 0.0, list[tuple[float, float]](), 0
+    pacer, now, spent, number = PollRateLimiter(budget, 0.0), 0.0, list[tuple[float, float]](), 0
     while now < until and number < 4_000:
         cost = costs[number % len(costs)]
         wait = pacer.wait(now, cost)
@@ -87,7 +87,7 @@ def test_requests_of_others_slow_the_pace_down() -> None:
 
 
 def test_an_exhausted_budget_allows_no_poll() -> None:
-    pacer = Pacer(Budget(per_day=96_000.0), 0.0)
+    pacer = PollRateLimiter(Budget(per_day=96_000.0), 0.0)
     while pacer.wait(0.0) == 0:
         pacer.spend(0.0)
     pacer.adjust(Budget(per_day=96_000.0, free_today=0.0), 0.0)
@@ -95,7 +95,7 @@ def test_an_exhausted_budget_allows_no_poll() -> None:
 
 
 def test_a_smaller_budget_discards_saved_tokens() -> None:
-    pacer = Pacer(Budget(per_day=960_000.0), 0.0)
+    pacer = PollRateLimiter(Budget(per_day=960_000.0), 0.0)
     pacer.adjust(Budget(per_day=96.0), 1.0)
     assert pacer.budget.per_day == 96.0
     pacer.spend(1.0, 1.0)
@@ -103,19 +103,19 @@ def test_a_smaller_budget_discards_saved_tokens() -> None:
 
 
 def test_extra_cost_of_a_poll_delays_the_next() -> None:
-    one, other = (Pacer(Budget(per_day=96.0), 0.0) for _ in range(2))
+    one, other = (PollRateLimiter(Budget(per_day=96.0), 0.0) for _ in range(2))
     other.correct(0.0, 3.0)
     assert other.wait(0.0) > one.wait(0.0)
 
 
 def test_extra_cost_is_ignored_without_a_daily_limit() -> None:
-    pacer = Pacer(Budget(), 0.0)
+    pacer = PollRateLimiter(Budget(), 0.0)
     pacer.correct(0.0, 1_000.0)
     assert pacer.wait(0.0) == 0.0
 
 
 def test_a_poll_above_the_limit_of_a_second_goes_alone() -> None:
-    pacer = Pacer(Budget(per_second=2.0), 0.0)
+    pacer = PollRateLimiter(Budget(per_second=2.0), 0.0)
     assert pacer.wait(0.0, 5.0) == 0.0
     pacer.spend(0.0, 5.0)
     assert pacer.wait(0.5, 1.0) == pytest.approx(0.5)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet import changes as changes_module
-from stellantis_hal.fleet.changes import Change, SnapshotState, diff
+from stellantis_hal.fleet import snapshot_diff
+from stellantis_hal.fleet.snapshot_diff import Change, SnapshotState, diff
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response
@@ -21,7 +21,7 @@ from tests.support.profiles import few_examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = 24 * 60
-compare = partial(changes_module.compare, now=START.timestamp())
+compare = partial(snapshot_diff.compare, now=START.timestamp())
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),

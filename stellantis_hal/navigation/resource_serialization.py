@@ -13,7 +13,7 @@ from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.lazy_body import LazyResponseBody
 from stellantis_hal.navigation.media_types import links_of_header
-from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteSubject
+from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteOutcome
 
 __all__ = ["Dump", "dump", "load", "picklable_dump"]
 
@@ -107,14 +107,14 @@ def load(dumped: Mapping[str, Any]) -> tuple[ResponseSnapshot, HalDocument]:
     return snapshot, document
 
 
-def _outcome(value: Any) -> WriteSubject | None:
+def _outcome(value: Any) -> WriteOutcome | None:
     if value is None:
         return None
     identity, has_validators, condition, posted_to = value
     texts = (*(text for text in (identity, condition) if text is not None), *posted_to)
     if not isinstance(has_validators, bool) or not all(isinstance(text, str) for text in texts):
         raise TypeError("the outcome of a write is a text, a bool, a text and texts")
-    return WriteSubject(identity, has_validators, condition, tuple(posted_to))
+    return WriteOutcome(identity, has_validators, condition, tuple(posted_to))
 
 
 def _string_dict(value: Any) -> dict[str, str]:
