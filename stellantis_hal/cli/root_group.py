@@ -21,9 +21,9 @@ __all__ = ["commands"]
 _COMMANDS: Final = {
     "browse": CommandLocation("browse", "Browse any HAL API in the terminal, from its entry URL."),
     "login": CommandLocation("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
-    "logout": CommandLocation("stored_logins", "Revoke an account's token and delete it."),
-    "whoami": CommandLocation("stored_logins", "Show the logged-in user, as the API returns it."),
-    "token": CommandLocation("stored_logins", "Show a token's expiry and scopes, not the token."),
+    "logout": CommandLocation("account_commands", "Revoke an account's token and delete it."),
+    "whoami": CommandLocation("account_commands", "Show the logged-in user, as the API returns it."),
+    "token": CommandLocation("account_commands", "Show a token's expiry and scopes, not the token."),
     "tokens": CommandLocation("tokens", "Copy tokens between stores."),
     "config": CommandLocation(
         "config_command", "Show each value of the configuration and where it comes from; secrets are masked."
