@@ -168,13 +168,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a counterpart, by their folder, and measure coverage on one event loop where both run.
 
     Measuring triples the time of a test. What only trio reaches has tests that run on trio alone, or a test marked
-    ``both_loops_measured``. Long scenarios are marked ``unmeasured``: shorter tests reach the same lines.
+    ``both_loops_measured``. Long scenarios are marked ``unmeasured``: shorter tests reach the same lines. Tests marked
+    ``long`` are scenarios on trio.
     """
+    conformance = f"{CONFORMANCE.relative_to(items[0].config.rootpath).as_posix()}/" if items else ""
     on_asyncio = {_without_backend(item) for item in items if _backend_of(item) == "asyncio"}
     for item in items:
-        if CONFORMANCE in item.path.parents:
+        if item.nodeid.startswith(conformance):
             item.add_marker(pytest.mark.conformance)
         is_second = _backend_of(item) == "trio" and _without_backend(item) in on_asyncio
+        if is_second and item.get_closest_marker("long") is not None:
+            item.add_marker(pytest.mark.scenario)
         is_twice = is_second and item.get_closest_marker("both_loops_measured") is None
         if is_twice or item.get_closest_marker("scenario") is not None:
             item.add_marker(pytest.mark.unmeasured)

@@ -123,6 +123,7 @@ async def use_everything(vendor: HostileVendor) -> None:
 @pytest.mark.parametrize(
     "only", ["callbacks", "callback", "monitor", "monitors", "remotes", "remote", "self", "next", "user"]
 )
+@pytest.mark.long
 async def test_links_of_control_lead_nowhere_else(href: str, only: str) -> None:
     vendor = HostileVendor(href, only=only)
     await use_everything(vendor)

@@ -44,6 +44,7 @@ def pattern(path: str) -> re.Pattern[str]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", READS)
+@pytest.mark.long
 async def test_each_path_is_served_by_its_call(path: str) -> None:
     recorder = Recorder(simulator := a_simulator())
     async with simulated_fleet_owner(simulator, transport=recorder) as client:

@@ -526,6 +526,7 @@ async def _values(fleet: Any, folder: Path) -> list[Any]:
 
 @pytest.mark.unmeasured
 @pytest.mark.anyio
+@pytest.mark.long
 async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Values, events and log lines of a simulated world; its ids, VINs, places, names and tokens are the needles."""
     records: list[Any] = []
@@ -597,6 +598,7 @@ class Planting(httpx.AsyncBaseTransport):
     "kind",
     ["network", "proxy", "system", "html", "redirect", "json", "400", "401", "403", "404", "418", "429", "500", "503"],
 )
+@pytest.mark.long
 async def test_failures_show_nothing_that_a_server_or_network_planted(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -689,6 +691,7 @@ async def test_errors_of_reading_show_no_values(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.anyio
+@pytest.mark.long
 async def test_errors_of_stores_and_dumps_show_no_ids(tmp_path: Path) -> None:
     texts = []
     checkpoints = MemoryCheckpoints()

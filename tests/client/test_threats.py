@@ -480,6 +480,7 @@ async def test_6_a_damaged_body_is_an_error_of_ours(coding: str) -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("count", [20_000, deep(200_000)])
+@pytest.mark.long
 async def test_7_very_many_links_make_an_ordinary_document(count: int) -> None:
     links = {f"relation{at}": {"href": f"/{at}"} for at in range(count)}
     client, server_ = hal_client(lambda _: document(**links))

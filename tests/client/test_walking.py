@@ -38,6 +38,7 @@ async def test_all_trips_are_read_once_and_in_order() -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("page_size", [None, 1, 7, 2_000])
+@pytest.mark.long
 async def test_telemetry_is_read_over_all_pages(page_size: int | None) -> None:
     """Its records have no ids, and name the collection as themselves."""
     simulator = Simulator(world(trips=20))

@@ -65,6 +65,7 @@ def all_trips(fleet: Fleet) -> dict[str, list[str]]:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("pages", [1, 4])
+@pytest.mark.long
 async def test_every_trip_is_delivered_once_and_in_order(pages: int) -> None:
     async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
         async with backfill(fleet.accounts, pages=pages, clock=fleet.simulator.now) as trips:
@@ -321,6 +322,7 @@ async def test_a_refused_vehicle_is_reported_and_read_by_the_next_run() -> None:
             }
 
 
+@pytest.mark.long
 async def test_an_outage_of_minutes_is_waited_out() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=0.0, until=200.0)])
     async with (
@@ -331,6 +333,7 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 10), deep(12, 40)])
+@pytest.mark.long
 async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int, per_day: int) -> None:
     async with a_fleet(
         vehicles=vehicles,
@@ -362,6 +365,7 @@ async def test_a_limit_without_an_end_loses_the_account() -> None:
     assert isinstance(event.error, BudgetExhaustedError)
 
 
+@pytest.mark.long
 async def test_failures_with_progress_between_them_are_retried() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=1_500, retry=ONCE) as fleet:
         for page in range(3, 20, 2):
@@ -370,6 +374,7 @@ async def test_failures_with_progress_between_them_are_retried() -> None:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
+@pytest.mark.long
 async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400, retry=ONCE) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", skip=3, times=4))

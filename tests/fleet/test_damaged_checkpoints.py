@@ -57,6 +57,7 @@ async def drive_all(fleet: Fleet, updates: Any) -> tuple[set[str | None], list[W
         *(scenario(damage, "#met") for damage in DAMAGED if damage != "binary"),
     ],
 )
+@pytest.mark.long
 async def test_one_damaged_row_makes_one_vehicle_unavailable(damage: str, suffix: str) -> None:
     store, content = MemoryCheckpoints(), DAMAGED[damage]
     async with a_fleet(vehicles=3, accounts=1) as fleet:

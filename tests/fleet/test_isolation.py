@@ -46,6 +46,7 @@ def requests(fleet: Fleet) -> int:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_revoked_consent_is_reported_once() -> None:
     """Other accounts are polled on."""
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
@@ -200,6 +201,7 @@ async def test_other_kinds_of_data_of_a_vehicle_are_polled_on() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_unavailable_vehicle_is_polled_less_and_less_often() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         broken = fleet.vehicles[0]
@@ -212,6 +214,7 @@ async def test_an_unavailable_vehicle_is_polled_less_and_less_often() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_server_errors_of_one_vehicle_are_no_outage() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         broken = fleet.vehicles[3]
@@ -238,6 +241,7 @@ async def test_a_single_server_error_is_not_reported() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_outage_is_reported_once_probed_and_ends() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
     async with (
@@ -260,6 +264,7 @@ async def test_an_outage_is_reported_once_probed_and_ends() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_outage_from_the_start_loses_no_account() -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.ConnectionRefused(), since=0.0, until=3_600.0)])
     async with (
@@ -310,6 +315,7 @@ async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
+@pytest.mark.long
 async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.ConnectionRefused(), since=3_600.0, until=25 * 3_600.0)])
     async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:

@@ -127,6 +127,7 @@ async def test_a_lost_account_is_told_once() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_take_over_has_no_new_burst() -> None:
     store = MemoryCheckpoints()
     limits: dict[str, Any] = {"limits": SubscriptionLimits(100, 100_000), "rate_limits": RateLimits(100, 9_600)}

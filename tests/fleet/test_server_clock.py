@@ -53,6 +53,7 @@ async def drive(fleet: Fleet, updates: Any, trips: int, seconds: float = 600.0) 
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
 @pytest.mark.parametrize("what", ["trips", ["status", "trips"]], ids=str)
 @pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.long
 async def test_a_wrong_clock_at_the_first_look_loses_no_trip(ahead: timedelta, what: Any, dated: bool) -> None:
     if not dated and (what == "trips" or ahead < timedelta()):
         pytest.skip("nothing but the wall clock tells the time")
@@ -70,6 +71,7 @@ async def test_a_wrong_clock_at_the_first_look_loses_no_trip(ahead: timedelta, w
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("ahead", [timedelta(hours=8), timedelta(days=400)], ids=str)
+@pytest.mark.long
 async def test_since_by_a_clock_that_is_ahead_loses_no_trip(ahead: timedelta) -> None:
     """``since=datetime.now(UTC)`` of a machine whose clock is wrong."""
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
@@ -99,6 +101,7 @@ async def test_since_may_lie_in_the_future() -> None:
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("stored", [{"since": 400 * DAY}, {"newest_start": 400 * DAY}, {"since": 0.3 * DAY}])
 @pytest.mark.parametrize("key", ["watch/{}", "watch/{}#met"])
+@pytest.mark.long
 async def test_a_checkpoint_from_the_future_is_repaired(
     stored: dict[str, Any], key: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,6 +81,7 @@ async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(30, 20), deep(600, 50)])
+@pytest.mark.long
 async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: int) -> None:
     """Failures of polls that began with the lost account do not count against the one that took over."""
     async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
@@ -197,6 +198,7 @@ async def test_an_account_that_takes_over_a_lost_vehicle_is_reported() -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("standalone", [False, True])
+@pytest.mark.long
 async def test_a_removed_vehicle_is_polled_again_only_when_added(standalone: bool) -> None:
     """No listing of an account adds it."""
     async with a_fleet(vehicles=1, accounts=1) as fleet:
@@ -219,6 +221,7 @@ async def test_a_removed_vehicle_is_polled_again_only_when_added(standalone: boo
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_lost_account_added_again_repeats_no_update() -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         async with watch(fleet.accounts, every=EVERY, since=EPOCH - timedelta(days=30)) as updates:

@@ -51,6 +51,7 @@ async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
         (300, True),
     ],
 )
+@pytest.mark.long
 async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (
@@ -219,6 +220,7 @@ async def test_a_trip_without_timestamps_does_not_end_the_lookback() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
     behind = timedelta(days=9_000)
     async with (

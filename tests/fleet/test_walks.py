@@ -101,6 +101,7 @@ async def test_every_way_returns_all_trips(variant: BackendVariant, newest_first
 
 
 @variants
+@pytest.mark.long
 async def test_a_backfill_delivers_all_trips_in_order(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:
         store = MemoryCheckpoints()
@@ -109,6 +110,7 @@ async def test_a_backfill_delivers_all_trips_in_order(variant: BackendVariant) -
 
 
 @variants
+@pytest.mark.long
 async def test_the_newest_trip_comes_first(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:
         vehicle, ids = await _vehicle_of(fleet)
@@ -126,6 +128,7 @@ async def test_the_newest_trip_comes_first(variant: BackendVariant) -> None:
         (BackendVariant(omits=ALL), (3, 3, 3, 3, 4, 2)),
     ],
 )
+@pytest.mark.long
 async def test_reading_costs_no_more_requests_than_pages(variant: BackendVariant, requests: tuple[int, ...]) -> None:
     """Forwards one each, newest first the first page once more."""
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:
@@ -144,6 +147,7 @@ async def test_reading_costs_no_more_requests_than_pages(variant: BackendVariant
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [1, 59, 60])
+@pytest.mark.long
 async def test_a_single_page_costs_one_request(size: int) -> None:
     for variant in (BackendVariant(), BackendVariant(omits=ALL), BackendVariant(omits=PAGES)):
         async with a_fleet(vehicles=1, accounts=1, trips=size, variant=variant) as fleet:
@@ -159,6 +163,7 @@ UNREADABLE = BackendVariant(omits=ALL, ignores_ranges=True)
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.long
 async def test_trips_that_cannot_be_read_are_an_error(way: Any, newest_first: bool) -> None:
     """It says how far the iteration came."""
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=UNREADABLE) as fleet:
@@ -213,6 +218,7 @@ async def test_a_wrong_total_is_logged(total: int, caplog: pytest.LogCaptureFixt
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(omits=ALL), BackendVariant(omits={"next"})])
 @pytest.mark.parametrize(("bounds", "size"), [((0, 9), None), ((10, 129), None), ((70, None), None), ((3, 90), 7)])
+@pytest.mark.long
 async def test_an_index_range_is_read_whole(
     variant: BackendVariant, bounds: tuple[int, int | None], size: int | None
 ) -> None:

@@ -17,6 +17,7 @@ HOUR, DAY = 3_600.0, 86_400.0
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("vehicles", [50, deep(100)])
+@pytest.mark.long
 async def test_a_week_with_outages_delivers_every_trip_once(vehicles: int) -> None:
     """No request exceeds the rate limit."""
     faults = Faults(

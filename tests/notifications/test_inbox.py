@@ -411,6 +411,7 @@ async def test_what_is_removed_or_set_aside_is_logged(tmp_path: Path, caplog: py
     assert caplog.messages == [*removed, failed]
 
 
+@pytest.mark.long
 async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db", clock=clock) as inbox:
         await inbox.put([entry(str(number)) for number in range(2_500)])

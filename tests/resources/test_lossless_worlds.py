@@ -35,6 +35,7 @@ async def read_all(simulator: Simulator) -> list[TypedResource]:
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(newest_first=True)], ids=["new", "newest first"])
+@pytest.mark.long
 async def test_no_scalar_of_a_world_vanishes(seed: int, variant: BackendVariant) -> None:
     simulator = Simulator(world(vehicles=2, trips=6, seed=seed), variant=variant)
     kinds, counts = Counter[str](), Counter[str]()

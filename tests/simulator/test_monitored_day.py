@@ -54,6 +54,7 @@ async def run_a_day(cars: int) -> int:
     return len(started)
 
 
+@pytest.mark.long
 async def test_a_day_of_a_few_cars() -> None:
     assert await run_a_day(2) > 0
 

@@ -262,6 +262,7 @@ async def test_a_sixth_monitor_and_other_methods_are_refused() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_day_of_moving_cars_raises_each_edge_once() -> None:
     """The small twin of the day of a thousand cars: each trip that begins is one event, dated by the car's report."""
     simulator = Simulator(World(seed=3, vehicles=3, trips=30, moving=True))
@@ -286,6 +287,7 @@ async def test_a_day_of_moving_cars_raises_each_edge_once() -> None:
     assert sorted((event.vin or "", event.raised_at) for event in events) == sorted(started)
 
 
+@pytest.mark.long
 async def test_monitors_made_during_deliveries_are_followed() -> None:
     client = Watcher(Simulator(World(seed=3, vehicles=1, trips=30, moving=True)))
     sent: list[httpx.Request] = []

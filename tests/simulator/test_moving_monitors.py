@@ -52,6 +52,7 @@ UNEVEN = [timedelta(minutes=7), timedelta(hours=9, minutes=3), timedelta(hours=1
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("steps", [HOURS, JUMP, UNEVEN], ids=["hours", "one-jump", "uneven"])
+@pytest.mark.long
 async def test_each_departure_of_a_day_raises_one_event(steps: list[timedelta]) -> None:
     simulator, events = await raised(15, steps, data="vehicle.kinetic.moving", op="equalsTo", value=["true"])
     world = simulator.world

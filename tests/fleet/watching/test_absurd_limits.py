@@ -39,6 +39,7 @@ class AbsurdOnce(httpx.AsyncBaseTransport):
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("limits", [None, RateLimits(100, 100_000)])
 @pytest.mark.parametrize("fields", ONCE)
+@pytest.mark.long
 async def test_a_watch_polls_again_after_an_absurd_header(fields: dict[str, str], limits: RateLimits | None) -> None:
     transport = AbsurdOnce(fields)
     limiter = TokenBucketLimiter(limits)

@@ -134,6 +134,7 @@ def inject(fleet: Fleet, window: FaultWindow, monkeypatch: pytest.MonkeyPatch) -
         *(deep(name, 10.0) for name in IDENTITY_FAULTS),
     ],
 )
+@pytest.mark.long
 async def test_an_identity_outage_is_reported_once_and_ends_in_time(
     name: str, hours: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,7 @@ async def test_an_identity_outage_is_reported_once_and_ends_in_time(
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_living_token_serves_during_an_identity_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(HtmlError(200), since=600.0, until=3_598.0)
     async with (
@@ -190,6 +192,7 @@ async def test_a_living_token_serves_during_an_identity_outage(monkeypatch: pyte
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_accounts_of_other_identity_servers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_fleet(vehicles=4, accounts=4, identity_url=EACH_BRAND) as fleet:
         domains = {account.key: account.domain for account in fleet.world.accounts}
@@ -262,6 +265,7 @@ async def test_poll_now_of_a_silent_identity_server_holds_up_no_other(monkeypatc
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_account_that_alone_is_not_renewed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the server has renewed the token of another account, its outage is over; the one account is told apart."""
     url = "https://idpcvs.peugeot.com.simulator.test/{domain}/am/oauth2"
@@ -401,6 +405,7 @@ async def test_a_lost_single_vehicle_waits_for_the_identity_server(monkeypatch: 
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_expired_tokens_at_the_start_are_renewed_by_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The accounts that have not failed yet wait for the probe of another one."""
     faults = down(ServerFault(503), since=0.0, until=5 * HOUR)
@@ -421,6 +426,7 @@ async def test_expired_tokens_at_the_start_are_renewed_by_few_requests(monkeypat
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_limit_of_the_identity_server_stops_its_accounts_only(monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_fleet(vehicles=4, accounts=4, identity_url=EACH_BRAND) as fleet:
         broken = fleet.world.accounts[0].domain
@@ -460,6 +466,7 @@ async def test_poll_now_ends_the_wait_once_the_identity_server_works(monkeypatch
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_removed_accounts_do_not_hold_up_the_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
     async with (
@@ -478,6 +485,7 @@ async def test_removed_accounts_do_not_hold_up_the_probes(monkeypatch: pytest.Mo
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_outage_of_everything_names_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ConnectionRefused(), since=HOUR / 2, until=4 * HOUR, path="")
     async with (
@@ -495,6 +503,7 @@ async def test_an_outage_of_everything_names_each_server(monkeypatch: pytest.Mon
         assert set(log.first_update_after(4 * HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.long
 async def test_a_short_fault_of_the_identity_server_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(HtmlError(502), since=3_500.0, until=3_660.0)
     async with (
@@ -521,6 +530,7 @@ async def test_the_watch_ends_during_an_identity_outage(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("hours", [0.05, 0.3, 5.0])
 @pytest.mark.parametrize("single", [False, True])
+@pytest.mark.long
 async def test_a_backfill_outlasts_an_outage_of_the_identity_server(hours: float, single: bool) -> None:
     """It is told once, and its end; no vehicle or account is blamed."""
     faults = down(kinds.OAuthFault(), since=0, until=hours * HOUR)
@@ -700,6 +710,7 @@ async def test_an_account_removed_while_its_token_is_read_ends(monkeypatch: pyte
             assert updates.statistics.vehicles == 2
 
 
+@pytest.mark.long
 async def test_vehicles_removed_while_they_wait_are_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The poll of one vehicle renews the token; of the others, which wait for it, some are removed."""
     async with a_fleet(vehicles=6, accounts=1, limits=SubscriptionLimits(100, 10_000_000)) as fleet:

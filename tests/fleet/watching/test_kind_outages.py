@@ -65,6 +65,7 @@ def told(events: Iterable[tuple[float, WatchEvent]]) -> list[tuple[Any, ...]]:
         scenario(kinds.Delay(3_600), "trips", ("status", "trips", "position")),
     ],
 )
+@pytest.mark.long
 async def test_one_failing_kind_of_all_vehicles_is_one_outage(fault: Fault, kind: str, what: tuple[str, ...]) -> None:
     """The other kind is polled as ever, and no trip is lost."""
     async with (
@@ -115,6 +116,7 @@ async def test_the_only_vehicle_is_unavailable_and_no_outage() -> None:
         assert told(events) == [(VehicleUnavailable, "trips", True), (Recovered, "trips", True)]
 
 
+@pytest.mark.long
 async def test_two_kinds_in_turn_are_two_outages() -> None:
     windows = [
         failing("/trips", until=2 * HOUR),
@@ -131,6 +133,7 @@ async def test_two_kinds_in_turn_are_two_outages() -> None:
         ]
 
 
+@pytest.mark.long
 async def test_reads_that_fail_now_and_then_are_no_outage() -> None:
     """Every other read of the trips fails."""
     faults = Faults(random=[RandomFault(fault=ServerFault(500), rate=0.5, path="/trips")], seed=3)

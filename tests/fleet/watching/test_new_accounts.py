@@ -50,6 +50,7 @@ EMPTY = {
 
 
 @pytest.mark.parametrize(("fault", "path"), EMPTY.values(), ids=EMPTY)
+@pytest.mark.long
 async def test_a_new_account_without_vehicles_is_told_and_listed_soon(fault: Fault, path: str) -> None:
     """An account has no vehicles in the first minutes after a log-in."""
     async with (
@@ -93,6 +94,7 @@ async def test_an_account_that_stays_empty_is_told_once() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_an_empty_account_is_not_listed_less_often_than_relist() -> None:
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
     async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=EVERY, relist=EVERY) as updates:
@@ -173,6 +175,7 @@ async def test_a_first_listing_that_fails_in_passing_is_repeated_soon() -> None:
         assert elapsed(fleet) <= 60
 
 
+@pytest.mark.long
 async def test_a_listing_that_fails_for_hours_is_told_with_its_account() -> None:
     """Other accounts are listed and polled: it is no outage of everything."""
     async with (
@@ -228,6 +231,7 @@ async def test_a_vehicle_that_gets_its_links_later_is_polled_soon(rel: str) -> N
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_vehicle_that_never_gets_a_link_costs_few_listings() -> None:
     vanished = kinds.VanishedFields(("maintenance",))
     async with (
@@ -240,6 +244,7 @@ async def test_a_vehicle_that_never_gets_a_link_costs_few_listings() -> None:
         assert fleet.simulator.statistics.by_kind["vehicles"] <= 80
 
 
+@pytest.mark.long
 async def test_a_listing_with_an_unusable_vehicle_is_repeated() -> None:
     """The vehicle that has neither id nor link is looked for again, at growing intervals."""
     async with (

@@ -216,6 +216,7 @@ async def test_polls_are_rarer_while_events_arrive() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_trips_are_polled_all_the_same() -> None:
     async with a_scene() as scene, watched(scene, what=("status", "trips")) as updates:
         await updates_of(updates, HOUR)

@@ -39,6 +39,7 @@ def listing_of(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Listing:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_vehicle_that_is_listed_no_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
         a_fleet(vehicles=3, accounts=1) as fleet,
@@ -61,6 +62,7 @@ async def test_a_vehicle_that_is_listed_no_more_is_told(monkeypatch: pytest.Monk
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("short", [1, 4])
+@pytest.mark.long
 async def test_a_few_short_listings_are_not_believed(short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
         a_fleet(vehicles=3, accounts=1) as fleet,

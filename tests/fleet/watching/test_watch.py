@@ -74,6 +74,7 @@ async def test_an_update_has_account_vehicle_changes_and_age() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_unchanged_data_gives_no_update() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
@@ -183,6 +184,7 @@ async def test_single_vehicles_use_the_given_clock() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_each_vehicle_is_polled_at_the_interval() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
@@ -243,6 +245,7 @@ def infinite(*_: object) -> float:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_adapt_sets_the_interval() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -255,6 +258,7 @@ async def test_adapt_sets_the_interval() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_weight_multiplies_the_polls_of_a_vehicle() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
@@ -346,6 +350,7 @@ async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("trips", [1_000, deep(4_000)])
+@pytest.mark.long
 async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> None:
     limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
     options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
@@ -416,6 +421,7 @@ async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
 @pytest.mark.unmeasured
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
+@pytest.mark.long
 async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day: int) -> None:
     """At least 95 % of the budget is used, nothing is refused, and no vehicle starves."""
     limits = SubscriptionLimits(per_second=5, per_day=per_day)
@@ -433,6 +439,7 @@ async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
     limits = SubscriptionLimits(per_second=10, per_day=1_000_000)
     async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
@@ -444,6 +451,7 @@ async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_budget_option_limits_the_watch() -> None:
     async with a_fleet(vehicles=6, accounts=1) as fleet:
         async with watch(
@@ -570,6 +578,7 @@ async def test_an_account_removed_during_its_listing_adds_nothing() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_source_may_add_and_remove_accounts() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
 
@@ -618,6 +627,7 @@ async def test_a_source_may_be_a_stream_that_its_owner_closes() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_listing_adds_and_removes_vehicles() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         made = fleet.world.generator
@@ -917,6 +927,7 @@ async def test_the_given_checkpoint_store_is_used() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         fleet.world.hide_status(fleet.vehicles[0])

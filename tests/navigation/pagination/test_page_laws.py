@@ -95,6 +95,7 @@ def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: i
 
 @few_examples()
 @given(CHAINS)
+@pytest.mark.long
 def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) -> None:
     async def main() -> None:
         pages = [page async for page in _items(graph).pages()]
@@ -133,6 +134,7 @@ def _changing(length: int, changes: Sequence[int]) -> Collection:
 
 @few_examples()
 @given(st.integers(0, 20), CHANGES)
+@pytest.mark.long
 def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
     async def iterator(how: str) -> list[Any]:
         items = _changing(length, changes).root.follow("items").items(reverse=how == "backwards", unique=True)
@@ -168,6 +170,7 @@ async def _by_token(items: Paginator[Any]) -> list[Any]:
 
 @few_examples()
 @given(st.integers(0, 20), CHANGES, st.sampled_from([None, IndexRangeSyntax(size=3)]))
+@pytest.mark.long
 def test_arrivals_by_token_are_read_as_without_it(
     backend: str, length: int, changes: list[int], ranges: IndexRangeSyntax | None
 ) -> None:
@@ -205,6 +208,7 @@ def test_changes_lose_nothing_by_token_or_are_told(
 @given(
     st.integers(0, 25), CHURN, st.tuples(st.integers(1, 5), st.integers(2, 6)), st.lists(st.integers(0, 3), max_size=4)
 )
+@pytest.mark.long
 def test_ranges_lose_nothing_that_stays_and_repeat_nothing(
     backend: str, length: int, changes: list[int], shape: tuple[int, int], delays: list[int]
 ) -> None:

@@ -142,6 +142,7 @@ def _examples(test: Any) -> Any:
 @_examples
 @few_examples()
 @given(SHAPES)
+@pytest.mark.long
 def test_every_way_returns_the_same_items(backend: str, shape: Shape) -> None:
     """Or an error that says how far it came, where the pages do not show how to go on."""
 
@@ -164,6 +165,7 @@ def test_every_way_returns_the_same_items(backend: str, shape: Shape) -> None:
 @_examples
 @few_examples()
 @given(SHAPES)
+@pytest.mark.long
 def test_the_first_item_is_never_a_loop(backend: str, shape: Shape) -> None:
     async def main() -> None:
         if shape.count == 0:
@@ -186,6 +188,7 @@ def test_the_first_item_is_never_a_loop(backend: str, shape: Shape) -> None:
 @_examples
 @few_examples()
 @given(SHAPES)
+@pytest.mark.long
 def test_without_ranges_nothing_is_left_out_silently(backend: str, shape: Shape) -> None:
     """Items that no link leads to are told of by a warning, newest first by an error."""
 

@@ -61,6 +61,7 @@ async def load(server: LimitingServer, limiter: TokenBucketLimiter | None, *, ta
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("limits", [None, scenario(RateLimits(100, None))])
 @pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.long
 async def test_an_unstated_limit_is_found_and_kept(name: str, limits: RateLimits | None) -> None:
     """At most 10 % are refused after 10 s, no task fails, and at least 80 % of what the server allows is used."""
     make, retry_after, rate = SERVERS[name]
@@ -87,6 +88,7 @@ async def test_a_hundred_tasks_of_one_request_all_succeed() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.long
 async def test_a_limit_that_is_raised_is_found() -> None:
     model = NginxLimitReq(5, 5)
     server = LimitingServer(model)
@@ -106,6 +108,7 @@ async def test_a_limit_that_is_raised_is_found() -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("at", [38.1, deep(36.0), deep(38.8), deep(39.5), deep(40.0)])
+@pytest.mark.long
 async def test_a_limit_that_is_lowered_is_found(at: float) -> None:
     model = NginxLimitReq(50, 20)
     server = LimitingServer(model)
