@@ -24,6 +24,7 @@ __all__ = [
     "mask_url",
     "mask_vin",
     "one_line",
+    "quoted",
     "redacted_repr",
     "shortlist",
     "show_value",
@@ -213,6 +214,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text])
+
+
+def quoted(text: str) -> str:
+    """Return the first 80 characters of a text of the caller, as Python writes them."""
+    return repr(text[:_MAX_NAME])
 
 
 def shortlist(names: Collection[object]) -> str:

@@ -82,9 +82,9 @@ def warn_at(site: CallSite, text: str, category: type[Warning]) -> None:
     try:
         warnings.warn_explicit(text, category, site.filename, site.line, site.module, site.registry)
     except Warning:
-        _log.error("%s", text)
+        _log.error(text)
     else:
-        _log.warning("%s", text)
+        _log.warning(text)
 
 
 def warn_caller(text: str, category: type[Warning]) -> None:

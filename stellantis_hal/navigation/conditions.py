@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stellantis_hal.hal.redaction import quoted
+
 __all__ = ["CONDITIONAL", "Condition", "as_etags", "find_condition", "is_condition", "strong_etag"]
 
 CONDITIONAL = frozenset({"PUT", "PATCH", "DELETE"})
@@ -65,7 +67,7 @@ def is_condition(name: str) -> bool:
     return name.lower() in _FIELDS
 
 
-def as_etags(option: str, text: str, *, weak: bool) -> str:
+def as_etags(option: str, text: str, *, weak: bool = False) -> str:
     """Return the value of If-Match or If-None-Match from what a caller passed; a bare tag is quoted.
 
     Raises:
@@ -77,7 +79,7 @@ def as_etags(option: str, text: str, *, weak: bool) -> str:
     if _WEAK.search(text):
         if weak and _STRONG_TAGS.fullmatch(re.sub(rf"W/(?={_TAG})", "", text)):
             return text
-        raise ValueError(f"{option}={text[:80]!r} never matches: a write is compared with strong entity tags only")
+        raise ValueError(f"{option}={quoted(text)} never matches: a write is compared with strong entity tags only")
     if _OPAQUE.fullmatch(text) and "," not in text:
         return f'"{text}"'
-    raise ValueError(f"{option} must be an entity tag or '*', as in '\"abc\"', in visible ASCII, not {text[:80]!r}")
+    raise ValueError(f"{option} must be an entity tag or '*', as in '\"abc\"', in visible ASCII, not {quoted(text)}")

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from stellantis_hal.errors import HalError
 from stellantis_hal.hal.header_mapping import Headers, fits_field
-from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_url, quoted
 from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, StreamedResponse, StreamingFetch
@@ -143,7 +143,7 @@ async def download(
     if limit < 0:
         raise ValueError(f"limit must be a number of bytes, at least 0, not {limit}")
     if accept is not None and not fits_field(accept):
-        raise ValueError(f"accept must be visible ASCII of at most 1,024 characters, not {accept[:80]!r}")
+        raise ValueError(f"accept must be visible ASCII of at most 1,024 characters, not {quoted(accept)}")
     fetch = uncached(context.fetch)  # a stream is not stored
     if not isinstance(fetch, StreamingFetch):
         raise HalError(f"the fetch of {mask_url(url)} cannot stream: it has no method stream()", url=url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 import attrs
 
@@ -142,8 +142,8 @@ class Follow(Generic[R]):
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
             headers: header fields to add to the request of each page; default None: none.
         """
-        start = self if headers is None else self._with_headers(headers)
-        items = Paginator.over(
+        start = self._with_headers(headers)
+        items: Any = Paginator.over(
             start,
             rel,
             items_from=source,
@@ -154,7 +154,8 @@ class Follow(Generic[R]):
             ranges=ranges,
         )
         kind: Any = self._kind
-        return cast("Paginator[R]", items if kind is None else items.map(lambda item: item.as_(kind)))
+        found: Paginator[R] = items if kind is None else items.map(lambda item: item.as_(kind))
+        return found
 
     def pages(
         self, rel: str | None = None, *, token: str | None = None, headers: Mapping[str, str] | None = None
@@ -273,7 +274,9 @@ class Follow(Generic[R]):
         start = await self._start_resource()
         return await start.fetch_url(url, accept_type=self._query.accept, headers=self._query.headers or {})
 
-    def _with_headers(self, headers: Mapping[str, str]) -> Follow[R]:
+    def _with_headers(self, headers: Mapping[str, str] | None) -> Follow[R]:
+        if headers is None:
+            return self
         check_option("headers", headers)
         query = attrs.evolve(self._query, headers=override_headers(self._query.headers or {}, headers))
         return Follow(self._start, query, self._kind, self.previous)

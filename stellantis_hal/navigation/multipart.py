@@ -8,11 +8,13 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 from stellantis_hal.hal.header_mapping import fits_field
+from stellantis_hal.hal.redaction import quoted
 from stellantis_hal.hal.uri_templates import plain
+from stellantis_hal.hal.utf8 import utf8
 from stellantis_hal.navigation.streamed_request_bodies import (
     BodySource,
     Content,
@@ -68,7 +70,7 @@ def encode_multipart(
     boundary = boundary or secrets.token_hex(16)
     parts: list[bytes | UploadSource] = []
     for name, text in _pairs(fields):
-        parts.append(_head(boundary, name) + text.encode("utf-8", "surrogatepass") + b"\r\n")
+        parts.append(_head(boundary, name) + utf8(text) + b"\r\n")
     for name, value in files.items():
         for file in value if isinstance(value, list) else [value]:
             parts += _file_part(boundary, name, file)
@@ -90,7 +92,7 @@ def _file_part(boundary: str, name: str, file: FileValue) -> Iterator[bytes | Up
     filename, source, media_type = _describe(name, file)
     found = to_source(source, f"the file {name!r}")
     if not fits_field(media_type):
-        raise ValueError(f"the media type of the file {name!r} must be visible ASCII, not {media_type[:80]!r}")
+        raise ValueError(f"the media type of the file {name!r} must be visible ASCII, not {quoted(media_type)}")
     yield _head(boundary, name, filename, media_type)
     yield found
     yield b"\r\n"
@@ -118,7 +120,7 @@ def _head(boundary: str, name: str, filename: str | None = None, media_type: str
         disposition += f'; filename="{_escape(filename)}"'
     if media_type is not None:
         disposition += f"\r\nContent-Type: {media_type}"
-    return f"{disposition}\r\n\r\n".encode("utf-8", "surrogatepass")
+    return utf8(f"{disposition}\r\n\r\n")
 
 
 def _escape(text: str) -> str:
@@ -129,5 +131,5 @@ def _join(parts: list[bytes | UploadSource]) -> Content:
     joined: list[bytes | UploadSource] = []
     for is_bytes, group in groupby(parts, lambda part: isinstance(part, bytes)):
         run = list(group)
-        joined += [b"".join(cast("list[bytes]", run))] if is_bytes else run
+        joined += [b"".join([part for part in run if isinstance(part, bytes)])] if is_bytes else run
     return joined[0] if len(joined) == 1 and isinstance(joined[0], bytes) else StreamedRequestBody(joined)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from stellantis_hal.hal.redaction import quoted
 from stellantis_hal.navigation.request_headers import check_headers
 from stellantis_hal.validation import require_type
 
@@ -71,6 +72,6 @@ def check_option(name: str, value: Any) -> None:
         if name == "index" and isinstance(value, bool):
             raise TypeError("index must be int or None, not bool")
         if name == "embedded" and value not in _EMBEDDED:
-            raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {value[:80]!r}")
+            raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {quoted(value)}")
         if name == "headers" and isinstance(value, Mapping):
             check_headers(value)

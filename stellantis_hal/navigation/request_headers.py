@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from stellantis_hal.hal.redaction import quoted
 from stellantis_hal.validation import require_type
 
 __all__ = ["check_headers", "default_headers", "override_headers", "repeated_headers"]
@@ -33,9 +34,9 @@ def check_headers(headers: Mapping[str, str]) -> None:
     """
     for name, value in headers.items():
         require_type("the name of a header field", name, str)
-        require_type(f"the header field {name[:80]!r}", value, str)
+        require_type(f"the header field {quoted(name)}", value, str)
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name[:80]!r} is not the name of a header field")
+            raise ValueError(f"{quoted(name)} is not the name of a header field")
         if len(value) > _MAX_VALUE or not _VALUE.fullmatch(value):
             raise ValueError(
                 f"the value of {name} must be visible ASCII of at most {_MAX_VALUE:,} characters, without line breaks"

@@ -223,7 +223,7 @@ class HalResource(ResourceView):
             TooManyValuesError: there are more than 20,000.
         """
         check_size(self)
-        start = self if headers is None else self._with_headers(headers)
+        start = self._with_headers(headers)
         document = self.document
         links = find_links(document, rel)
         pairs, rest = pair_links(start, links, self.embedded(rel))
@@ -395,7 +395,7 @@ class HalResource(ResourceView):
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
             headers: header fields to add to the request of each page; default None: none.
         """
-        start = self if headers is None else self._with_headers(headers)
+        start = self._with_headers(headers)
         return Paginator.over(
             start,
             rel,
@@ -419,7 +419,9 @@ class HalResource(ResourceView):
         """
         return self.items(rel, headers=headers).pages(token)
 
-    def _with_headers(self, headers: Mapping[str, str]) -> HalResource:
+    def _with_headers(self, headers: Mapping[str, str] | None) -> HalResource:
+        if headers is None:
+            return self
         check_option("headers", headers)
         snapshot = attrs.evolve(self._snapshot, asked=repeated_headers(override_headers(self._snapshot.asked, headers)))
         return HalResource(snapshot, self._document, self._context, self._steps, superseded=self._superseded)

@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Protocol, TypeAlias, cast
+from typing import IO, Any, Protocol, TypeAlias
 
 import anyio
 from anyio import AsyncFile, to_thread
@@ -188,18 +188,22 @@ def to_source(source: object, option: str) -> bytes | UploadSource:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, os.PathLike):
-        return _PathSource(Path(cast("os.PathLike[str]", source)), option)
+        path: os.PathLike[str] = source
+        return _PathSource(Path(path), option)
     if isinstance(source, io.TextIOBase):
         raise TypeError(f"{option} must be read as bytes, not as text: open the file in binary mode, open(path, 'rb')")
     if isinstance(source, AsyncFile):
-        return to_source(cast("AsyncFile[bytes]", source).wrapped, option)
-    read = getattr(source, "read", None)
+        file: AsyncFile[bytes] = source
+        return to_source(file.wrapped, option)
+    read: Any = getattr(source, "read", None)
     if inspect.iscoroutinefunction(read):
-        return _OnceSource(partial(cast("Callable[[int], Awaitable[bytes]]", read), _CHUNK))
+        return _OnceSource(partial(read, _CHUNK))
     if callable(read):
-        return _FileSource(cast("IO[bytes]", source), option)
+        opened: Any = source
+        return _FileSource(opened, option)
     if isinstance(source, AsyncIterable):
-        return _OnceSource(_reading(aiter(cast("AsyncIterable[bytes]", source))))
+        chunks: AsyncIterable[bytes] = source
+        return _OnceSource(_reading(aiter(chunks)))
     instead = ": Path(…) for a file, .encode() for text" if isinstance(source, str) else ""
     raise TypeError(
         f"{option} must be bytes, a Path, a file opened in binary mode, or an asynchronous iterable of bytes, not "

@@ -15,7 +15,7 @@ from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.redaction import mask_url, quoted
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.conditions import (
     CONDITIONAL,
@@ -183,7 +183,7 @@ def write_request(
     for name, value in headers.items():
         if not fits_field(value):
             raise ValueError(
-                f"the value of {name} must be visible ASCII of at most 1,024 characters, not {value[:80]!r}"
+                f"the value of {name} must be visible ASCII of at most 1,024 characters, not {quoted(value)}"
             )
     headers = override_headers(headers, options.get("headers"))
     content = None if body is None else body.content
@@ -194,7 +194,7 @@ def write_request(
 def _checked_method(method: str) -> str:
     upper = method.upper()
     if not _METHOD.fullmatch(method) or upper in _TUNNELS:
-        raise ValueError(f"{method[:80]!r} is not the method of a request, as 'GET' or 'POST' is")
+        raise ValueError(f"{quoted(method)} is not the method of a request, as 'GET' or 'POST' is")
     return upper
 
 
@@ -243,7 +243,7 @@ def _condition(method: str, url: str, options: RequestOptions, validators: Valid
             raise TypeError("if_match= and if_none_match= exclude each other: leave one out")
         return Condition("If-None-Match", as_etags("if_none_match", unwanted, weak=True))
     if isinstance(wanted, str):
-        return Condition("If-Match", as_etags("if_match", wanted, weak=False))
+        return Condition("If-Match", as_etags("if_match", wanted))
     if wanted is None:
         return find_condition(*validators) if method in CONDITIONAL else None
     if not wanted:

@@ -32,6 +32,7 @@ from stellantis_hal.navigation import (
     streamed_request_bodies,
 )
 from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.download import Download
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.link_selection import LinkQuery
@@ -1261,6 +1262,14 @@ for _verb in ("preview", "submit"):
     _on(f"{_verb} a form with a file too many", _form("urlencoded", _verb, files={"a": b"x"}), FORMS)
     _on(f"{_verb} a form without a target", partial(_of_copy, _verb), {"_embedded": {"e": {"_templates": {"x": {}}}}})
     _on(f"{_verb} a form without a target or self", _form("x", _verb), {"_templates": {"x": {"method": "POST"}}})
+    _on(f"{_verb} a form with more that is no text", _form("urlencoded", _verb, extra={"a": "\ud800"}), FORMS)
+    _on(f"{_verb} a form with more that is no JSON", _form("default", _verb, extra={"x": float("nan")}), FORMS)
+    _on(
+        f"{_verb} a form of an error with a self link",
+        _form("x", _verb),
+        {"_links": {"self": link("/v4/else")}, "_templates": {"x": {"method": "POST"}}},
+        status=422,
+    )
     _on(f"{_verb} a form of an error", _form("x", _verb), {"_templates": {"x": {"method": "POST"}}}, status=422)
 for _key in FORMS["_templates"]:
     _on(
@@ -1335,6 +1344,7 @@ for _label, _reply_of in {
     ),
     "CSV of old lines": make_response(b'prompt,value\rOne,1\r"Two\rlines",2', content_type="text/csv"),
     "CSV without names": make_response(b"One,1\nTwo\n", content_type="TEXT/CSV"),
+    "CSV of another encoding": make_response(b"\xff,1\n", content_type="text/csv"),
     "CSV that is wrong": make_response(b'"' + b"a" * 200_000, content_type="text/csv"),
     "CSV with many rows": make_response(b"a\n" * 10_005, content_type="text/csv"),
     "text": make_response(b"hello " * 30, content_type="text/plain"),
@@ -1429,6 +1439,8 @@ ITEMS: Final[Mapping[str, Any]] = {
     "an array": [{"id": 1}, 5, [{"id": 2}, None]],
     "a number": 5,
     "invalid links": {"_links": {"item": [link("/v4/a"), 5, None, "/v4/s", {}]}},
+    "a link and an array": {"_links": {"x": link("/v4/a", name="n")}, "o": [1]},
+    "lists of long names": {"_embedded": {LONG: [{}], "y": [{}]}, LONG: [{}], "y": [{}]},
 }
 SELECTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "": {},
@@ -1972,3 +1984,105 @@ def _aged(requests: list[Request], seconds: float, control: str) -> Any:
 _on("a long array as an object", lambda found: found.require_object(), list(range(100)))
 _on("the total of what is absent", lambda found: found.follow("absent").items(absent=lambda _: True).total())
 _on("the items of what is absent", lambda found: found.follow("absent").items(absent=lambda _: True).collect())
+
+_on("too many items in an array", lambda found: found.items().collect(), [{}] * 20_001)
+for _template in (False, True):
+    _href = "/v4/q{?p}" if _template else "/v4/q"
+    _copied = {
+        "_links": {"q": link(_href, templated=_template)},
+        "_embedded": {"q": {"_links": {"self": link("/v4/q?p=1")}}},
+    }
+    for _options in ({"params": {"p": 1}}, {"variables": {"p": 1}}):
+        for _verb in ("follow", "expand"):
+            _on(f"{_verb} a copy of template {_template} by {[*_options]}", _method("q", _verb, **_options), _copied)
+
+
+async def _asked_again(found: HalResource) -> Any:
+    answer = await found.forms["search"].submit(q="a", options={"headers": {"X": "1"}})
+    return await answer.fetch()
+
+
+_on("fields of a form that are asked for again", _asked_again, FORMS)
+_call(
+    "a document of a long media type",
+    lambda: media_types.read_document(make_response(b"hello " * 40, content_type=f"text/{'x' * 100}")),
+)
+_call(
+    "a download of a long media type",
+    lambda: repr(
+        Download(
+            StreamedResponse(
+                url=HOME,
+                status=200,
+                headers=Headers({"content-type": f"text/{'x' * 100}"}),
+                received_at=Site().now,
+                chunks=_chunks(),
+            )
+        )
+    ),
+)
+
+
+def _page_at(path: str, ids: list[int], **rels: str) -> Response:
+    """Return a page whose URL is another one than that which was asked for."""
+    body = {"_embedded": {"x": [{"id": id_} for id_ in ids]}, "_links": {rel: link(url) for rel, url in rels.items()}}
+    return make_response(body, url=f"{HOME}{path}")
+
+
+async def _redirected(requests: list[Request], pages: Mapping[str, Response], *, reverse: bool, **body: Any) -> Any:
+    site = _site(requests, **pages)
+    first = site.resource({"_links": {"list": link("/v4/one")}, **body}, f"{HOME}/here")
+    told: list[Any] = []
+    try:
+        async for page in first.follow("list").items("x", reverse=reverse).pages():
+            told.append([item["id"] for item in page.items])  # noqa: PERF401 - pages before an error are kept
+    except Exception as error:  # noqa: BLE001 - told
+        told.append(error)
+    return told
+
+
+for _label, _pages_of in {
+    "that lead to the first": {
+        "one": _page_at("/uno", [1], next="/v4/two", last="/v4/two"),
+        "two": _page_at("/dos", [2], next="/v4/uno", prev="/v4/one"),
+    },
+    "that lead to the second": {
+        "one": _page_at("/uno", [1], next="/v4/two"),
+        "two": _page_at("/dos", [2], next="/v4/three"),
+        "three": _page_at("/tres", [3], next="/v4/dos"),
+    },
+    "that lead back to the third": {
+        "one": _page_at("/uno", [1], next="/v4/two", last="/v4/four"),
+        "two": _page_at("/dos", [2], next="/v4/three", prev="/v4/tres"),
+        "three": _page_at("/tres", [3], next="/v4/four", prev="/v4/two"),
+        "four": _page_at("/cuatro", [4], prev="/v4/three"),
+    },
+    "with self links that lead to the third": {
+        "one": _page_at("/uno", [1], next="/v4/two", last="/v4/four", self="/v4/un"),
+        "two": _page_at("/dos", [2], next="/v4/three", prev="/v4/trois", self="/v4/deux"),
+        "three": _page_at("/tres", [3], next="/v4/deux", prev="/v4/two", self="/v4/trois"),
+        "four": _page_at("/cuatro", [4], prev="/v4/three"),
+    },
+    "that are asked for twice": {
+        "one": _page_at("/uno", [1], next="/v4/two", last="/v4/three"),
+        "two": _page_at("/dos", [2], next="/v4/three", prev="/v4/three"),
+        "three": _page_at("/tres", [3], next="/v4/two", prev="/v4/two"),
+    },
+}.items():
+    for _back in (False, True):
+        _add(
+            f"redirected pages {_label}{' in reverse' if _back else ''}",
+            partial(lambda pages, back, requests: _redirected(requests, pages, reverse=back), _pages_of, _back),
+        )
+for _next, _total in (([5], 9), ([5], 1), ([link("{")], 9)):
+    _on(
+        f"pages before a link that is none, of {_total}: {_next}",
+        partial(lambda found: _walked(found, "", 2)),
+        {"_embedded": {"item": [{"id": 1}]}, "_links": {"next": _next}, "total": _total},
+    )
+for _at, _of in ((1, 1), (1, 2), (2, 1), ("1", 2), (1, "2")):
+    _on(
+        f"pages of numbers, {_at!r} of {_of!r}",
+        lambda found: found.items("x", ranges=IndexRangeSyntax(size=5)).collect(),
+        {"_embedded": {"x": [{"id": 1}]}, "currentPage": _at, "totalPage": _of},
+    )

@@ -11,7 +11,7 @@ from stellantis_hal.errors import NotFoundError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
-from tests.support.responses import link
+from tests.support.responses import link, make_response
 
 __all__ = ["Collection", "ids"]
 
@@ -38,6 +38,7 @@ class Collection:
         range_errors: errors of ranges, raised once each.
         links: the relations of the links of pages.
         delays: seconds that each response takes, in turn.
+        redirects: whether pages have other URLs than those that are asked for, as after redirects.
     """
 
     elements: list[Any]
@@ -52,6 +53,7 @@ class Collection:
     range_errors: dict[str, Exception] = attrs.field(factory=dict)
     links: frozenset[str] = frozenset({"self", "next", "prev", "last"})
     delays: Sequence[float] = ()
+    redirects: bool = False
     response_count: int = 0
     site: Site = attrs.field(init=False)
 
@@ -75,7 +77,8 @@ class Collection:
             end = int(last) + 1 if last else int(first) + self.size
             return self._page(int(first), min(end, int(first) + self.max_range), ranged=True)
         start = int(query.get("start", ["0"])[0])
-        return self._page(start, start + self.size)
+        page = self._page(start, start + self.size)
+        return make_response(page, url=f"{HOME}/items?at={start}") if self.redirects else page
 
     def _page(self, start: int, end: int, *, ranged: bool = False) -> Any:
         found = self.elements[start:end]

@@ -234,3 +234,21 @@ async def test_a_reader_closed_in_its_last_read_stays_closed() -> None:
     with pytest.raises(anyio.ClosedResourceError):
         await anext(reader)
     assert source.closed
+
+
+async def test_only_reads_of_the_callers_files_are_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the library is closed after its read has ended; the caller's may be a pipe, whose read never ends."""
+    told: list[tuple[str, bool]] = []
+    run = anyio.to_thread.run_sync
+
+    async def record(function: Any, *args: Any, abandon_on_cancel: bool = False) -> Any:
+        told.append((function.__name__, abandon_on_cancel))
+        return await run(function, *args, abandon_on_cancel=abandon_on_cancel)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", record)
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    assert await _bytes(to_stream(path, "content")) == b"x"
+    assert await _bytes(to_stream(io.BytesIO(b"y"), "content")) == b"y"
+    own, others = [("read", False)] * 2, [("seek", False), *[("read", True)] * 2]
+    assert told == [("_open", False), *own, *others]

@@ -16,6 +16,7 @@ from stellantis_hal.errors import ApiError, NetworkError, ServerError, Stellanti
 from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
+from stellantis_hal.hal.utf8 import utf8
 from stellantis_hal.navigation.cache.cache_control import request_directives
 from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import StoredVariants
@@ -138,7 +139,7 @@ class CachedFetch:
         self._origins.check(request.url)
         key = _key(request.url, fields)
         stored = await self._copies.load(key)
-        copy = select(stored.variants, fields) if stored.variants else None
+        copy = select(stored.variants, fields)
         is_conditional = not CONDITIONS.isdisjoint(fields)
         if copy is not None:
             now = self._clock()
@@ -154,14 +155,14 @@ class CachedFetch:
         if is_conditional:
             return await self._pass_on(asking)
         if wishes or not stored.is_current:
-            return (await self._ask(asking, None)).response
+            return (await self._ask(asking)).response
         asker = object()
         answer = await self._flights.run(
             (key, stored.version, *fields.items()), asker, partial(self._ask, asking, asker)
         )
         if answer.asker is asker or answer.is_shareable:
             return answer.response
-        return (await self._ask(asking, asker)).response
+        return (await self._ask(asking)).response
 
     async def _yield(self) -> None:
         """Let other tasks run now and then: a walk over stored pages must not keep the event loop to itself."""
@@ -173,7 +174,7 @@ class CachedFetch:
 
     # ---------------------------------------------------------------------------------------------- asking
 
-    async def _ask(self, asking: _Asking, asker: object) -> _Answer:
+    async def _ask(self, asking: _Asking, asker: object = None) -> _Answer:
         """Send a read, with the validators of the copy; store the response."""
         request, copy = asking.request, asking.copy
         conditions = {} if copy is None else conditions_of(copy.headers)
@@ -312,7 +313,7 @@ def _key(url: str, fields: Mapping[str, str]) -> str:
     named = [name for name in fields if name not in _ORDINARY and are_credentials(name)]
     if not named:
         return f" {url}"
-    secret = repr([(name, fields[name]) for name in sorted(named)]).encode("utf-8", "surrogatepass")
+    secret = utf8(repr([(name, fields[name]) for name in sorted(named)]))
     return f" {hashlib.sha256(secret).hexdigest()} {url}"
 
 

@@ -8,6 +8,7 @@ import secrets
 import attrs
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.hal.utf8 import utf8
 from stellantis_hal.validation import require_type
 
 __all__ = ["Partition", "choose_partition"]
@@ -33,7 +34,7 @@ class Partition:
         """Return the partition of an account by what names it: no secrets."""
         digest = hashlib.sha256()
         for name in names:
-            encoded = name.encode("utf-8", "surrogatepass")
+            encoded = utf8(name)
             digest.update(len(encoded).to_bytes(8))
             digest.update(encoded)
         return cls(digest.hexdigest()[: 2 * _LENGTH], is_lasting=True)
@@ -42,7 +43,7 @@ class Partition:
     def of_secret(cls, secret: str, *names: str) -> Partition:
         """Return the partition of an account that a secret is part of; it cannot be guessed from the keys in a file."""
         salt = cls.of(*names).prefix.encode("ascii")
-        stretched = hashlib.pbkdf2_hmac("sha256", secret.encode("utf-8", "surrogatepass"), salt, _ITERATIONS, _LENGTH)
+        stretched = hashlib.pbkdf2_hmac("sha256", utf8(secret), salt, _ITERATIONS, _LENGTH)
         return cls(stretched.hex(), is_lasting=True)
 
     @classmethod

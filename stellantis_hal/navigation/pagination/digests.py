@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from stellantis_hal.hal.utf8 import utf8
+
 __all__ = ["DIGEST_SIZE", "digest"]
 
 DIGEST_SIZE = 8
@@ -11,4 +13,4 @@ DIGEST_SIZE = 8
 
 def digest(text: str) -> bytes:
     """Return the digest of a text: eight bytes."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
+    return blake2b(utf8(text), digest_size=DIGEST_SIZE).digest()

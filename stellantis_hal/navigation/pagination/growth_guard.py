@@ -32,8 +32,10 @@ class GrowthGuard:
         Raises:
             PaginationLoopError: it was read before, or the limit of added pages is reached.
         """
+        url = link_url(link, page.base)
         self._visited.add(page.base)
-        self._visited.check(link_url(link, page.base))
+        self._visited.check(url)
+        self._visited.add(url)  # a redirect may give the page another one
         if self.pages == _MAX_ADDED_PAGES:
             raise PaginationLoopError(
                 f"the collection at {mask_url(page.url)} grows faster than it can be read: {_MAX_ADDED_PAGES} pages "

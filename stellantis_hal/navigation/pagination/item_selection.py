@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.errors import AmbiguousLinkError, HalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, flatten
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_url, redacted_repr, shortlist
+from stellantis_hal.hal.redaction import mask_url, quoted, redacted_repr, shortlist
 from stellantis_hal.navigation.link_selection import LinkQuery, embedded_keys, find_links, link_url, not_found
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ class ItemLocation:
 
     def after(self, page: HalResource) -> ItemLocation:
         """Return the selection for the pages after a page."""
-        shown = None if self.rel is not None else self._rel_of(page)
-        return self if shown is None or shown == self.known else attrs.evolve(self, known=shown)
+        shown = self.known if self.rel is not None else self._rel_of(page)
+        return self if shown == self.known else attrs.evolve(self, known=shown)
 
     def count(self, page: HalResource, items: Sequence[HalResource | LinkedItem] | None = None) -> int:
         """Return how many indexes a page's items take, those included that are not objects.
@@ -206,10 +206,10 @@ class ItemLocation:
         if self.rel is not None:
             return not_found(page.document, page.base, LinkQuery(rel=self.rel), what="items", hint=hint)
         available = tuple(dict.fromkeys((*page.document.embedded, *page.rels)))
-        example = next(iter(_link_lists(page.document)), "orders")[:80]
+        example = next(iter(_link_lists(page.document)), "orders")
         return AmbiguousLinkError(
             f"nothing at {mask_url(page.url)} shows which its items are: it embeds no list, and has no link 'item'; "
-            f"name them, as in .items({example!r}); available: {shortlist(available) or 'none'}{hint}",
+            f"name them, as in .items({quoted(example)}); available: {shortlist(available) or 'none'}{hint}",
             rel="",
             candidates=available,
             url=page.url,
@@ -243,7 +243,7 @@ class ItemLocation:
         if len(keys) > 1:
             raise AmbiguousLinkError(
                 f"{mask_url(page.url)} embeds {shortlist([*map(repr, keys)])}: name the items, as in "
-                f".items({keys[0][:80]!r})",
+                f".items({quoted(keys[0])})",
                 rel="",
                 candidates=keys,
                 url=page.url,
@@ -334,7 +334,7 @@ def _key_in_state(page: HalResource) -> str | None:
     if len(keys) > 1:
         raise AmbiguousLinkError(
             f"the state of {mask_url(page.url)} has several arrays, {shortlist([*map(repr, keys)])}: name the items, "
-            f"as in .items({keys[0][:80]!r}, source='state')",
+            f"as in .items({quoted(keys[0])}, source='state')",
             rel="",
             candidates=keys,
             url=page.url,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.hal.redaction import quoted
 from stellantis_hal.navigation.pagination.digests import DIGEST_SIZE, digest
 from stellantis_hal.navigation.pagination.head_shift import HeadShift
 
@@ -82,7 +83,7 @@ class PageToken:
         """
         if self.rel != rel and self.rel is not None and rel is not None:
             raise ValueError(
-                f"a page token for the items {self.rel[:80]!r} cannot be used for {rel[:80]!r}: pass the same rel"
+                f"a page token for the items {quoted(self.rel)} cannot be used for {quoted(rel)}: pass the same rel"
             )
         if self.reverse != reverse:
             first, second = ("reverse", "forward") if self.reverse else ("forward", "reverse")

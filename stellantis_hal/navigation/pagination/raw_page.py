@@ -152,7 +152,7 @@ def total_of(page: HalResource) -> int | None:
         return None
     headers = page.headers
     for name in _TOTAL_HEADERS:
-        if (count := _count(headers.get(name, ""))) is not None:
+        if (count := _count(headers.get(name))) is not None:
             return count
     return None
 

@@ -50,7 +50,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     last: where it shows that more were added than were found to have moved, because others were removed meanwhile, a
     notice says that items may be missing. Not noticed is, while as many others are removed, what is added behind the
     head, is removed from the head again, or is added at the head after as many were added at the tail before the
-    second response.
+    second response. Pages that are collected forwards are as complete as those that are read forwards.
 
     Args:
         spec: what to paginate.
@@ -173,7 +173,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         except ApiError:
             return None
         found = self._spec.items.count(page)
-        if index + found != self._end_of(page) or set(self._content(page)) <= set(self._content(first)):
+        if index + found != self._end_of(page) or not set(self._content(page)).isdisjoint(self._content(first)):
             return None
         self._step, self._by_range = step, True
         return page
@@ -433,7 +433,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     def _next_collected(self, collected: list[RawPage]) -> RawPage:
         raw = collected.pop()
         before = collected[-1].page if collected else None
-        total = None if raw.page is None else total_of(raw.page)
+        assert raw.page is not None  # noqa: S101 - pages that are absent are not collected
+        total = total_of(raw.page)
         return attrs.evolve(
             raw,
             next_url=None if before is None else before.base,

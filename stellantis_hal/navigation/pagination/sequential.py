@@ -299,5 +299,5 @@ class RawPageIterator(AsyncIterator[RawPage]):
         if self.is_short:
             return (total_notice(page, total, position),)
         if position > (self._greatest_total or 0):
-            _log.warning("%s", total_notice(page, total, position))
+            _log.warning(total_notice(page, total, position))
         return ()

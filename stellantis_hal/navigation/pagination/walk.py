@@ -171,7 +171,7 @@ class Walk:
             if self._spec.warns:
                 warn_caller(notice, IncompleteCollectionWarning)
             else:
-                _log.warning("%s", notice)
+                _log.warning(notice)
 
     def _look_for_relation(self, page: HalResource | None) -> None:
         self._is_found = page is None or self._spec.items.has(page) or total_of(page) == 0

@@ -25,7 +25,7 @@ from stellantis_hal.navigation.cache.partition import Partition, choose_partitio
 from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.row_format import pack, unpack
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
-from stellantis_hal.navigation.cache.store import StoredVariants
+from stellantis_hal.navigation.cache.store import StoredVariants, size_of
 from stellantis_hal.navigation.cache.stored_response import StoredResponse, select
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from tests.navigation.cache.origin_server import NOON, URL, OriginServer, answer_of
@@ -620,6 +620,25 @@ async def _bodies(cache: Any, size: int) -> Any:
     return await _counts(cache, 3), getattr(cache, "size", None)
 
 
+def _limit_of(count: int) -> int:
+    return sum(size_of(f"k{number}", (_kept(b"x" * (9_000 + number)),)) for number in range(count))
+
+
+for _less in (0, 1):
+    _call(f"memory of exactly three resources less {_less} bytes", lambda less: _bodies(_exact(less), 9_000), _less)
+    _add(
+        f"file of exactly three resources less {_less} bytes",
+        partial(
+            lambda less, _: _in_a_file(lambda cache, path: _bodies(cache, 9_000), _limit_of(3) - less, max_body=10_000),
+            _less,
+        ),
+    )
+
+
+def _exact(less: int) -> MemoryCache:
+    return MemoryCache(_limit_of(3) - less, max_body=10_000)
+
+
 async def _counts(cache: Any, count: int) -> Any:
     return [len((await cache.load(f"k{number}")).variants) for number in range(count)]
 
@@ -630,9 +649,13 @@ async def _damaged(statement: str, cache: Any, path: Path) -> Any:
         connection.execute(statement)
     connection.close()
     try:
-        return await _loaded(cache, "a"), await cache.forget("a"), await _loaded(cache, "a")
+        told = [await _loaded(cache, "a"), await cache.forget("a"), await _loaded(cache, "a")]
     except StellantisError as error:
-        return error
+        return f"{type(error).__name__} of {getattr(error, 'path', None)}: {error}"
+    with sqlite3.connect(path) as connection:
+        told.append(connection.execute("SELECT * FROM counters").fetchall())
+    connection.close()
+    return told
 
 
 for _statement in (
@@ -644,6 +667,7 @@ for _statement in (
     "DELETE FROM counters WHERE name = 'last_version'",
     "UPDATE counters SET value = 'x' WHERE name = 'size'",
     "UPDATE responses SET content = NULL",
+    "UPDATE counters SET value = 1000000000 WHERE name = 'size'",
 ):
     _call(f"a file after {_statement}", _in_a_file, partial(_damaged, _statement))
 

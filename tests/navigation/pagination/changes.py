@@ -26,6 +26,13 @@ FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
     "linked, without totals": {"has_total": False},
     "by ranges": {"links": frozenset[str]()},
     "by ranges of two": {"links": frozenset[str](), "size": 2},
+    "without prev": {"links": frozenset({"self", "next", "last"})},
+    "next only": {"links": frozenset({"next"})},
+    "next only, without totals": {"links": frozenset({"next"}), "has_total": False},
+    "prev and next": {"links": frozenset({"self", "next", "prev"})},
+    "ranges ignored": {"links": frozenset[str](), "honours_ranges": False},
+    "an old total": {"links": frozenset[str](), "extra_total": -2},
+    "redirected": {"links": frozenset({"next", "prev", "last"}), "redirects": True},
 }
 WAYS: Final = ("forwards", "backwards", "backwards, by token", "concurrently")
 _LENGTH: Final = 8

@@ -132,6 +132,13 @@ COLLECTIONS: Final[dict[str, Read]] = {
     "a total too large, no links, absent beyond": _changing([], extra_total=5, links=_NONE, absent_beyond=True),
     "an old total": _changing([], extra_total=-4),
     "an old total, no links": _changing([], extra_total=-4, links=_NONE),
+    **{
+        f"a total less by {less}, ranges of {size}": _changing(
+            [], extra_total=-less, links=_NONE, length=7, size=3, ranges=IndexRangeSyntax(size=size)
+        )
+        for less in (1, 2, 3)
+        for size in (2, 3, 4)
+    },
     "ranges of two": _changing([], max_range=2, links=_NONE),
     "a part": _changing([], ranges=IndexRangeSyntax(size=3, within=(2, 7)), links=_NONE),
     "a part with an open end": _changing([], ranges=IndexRangeSyntax(size=3, within=(2, None)), links=_NONE),
