@@ -143,7 +143,7 @@ class Follow(Generic[R]):
             headers: header fields to add to the request of each page; default None: none.
         """
         start = self._with_headers(headers)
-        items: Any = Paginator.over(
+        items = Paginator.over(
             start,
             rel,
             items_from=source,
@@ -154,8 +154,9 @@ class Follow(Generic[R]):
             ranges=ranges,
         )
         kind: Any = self._kind
-        found: Paginator[R] = items if kind is None else items.map(lambda item: item.as_(kind))
-        return found
+        found: Any = items if kind is None else items.map(lambda item: item.as_(kind))
+        typed: Paginator[R] = found
+        return typed
 
     def pages(
         self, rel: str | None = None, *, token: str | None = None, headers: Mapping[str, str] | None = None
