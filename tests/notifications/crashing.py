@@ -14,7 +14,7 @@ import anyio
 import uvicorn
 
 from stellantis_hal import Receiver, SQLiteInbox
-from stellantis_hal.notifications import sqlite_inbox
+from stellantis_hal.notifications import event_tables
 
 PATH, TOKEN = "/st/k3Jx0v", "s3cr3t"
 
@@ -37,7 +37,7 @@ class CrashingInbox(SQLiteInbox):
         return stored
 
 
-def insert_and_maybe_die(entry: Any, connection: Any, insert: Any = sqlite_inbox._insert_one) -> Any:
+def insert_and_maybe_die(entry: Any, connection: Any, insert: Any = event_tables.insert) -> Any:
     stored = insert(entry, connection)
     maybe_die()  # inserted, and not committed
     return stored
@@ -52,7 +52,7 @@ async def consume(receiver: Receiver, output: Path) -> None:
 
 
 async def main(inbox: str, port: str, output: str) -> None:
-    sqlite_inbox._insert_one = insert_and_maybe_die
+    event_tables.insert = insert_and_maybe_die
     receiver = Receiver(CrashingInbox(inbox), path=PATH, token=TOKEN)
     config = uvicorn.Config(receiver, port=int(port), access_log=False, log_level="error", lifespan="on")
     async with anyio.create_task_group() as tasks:
