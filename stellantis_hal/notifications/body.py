@@ -64,7 +64,7 @@ async def read_body(receive: Receive, encoding: str, *, limit: int, timeout: flo
                 if event["type"] == "http.disconnect":
                     raise SenderDisconnectedError
                 kept.add(event.get("body", b""))
-                if not event.get("more_body", False):
+                if not event.get("more_body"):
                     return kept.finish()
     except TimeoutError:
         raise SlowBodyError(f"{kept.seen} bytes within {timeout:g} s, and the body had not ended") from None

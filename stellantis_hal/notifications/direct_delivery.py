@@ -31,7 +31,7 @@ class DeduplicatingHandler:
         self._verified: OrderedDict[str, datetime] = OrderedDict()
         self._unverified: OrderedDict[str, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
-        self._owners: dict[str, EventVehicle] = {}
+        self._owners: dict[str | None, EventVehicle] = {}
 
     def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
@@ -45,7 +45,7 @@ class DeduplicatingHandler:
         """
         new: list[StoredEvent] = []
         for entry in entries:
-            given = StoredEvent(number=0, entry=entry, owner=self._owners.get(entry.source_id or ""), attempts=1)
+            given = StoredEvent(number=0, entry=entry, owner=self._owners.get(entry.source_id), attempts=1)
             if await self._deliver_once(given):
                 new.append(given)
         self._forget_old()

@@ -23,7 +23,7 @@ class Dispatch:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Notification], None]] = []
-        self._operations: dict[str, list[Callable[[OperationStep], None]]] = {}
+        self._operations: dict[str | None, list[Callable[[OperationStep], None]]] = {}
 
     def listen(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
         """Call a function with each event from now on; return what ends this."""
@@ -42,7 +42,7 @@ class Dispatch:
 
     def __call__(self, entry: StoredEvent) -> None:
         """Pass an event on, where anything listens."""
-        operation = self._operations.get(entry.entry.source_id or "") if entry.entry.kind == "remote" else None
+        operation = self._operations.get(entry.entry.source_id) if entry.entry.kind == "remote" else None
         if not operation and not self._listeners:
             return
         event = read_entry(entry)

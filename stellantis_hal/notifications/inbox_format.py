@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.identity import write_canonical
 from stellantis_hal.notifications.inbox import IncomingEvent, StoredEvent
-from stellantis_hal.notifications.parsing import TOKEN, read_message, vin_of
+from stellantis_hal.notifications.parsing import TOKEN, event_of, read_message, vin_of
 from stellantis_hal.notifications.splitting import Message, split
 
 __all__ = ["read_entry", "write_entry"]
@@ -22,10 +22,9 @@ def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -
     content = message.content
     if message.kind != "unreadable":
         content = write_canonical({**message.document, "attributes": attributes} if attributes else message.document)
-    events = message.document.get("events")
-    event: dict[str, Any] = {**message.document, **(events[0] if isinstance(events, list) and events else {})}
+    event = {**message.document, **event_of(message.document)[0]}
     inner = event.get("monitorEvent" if message.kind == "monitor" else "remoteEvent")
-    sources = {**event, **(inner if isinstance(inner, dict) else {})}
+    sources = event | inner if isinstance(inner, dict) else event
     return IncomingEvent(
         id=message.id,
         kind=message.kind,

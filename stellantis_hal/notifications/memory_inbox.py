@@ -62,7 +62,7 @@ class MemoryInbox:
         self._rows: OrderedDict[str, _Row] = OrderedDict()  # by identity, oldest first
         self._waiting: OrderedDict[int, _Row] = OrderedDict()
         self._bounded: OrderedDict[str, int] = OrderedDict()  # bytes by identity
-        self._owners: dict[str, EventVehicle] = {}
+        self._owners: dict[str | None, EventVehicle] = {}
         self._changed = anyio.Event()
         self._number = 0
         self._dropped = 0
@@ -93,7 +93,7 @@ class MemoryInbox:
         return row
 
     def _entry_of(self, row: _Row) -> StoredEvent:
-        owner = self._owners.get(row.entry.source_id or "")
+        owner = self._owners.get(row.entry.source_id)
         return StoredEvent(number=row.number, entry=row.entry, owner=owner, attempts=row.attempts)
 
     def _drop(self) -> None:
@@ -101,8 +101,9 @@ class MemoryInbox:
         while len(self._bounded) > self._max_rows or total > self._max_bytes:
             identity, size = next(iter(self._bounded.items()))
             total -= size
-            self._remove(self._rows[identity])
-            self._dropped += 1
+            row = self._rows[identity]
+            self._dropped += row.state != "acknowledged"
+            self._remove(row)
 
     def _forget_old(self) -> None:
         horizon = self._clock() - MEMORY
@@ -142,6 +143,7 @@ class MemoryInbox:
             row.entry = attrs.evolve(row.entry, content=b"")  # its identity alone is remembered
             if row.entry.id in self._bounded:
                 self._bounded[row.entry.id] = 0
+                self._bounded.move_to_end(row.entry.id, last=False)  # it goes before those that wait
         await anyio.lowlevel.checkpoint()
 
     async def release(self, consumer: str) -> None:

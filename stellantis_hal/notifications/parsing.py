@@ -25,7 +25,7 @@ from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.structuring.problems import Problem, json_type
 from stellantis_hal.structuring.timestamps import read_instant
 
-__all__ = ["TOKEN", "has_token", "parse_notification", "parse_push", "read_message", "vin_of"]
+__all__ = ["TOKEN", "event_of", "has_token", "parse_notification", "parse_push", "read_message", "vin_of"]
 
 TOKEN = "token"  # noqa: S105 - the key of an attribute
 _MESSAGE_KEYS = ("mph_message", "message")
@@ -113,8 +113,8 @@ def read_message(
             size=message.size,
             is_truncated=is_truncated,
         )
-    envelope, event, path = _parts(message.document)
-    reader = _Reader(envelope | event, path)
+    event, path = event_of(message.document)
+    reader = _Reader({**message.document, **event}, path)
     common["callback_id"] = reader.text("callbackId")
     common["fleet_id"] = reader.text("fleetId")
     common["at"] = reader.instant("date", "eventDate")
@@ -125,7 +125,7 @@ def read_message(
 
 def vin_of(document: Mapping[str, Any], attributes: Mapping[str, str]) -> str | None:
     """Return the VIN that a message says: by the body attribute, else by the event; None where it says none."""
-    _, event, _ = _parts(document)
+    event, _ = event_of(document)
     candidates = [*(value for key, value in attributes.items() if key.lower() == "vin"), event.get("vin")]
     # A variable that the vendor did not replace arrives as it was written: "$vin".
     return next((vin for vin in candidates if isinstance(vin, str) and vin and not vin.startswith("$")), None)
@@ -137,12 +137,12 @@ def has_token(attributes: Mapping[str, str], token: str) -> bool:
     return hmac.compare_digest(given.encode(errors="surrogatepass"), token.encode(errors="surrogatepass"))
 
 
-def _parts(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Return the envelope, the event, and the path of the event."""
+def event_of(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Return the event of a message, which may stand in an envelope, and its path."""
     events = document.get("events")
     if isinstance(events, list) and len(events) == 1 and isinstance(events[0], dict):
-        return {key: value for key, value in document.items() if key != "events"}, events[0], "$.events[0]"
-    return {}, dict(document), "$"
+        return events[0], "$.events[0]"
+    return document, "$"
 
 
 def _read_monitor(common: dict[str, Any], reader: _Reader) -> MonitorEvent:

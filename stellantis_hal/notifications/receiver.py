@@ -6,7 +6,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from stellantis_hal.hal.clock import utc_now
@@ -36,6 +36,8 @@ Handle = Callable[[Notification], Awaitable[None]]
 _MAX_BODY = 8 * 1024 * 1024
 _BODY_TIMEOUT = 30.0
 _MAX_QUERY = 8_192
+_BEARER: Final = "bearer "
+_HEADER_ENCODING: Final = "latin-1"  # reads any bytes, of the query too
 
 
 class HasVehicles(Protocol):
@@ -218,7 +220,9 @@ class Receiver:
         if scope["method"] != "POST":
             return 405
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-        encoding = b",".join(value for name, value in headers if name.lower() == b"content-encoding").decode("latin-1")
+        encoding = b",".join(value for name, value in headers if name.lower() == b"content-encoding").decode(
+            _HEADER_ENCODING
+        )
         try:
             body = await read_body(receive, encoding, limit=self._max_body, timeout=self._body_timeout)
         except SenderDisconnectedError:
@@ -240,8 +244,8 @@ class Receiver:
     def _is_at_path(self, scope: Scope) -> bool:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        inner = path.removeprefix(root) if root else path
-        return any(hmac.compare_digest(given.encode(errors="surrogatepass"), self._path) for given in (path, inner))
+        paths = (path, path.removeprefix(root))
+        return any(hmac.compare_digest(given.encode(errors="surrogatepass"), self._path) for given in paths)
 
     def _has_outer_token(self, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> bool:
         """Return whether the token came as a header or in the query, which batches do not have."""
@@ -249,12 +253,12 @@ class Receiver:
             return True
         given: list[str] = []
         for name, value in headers:
-            text = value.decode("latin-1")
+            text = value.decode(_HEADER_ENCODING)
             if name.lower() == b"authorization":
-                given.append(text.partition(" ")[2] if text[:7].lower() == "bearer " else text)
+                given.append(text[len(_BEARER) :] if text.lower().startswith(_BEARER) else text)
             elif name.lower() == TOKEN.encode():
                 given.append(text)
-        given += [value for name, value in parse_qsl(query[:_MAX_QUERY].decode("latin-1")) if name == TOKEN]
+        given += [value for name, value in parse_qsl(query[:_MAX_QUERY].decode(_HEADER_ENCODING)) if name == TOKEN]
         return any(has_token({TOKEN: text}, self._token) for text in given)
 
     async def _take_in(self, messages: Sequence[Message], is_verified: bool) -> int:

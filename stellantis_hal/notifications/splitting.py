@@ -15,6 +15,7 @@ __all__ = ["Message", "split", "step_of"]
 
 _MONITOR_KEYS = frozenset({"monitorEvent", "values", "extensions"})
 _REMOTE_KEYS = frozenset({"remoteEvent", "eventStatus"})
+_EVENT_KEYS = _MONITOR_KEYS | _REMOTE_KEYS
 _MAX_KEPT = 64 * 1024
 _MAX_EVENTS = 10_000  # a hundred times what the vendor sends, and a third of a second
 _MAX_REPEATED = 16 * 1024 * 1024  # bytes of envelopes, counted for each event; each is stored with its envelope
@@ -97,35 +98,38 @@ class _Envelopes:
 def _split_item(item: Any, envelopes: _Envelopes) -> Iterator[Message]:
     if not isinstance(item, dict):
         yield _refuse("no JSON object", item)
-    elif isinstance(events := item.get("events"), list) and not (_MONITOR_KEYS | _REMOTE_KEYS) & item.keys():
-        envelope = {key: value for key, value in item.items() if key not in {"events", "attributes"}}
+    elif isinstance(events := item.get("events"), list) and _EVENT_KEYS.isdisjoint(item):
         envelopes.add({key: value for key, value in item.items() if key != "events"}, min(len(events), _MAX_EVENTS))
-        attributes = _attributes(item.get("attributes"))
+        envelope = _without_attributes(item)
+        attributes = _attributes(item)
         for event in events:
             if isinstance(event, dict):
                 yield _message(envelope, event, attributes)
             else:
                 yield _refuse("an item of events is no JSON object", event)
     else:
-        event = {key: value for key, value in item.items() if key != "attributes"}
-        yield _message(None, event, _attributes(item.get("attributes")))
+        yield _message({}, item, {})
 
 
-def _message(envelope: dict[str, Any] | None, event: dict[str, Any], attributes: dict[str, str]) -> Message:
-    if envelope is not None and "attributes" in event:
-        attributes = attributes | _attributes(event["attributes"])
-        event = {key: value for key, value in event.items() if key != "attributes"}
-    around = envelope or {}
-    document = event if envelope is None else {**envelope, "events": [event]}
+def _message(envelope: dict[str, Any], event: dict[str, Any], attributes: dict[str, str]) -> Message:
+    """Return the message of an event, in an envelope or without one."""
+    attributes = attributes | _attributes(event)
+    event = _without_attributes(event)
+    document = {**envelope, "events": [event]} if envelope else event
     if _REMOTE_KEYS & event.keys() or (event.get("type") == "Remote" and "monitorEvent" not in event):
         kind: Literal["monitor", "remote"] = "remote"
-    elif _MONITOR_KEYS & event.keys() or event.get("type") == "Monitor" or "monitorId" in event | around:
+    elif (
+        _MONITOR_KEYS & event.keys()
+        or event.get("type") == "Monitor"
+        or "monitorId" in event
+        or "monitorId" in envelope
+    ):
         kind = "monitor"
     elif "remoteActionId" in event:
         kind = "remote"
     else:
         return _refuse("neither an event of a monitor nor one of a remote", document)
-    return Message(id=_identify(kind, around, event), kind=kind, document=document, attributes=attributes)
+    return Message(id=_identify(kind, envelope, event), kind=kind, document=document, attributes=attributes)
 
 
 def _identify(kind: str, envelope: Mapping[str, Any], event: Mapping[str, Any]) -> str:
@@ -156,17 +160,19 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _attributes(value: Any) -> dict[str, str]:
-    """Return attributes as a mapping; they are a list of keys and values, or a mapping already."""
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if isinstance(item, str)}
-    if not isinstance(value, list):
-        return {}
-    return {
-        item["key"]: item["value"]
-        for item in value
-        if isinstance(item, dict) and isinstance(item.get("key"), str) and isinstance(item.get("value"), str)
-    }
+def _without_attributes(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "attributes"}
+
+
+def _attributes(item: dict[str, Any]) -> dict[str, str]:
+    """Return the attributes of an event or envelope by key; they are a list of keys and values, or a mapping."""
+    given = item.get("attributes")
+    if isinstance(given, dict):
+        pairs = list(given.items())
+    else:
+        entries = given if isinstance(given, list) else []
+        pairs = [(entry.get("key"), entry.get("value")) for entry in entries if isinstance(entry, dict)]
+    return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}
 
 
 def _refuse(reason: str, item: Any) -> Message:

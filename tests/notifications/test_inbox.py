@@ -17,8 +17,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.notifications import EventVehicle, InboxError, IncomingEvent, MemoryInbox, SQLiteInbox
+from stellantis_hal.notifications import EventVehicle, InboxError, IncomingEvent, MemoryInbox, SQLiteInbox, event_tables
 from stellantis_hal.storage.file_lock import FileLock
+from stellantis_hal.storage.sqlite import SQLiteDatabase
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -110,6 +111,11 @@ async def test_stored_event_is_read_as_it_was(inbox: AnyInbox) -> None:
     assert (taken.entry, taken.number, taken.attempts) == (stored, new.number, 1)
 
 
+async def test_event_of_the_epoch_is_read(inbox: AnyInbox) -> None:
+    await put(inbox, entry("1", received_at=datetime.fromtimestamp(0, UTC)))
+    assert (await inbox.next("c")).entry.received_at.year == 1970
+
+
 async def test_text_with_lone_surrogates_is_stored(inbox: AnyInbox) -> None:
     await put(inbox, entry(vin="\ud800", source_id="\udfff", callback_id="\ud801", reason="\ud802"))
     assert await drain(inbox) == ["1"]
@@ -140,6 +146,7 @@ async def test_acknowledged_contents_are_not_kept(make: Make) -> None:
     for identity in ("1", "2", "3"):
         assert await put(inbox, unverified(identity, 60)) == [identity]
         assert await drain(inbox) == [identity]
+    await put(inbox, unverified("4", 100))
     assert (await inbox.statistics()).dropped == 0
     assert await put(inbox, unverified("1", 60)) == []
 
@@ -210,8 +217,20 @@ async def test_acknowledged_unverified_events_are_removed_first(make: Make) -> N
     taken = await inbox.next("c")
     await inbox.acknowledge(taken.number)
     await put(inbox, unverified("3"))
-    assert (await inbox.statistics()).dropped in {0, 1}
+    assert (await inbox.statistics()).dropped == 0
     assert await drain(inbox) == ["2", "3"]
+
+
+async def test_default_bounds_are_those_of_the_docs(inbox: AnyInbox) -> None:
+    await put(inbox, *(unverified(str(number), 0) for number in range(1_001)))
+    assert (await inbox.statistics()).dropped == 1
+    await put(inbox, unverified("large", 10 * 1024 * 1024))
+    assert (await inbox.statistics()).dropped == 2
+    await put(inbox, unverified("larger", 1))
+    assert (await inbox.statistics()).dropped == 1_002  # those that have no bytes are older than the large one
+    assert await drain(inbox) == ["larger"]
+    await put(inbox, entry("fails"), entry("good"))
+    assert [(await inbox.next(f"consumer {attempt}")).entry.id for attempt in range(6)] == ["fails"] * 5 + ["good"]
 
 
 async def test_event_that_fails_its_consumer_is_set_aside(make: Make) -> None:
@@ -386,13 +405,72 @@ async def test_contents_are_kept_as_long_as_asked(tmp_path: Path, clock: Clock) 
 
 
 async def test_contents_go_at_the_second_they_are_kept_to(tmp_path: Path, clock: Clock) -> None:
-    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(minutes=1), clock=clock) as inbox:
+    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(minutes=2), clock=clock) as inbox:
+        await inbox.put([entry("1")])
+        await drain(inbox)
+        for seconds, content in ((60, b"{}"), (120, None)):
+            clock.now = NOW + timedelta(seconds=seconds)
+            await inbox.put([entry("2")])
+            assert contents(tmp_path / "inbox.db")[0] == content
+
+
+async def test_contents_are_cleaned_once_a_minute(tmp_path: Path, clock: Clock) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(seconds=10), clock=clock) as inbox:
         await inbox.put([entry("1")])
         await drain(inbox)
         for seconds, content in ((59, b"{}"), (60, None)):
             clock.now = NOW + timedelta(seconds=seconds)
-            await inbox.put([entry("2")])
-            assert contents(tmp_path / "inbox.db")[0] == content
+            await inbox.put([entry("1")])
+            assert contents(tmp_path / "inbox.db") == [content]
+
+
+async def test_contents_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left goes with the next events, not a minute later; two stand for a thousand."""
+    monkeypatch.setattr(event_tables, "_CLEANED_AT_ONCE", 2)
+    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(minutes=1), clock=clock) as inbox:
+        await inbox.put([entry(str(number)) for number in range(5)])
+        await drain(inbox)
+        clock.now += timedelta(hours=1)
+        for left in (3, 1, 0, 0):
+            await inbox.put([])
+            assert contents(tmp_path / "inbox.db").count(b"{}") == left
+
+
+@pytest.mark.parametrize("names", [{"vins": ["VF1"]}, {"vehicle_ids": ["v1"]}, {"callback_ids": ["c1"]}])
+async def test_file_has_no_bytes_of_forgotten_events(tmp_path: Path, names: dict[str, list[str]]) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        inbox.register("m1", EventVehicle(vin="VF1", vehicle_id="v1"))
+        members = {"source_id": "m1", "callback_id": "c1"}
+        await put(inbox, entry("1", content=b"the place of a car" * 500, **members), entry("2", content=b"another car"))
+        assert await inbox.forget(**names) == 1
+    left = (tmp_path / "inbox.db").read_bytes()
+    assert (b"the place of a car" in left, b"another car" in left) == (False, True)
+
+
+async def test_only_what_arrives_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement that a power failure undoes gives the event again, which is allowed."""
+    waits: list[bool] = []
+    write = SQLiteDatabase.write_grouped
+
+    async def record(self: SQLiteDatabase, function: Any, *, durable: bool = True) -> Any:
+        waits.append(durable)
+        return await write(self, function, durable=durable)
+
+    monkeypatch.setattr(SQLiteDatabase, "write_grouped", record)
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await put(inbox, entry("1"), entry("2"))
+        first = await inbox.next("c")
+        await inbox.next("c", first.number)
+        await inbox.release("c")
+        await inbox.acknowledge(first.number + 1)
+        await inbox.forget(vins=["VF1"])
+    assert waits == [True, False, False, False, False, True]
+
+
+async def test_inbox_in_memory_locks_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with SQLiteInbox(":memory:") as inbox, inbox.consuming():
+        assert os.listdir() == []
 
 
 async def test_what_is_removed_or_set_aside_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -468,16 +546,21 @@ async def test_second_process_waits_until_the_consumer_ends(
 
 
 async def test_consumer_without_a_folder_is_an_error(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "missing" / "inbox.db")
-    with pytest.raises(InboxError, match="cannot be locked"):
+    path = tmp_path / "missing" / "inbox.db"
+    inbox = SQLiteInbox(path)
+    why = f"the consumer of {path} cannot be locked: [Errno 2] No such file or directory: "
+    with pytest.raises(InboxError, match=f"^{re.escape(why)}"):
         async with inbox.consuming():
+            pass
+    with pytest.raises(InboxError, match=f"^the inbox cannot be used: {re.escape(str(path))}: "):
+        async with inbox:
             pass
 
 
 async def test_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "inbox.db").write_bytes(b"no database" * 100)
     inbox = SQLiteInbox(tmp_path / "inbox.db")  # not entered, as in a receiver
-    with pytest.raises(InboxError, match=r"inbox\.db: file is not a database"):
+    with pytest.raises(InboxError, match=r"^the inbox cannot be used: .*inbox\.db: file is not a database"):
         await inbox.put([entry("1")])
     with pytest.raises(InboxError):
         await inbox.next("c")

@@ -9,6 +9,7 @@ import pickle
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,14 +18,17 @@ from stellantis_hal.notifications import (
     MonitorEvent,
     Notification,
     RemoteEvent,
+    StoredEvent,
     UnreadableEvent,
     parse_notification,
     parse_push,
     splitting,
 )
 from stellantis_hal.notifications.identity import identify_document
+from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from tests.notifications.bodies import VIN, body, fleet_envelope, fleet_event, monitor_message, remote_message
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4)
@@ -129,6 +133,26 @@ def test_body_of_too_many_events_is_unreadable() -> None:
     assert len(parse_notification(b"[" + b"1," * 9_999 + b"1]")) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [(2, "envelopes of more than 1 bytes in all, counted for each event"), (3, "more than 2 events in one body")],
+)
+def test_no_more_is_read_than_the_events_of_a_body(monkeypatch: pytest.MonkeyPatch, events: int, reason: str) -> None:
+    """What comes after the last event that is allowed is not looked at."""
+    monkeypatch.setattr(splitting, "_MAX_EVENTS", 2)
+    monkeypatch.setattr(splitting, "_MAX_REPEATED", 1)
+    assert only([*range(events), {"callbackId": "c", "events": [{}, {}]}]).reason == reason
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_read_from_an_inbox_as_before(content: bytes) -> None:
+    for number, message in enumerate(splitting.split(content)):
+        stored = write_entry(message, is_verified=True, received_at=NOW)
+        event = read_entry(StoredEvent(number=number, entry=stored, owner=None, attempts=1))
+        assert (event.id, event.received_at, event.vin) == (stored.id, NOW, stored.vin)
+        assert attrs.evolve(event, received_at=None, is_verified=False) == parse_notification(content)[number]
+
+
 @pytest.mark.parametrize("name", ["pad", "callbackId", "attributes"])
 def test_a_large_envelope_is_not_repeated_for_each_event(name: str) -> None:
     """A megabyte with a thousand events in it would be a gigabyte."""
@@ -149,6 +173,7 @@ def test_envelopes_may_fill_their_bound(monkeypatch: pytest.MonkeyPatch, room: i
     bound = 2 * 2 * len(json.dumps(envelope, separators=(",", ":")))
     monkeypatch.setattr(splitting, "_MAX_REPEATED", bound + room)
     assert len(parse_notification(json.dumps([{**envelope, "events": events}] * 2).encode())) == count
+    assert len(parse_notification(json.dumps([{**envelope, "events": events[:1]}] * 9).encode())) == 9
 
 
 def test_large_unreadable_body_is_truncated() -> None:

@@ -457,7 +457,7 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
 def test_receiver_shows_no_secret(receiver: Receiver) -> None:
     assert PATH not in repr(receiver)
     assert TOKEN not in repr(receiver)
-    assert "handle=…" in repr(Receiver(handle=_ignore, path=PATH))
+    assert repr(Receiver(handle=_ignore, path=PATH)) == "Receiver('handle=…', path=***)"
 
 
 async def _ignore(_: Notification) -> None:
@@ -613,6 +613,24 @@ async def test_acknowledgement_at_the_end_is_bounded() -> None:
             await anext(events)
 
 
+class SlowInbox(MemoryInbox):
+    async def release(self, consumer: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        await super().release(consumer)
+
+
+async def test_cancelled_consumer_waits_for_the_release() -> None:
+    receiver = Receiver(SlowInbox(), path=PATH)
+    await post(receiver, body(monitor_message()))
+    for _ in range(10):
+        with anyio.CancelScope() as scope:
+            async with receiver.events() as events:
+                await anext(events)
+                scope.cancel()
+                await anyio.sleep_forever()
+    assert len(await received(receiver)) == 1
+
+
 class UnreleasedInbox(MemoryInbox):
     async def release(self, consumer: str) -> None:
         raise InboxError("the disk is full")
@@ -663,6 +681,7 @@ async def test_operations_get_their_verified_steps(receiver: Receiver) -> None:
     stop_other()
     await post(receiver, body(remote_message("AlreadyDone", attributes=token)))
     assert len(steps) == 2
+    assert receiver._dispatch._operations == {}
 
 
 async def test_listeners_of_one_operation_end_alone(receiver: Receiver) -> None:
@@ -766,6 +785,22 @@ async def test_what_handle_fails_at_is_answered_by_500(caplog: pytest.LogCapture
     assert caplog.messages == [failed, "deliveries are stored again, after 1 that were not"]
 
 
+async def test_two_events_are_handled_at_the_same_time() -> None:
+    running: list[int] = []
+
+    async def handle(_: Notification) -> None:
+        running.append(len(running))
+        await anyio.sleep(1)
+        running.pop()
+
+    receiver = Receiver(handle=handle, path=PATH)
+    async with anyio.create_task_group() as tasks:
+        for number in range(2):
+            tasks.start_soon(post, receiver, body(monitor_message(number)))
+        await anyio.wait_all_tasks_blocked()
+        assert running == [0, 1]
+
+
 async def test_repetition_waits_for_the_first_to_be_handled() -> None:
     handled: list[str] = []
 
@@ -827,35 +862,41 @@ async def test_unverified_flood_makes_no_verified_event_forgotten(monkeypatch: p
     assert handled == [True] + [False] * 8
     await post(receiver, body(monitor_message(1, attributes=[])))  # of those three are remembered
     assert handled == [True] + [False] * 9
+    await post(receiver, body(monitor_message(7, attributes=[])))
+    assert handled == [True] + [False] * 9
 
 
 # ------------------------------------------------------------------------------------------------ the server
 
 
-async def lifespan(receiver: Receiver) -> list[str]:
-    events = [{"type": "lifespan.startup"}, {"type": "lifespan.other"}, {"type": "lifespan.shutdown"}]
-    sent: list[MutableMapping[str, Any]] = []
+async def lifespan(receiver: Receiver) -> list[MutableMapping[str, Any]]:
+    """Return what a server sends to a receiver and gets from it."""
+    coming = [{"type": "lifespan.startup"}, {"type": "lifespan.other"}, {"type": "lifespan.shutdown"}]
+    events: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
         await anyio.lowlevel.checkpoint()
-        return events.pop(0)
+        events.append(coming.pop(0))
+        return events[-1]
 
     async def send(event: MutableMapping[str, Any]) -> None:
-        sent.append(event)
+        events.append(event)
 
     await receiver({"type": "lifespan"}, receive, send)
-    return [event["type"] for event in sent]
+    return events
 
 
 async def test_server_starts_and_ends_the_receiver(receiver: Receiver) -> None:
-    complete = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert await lifespan(receiver) == complete
-    assert await lifespan(Receiver(handle=_ignore, path=PATH)) == complete
+    names = ["startup", "startup.complete", "other", "shutdown", "shutdown.complete"]
+    for one in (receiver, Receiver(handle=_ignore, path=PATH)):
+        assert await lifespan(one) == [{"type": f"lifespan.{name}"} for name in names]
 
 
 async def test_server_does_not_start_without_its_inbox(tmp_path: Any) -> None:
-    inbox = SQLiteInbox(tmp_path / "missing" / "inbox.db")
-    assert await lifespan(Receiver(inbox, path=PATH)) == ["lifespan.startup.failed"]
+    path = tmp_path / "missing" / f"{VIN}.db"
+    [_, failed] = await lifespan(Receiver(SQLiteInbox(path), path=PATH))
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith(f"the inbox cannot be used: {path.with_name('***.db')}: ")
 
 
 async def test_websockets_are_refused(receiver: Receiver) -> None:
