@@ -32,8 +32,8 @@ from stellantis_hal.notifications import (
     parse_push,
 )
 from stellantis_hal.notifications.body import read_body
+from stellantis_hal.notifications.direct_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.events import EventValue
-from stellantis_hal.notifications.handler_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.identity import identify_bytes, identify_document, identify_step
 from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from stellantis_hal.notifications.splitting import split, step_of
