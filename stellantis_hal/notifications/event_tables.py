@@ -174,7 +174,7 @@ class Taken(NamedTuple):
 
 
 def take(consumer: str, dead_after: int, connection: sqlite3.Connection) -> Taken:
-    """Give the oldest event that waits to a consumer; set aside those that failed so often, or cannot be read."""
+    """Return the oldest event that waits, as given to a consumer; set aside those that failed or cannot be read."""
     failed: list[int] = []
     damaged: list[int] = []
     while True:
