@@ -283,12 +283,6 @@ if TYPE_CHECKING:
         WebSocket,
     )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
-    from stellantis_hal.resources.control.command_namespaces import (
-        RemoteCharging,
-        RemoteClimate,
-        RemoteDoors,
-        RemoteStolen,
-    )
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
     from stellantis_hal.resources.control.data_triggers import DataOperand, DataTrigger, Previous, data
@@ -296,13 +290,19 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.expressions import Expression
     from stellantis_hal.resources.control.failure_causes import FailureCause
     from stellantis_hal.resources.control.monitor import Monitor, MonitorSpec, MonitorStatus
+    from stellantis_hal.resources.control.monitor_plan import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.monitors import FleetMonitors, VehicleMonitors
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
     from stellantis_hal.resources.control.receiver_protocol import EventReceiver
-    from stellantis_hal.resources.control.reconciling import PlanStep, ReconciliationPlan
     from stellantis_hal.resources.control.remote import Remote
     from stellantis_hal.resources.control.remote_actions import ActionKind, ChargingProgram, Program
+    from stellantis_hal.resources.control.remote_command_groups import (
+        RemoteCharging,
+        RemoteClimate,
+        RemoteDoors,
+        RemoteStolen,
+    )
     from stellantis_hal.resources.control.remote_policy import PolicyRefusalReason, RemotePolicy
     from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, times
     from stellantis_hal.resources.control.trigger import Trigger
@@ -347,7 +347,7 @@ if TYPE_CHECKING:
     from stellantis_hal.structuring.problems import Problem
     from stellantis_hal.structuring.typed_resource import TypedResource
     from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
-    from stellantis_hal.transport.backend_exchange import Timeouts
+    from stellantis_hal.transport.bounded_backend import Timeouts
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.hooks import (
@@ -371,7 +371,7 @@ if TYPE_CHECKING:
         RateLimits,
         Slot,
     )
-    from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames, Window
+    from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames, ReportedWindow
     from stellantis_hal.transport.rate_limit.redis import RedisLimiter
     from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
     from stellantis_hal.transport.retry import RetryPolicy
@@ -680,6 +680,7 @@ __all__ = [
     "Removed",
     "RenewingBearerCredentials",
     "Report",
+    "ReportedWindow",
     "Request",
     "RequestOptions",
     "RequestRecord",
@@ -771,7 +772,6 @@ __all__ = [
     "WatchSource",
     "WebSocket",
     "Webhook",
-    "Window",
     "WipingBlades",
     "WipingSpeed",
     "WriteOptions",
@@ -933,9 +933,9 @@ _MODULES = {
     "resources.control.monitors": "FleetMonitors VehicleMonitors",
     "resources.control.operation": "Operation OperationOutcome OperationSteps",
     "resources.control.operation_step": "OperationStatus OperationStep",
-    "resources.control.reconciling": "ReconciliationPlan PlanStep",
+    "resources.control.monitor_plan": "ReconciliationPlan PlanStep",
     "resources.control.remote": "Remote",
-    "resources.control.command_namespaces": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
+    "resources.control.remote_command_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "PolicyRefusalReason RemotePolicy",
     "resources.control.callback_targets": (
         "AttributePlacement CallbackAttribute PushDevices SecretNotInBatchWarning WebSocket Webhook"
@@ -972,14 +972,14 @@ _MODULES = {
     "structuring.units": "convert_unit unit_of units_of",
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
-    "transport.backend_exchange": "Timeouts",
+    "transport.bounded_backend": "Timeouts",
     "transport.hooks": (
         "BaseCallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
     ),
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
-    "transport.rate_limit.quota_headers": "Quota QuotaHeaderNames Window",
+    "transport.rate_limit.quota_headers": "Quota QuotaHeaderNames ReportedWindow",
     "transport.rate_limit.redis": "RedisLimiter",
     "transport.rate_limit.sqlite": "SQLiteLimiter",
     "transport.retry": "RetryPolicy",

@@ -13,9 +13,9 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import ConnectableCredentials, Credentials, CredentialsContext
 from stellantis_hal.transport.hooks import Hooks

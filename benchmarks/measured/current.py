@@ -19,7 +19,7 @@ from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.day_window import DayWindow
-from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
+from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 from stellantis_hal.transport.session import Session
 
 __all__ = [

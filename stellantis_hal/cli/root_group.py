@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "logout": CommandLocation("account_commands", "Revoke an account's token and delete it."),
     "whoami": CommandLocation("account_commands", "Show the logged-in user, as the API returns it."),
     "token": CommandLocation("account_commands", "Show a token's expiry and scopes, not the token."),
-    "tokens": CommandLocation("tokens", "Copy tokens between stores."),
+    "tokens": CommandLocation("token_copy", "Copy tokens between stores."),
     "config": CommandLocation(
         "config_command", "Show each value of the configuration and where it comes from; secrets are masked."
     ),

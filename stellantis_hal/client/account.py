@@ -16,7 +16,7 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
@@ -54,12 +54,12 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
         partition: str | None = None,
         headers: Mapping[str, str] | None = None,
-        services: ControlContext | None = None,
+        services: ControlServices | None = None,
     ) -> None:
         fetch = session.fetch(
             credentials=credentials, priority=priority, max_wait=max_wait, partition=partition, account=key
         )
-        services = ControlContext() if services is None else services
+        services = ControlServices() if services is None else services
         context = ResourceContext(
             fetch, converter.clock, converter, principal=key, headers=headers or {}, services=services
         )

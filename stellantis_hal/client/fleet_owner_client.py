@@ -18,12 +18,12 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
-from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.typed_requests import UrlPageSource, is_absent
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
@@ -159,7 +159,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, own_session)
         fetch = own_session.fetch(credentials=partner.credentials(), priority=priority, max_wait=max_wait)
-        services = ControlContext.of(policy, state, receiver)
+        services = ControlServices.of(policy, state, receiver)
         context = ResourceContext(fetch, clock, self._converter, headers=default_headers(headers), services=services)
         EntryPoint.__init__(self, self._fleets_url, context)
 

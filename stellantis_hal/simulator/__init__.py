@@ -40,7 +40,7 @@ from stellantis_hal.simulator.notifications.deliveries import (
 )
 from stellantis_hal.simulator.serving.uvicorn_server import TlsFiles, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
-from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
+from stellantis_hal.simulator.world.car_actions import CarActions, CarRefusal
 from stellantis_hal.simulator.world.control_state import CarControlState, ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
@@ -63,7 +63,7 @@ __all__ = [
     "Alarm",
     "Alert",
     "BackendVariant",
-    "Car",
+    "CarActions",
     "CarControlState",
     "CarRefusal",
     "ChargeProgram",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from stellantis_hal.navigation.fetch_protocol import Fetch
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backend_exchange import Timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.validation import require_type
 

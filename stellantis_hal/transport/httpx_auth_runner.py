@@ -12,7 +12,7 @@ from stellantis_hal.errors import AuthError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
-from stellantis_hal.transport.backend_exchange import OutgoingRequest
+from stellantis_hal.transport.bounded_backend import OutgoingRequest
 from stellantis_hal.transport.network_errors import to_network_error, unreadable_body
 
 __all__ = ["send_with_auth"]

@@ -29,7 +29,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response, Streamed
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
 from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
 from stellantis_hal.transport.api_errors import ErrorFactory
-from stellantis_hal.transport.backend_exchange import BackendExchange, OutgoingRequest
+from stellantis_hal.transport.bounded_backend import BoundedBackend, OutgoingRequest
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
@@ -73,7 +73,7 @@ class PipelineContext:
         queue: where its requests wait for a connection; None for that of the API.
     """
 
-    exchange: BackendExchange
+    exchange: BoundedBackend
     headers: Mapping[str, str]
     max_redirects: int
     hooks: Hooks

@@ -23,8 +23,8 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
-from stellantis_hal.transport.backend_exchange import BackendExchange, Timeouts
 from stellantis_hal.transport.backends.session_detection import HostSession, connections_of, is_host_session
+from stellantis_hal.transport.bounded_backend import BoundedBackend, Timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials, is_httpx_auth
 from stellantis_hal.transport.decoding import ACCEPTED
@@ -152,7 +152,7 @@ class Session:
         self._retry = RetryPolicy() if retry is None else retry
         self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
         self._quota = Quota()
-        self._exchange = BackendExchange(
+        self._exchange = BoundedBackend(
             transport,
             ssl_context=(Tls() if tls is None else tls).make_context,
             connections=_connections_for(self._limiter, host_session) if connections is None else connections,

@@ -28,7 +28,7 @@ from stellantis_hal.navigation import (
     option_checks,
     origins,
     request_headers,
-    response_identity,
+    resource_of_response,
     streamed_request_bodies,
 )
 from stellantis_hal.navigation.context import ResourceContext
@@ -758,7 +758,7 @@ for _verb, _target, _found, _own, _before in (
     for _at in (_target, "/v4/elsewhere"):
         _call(
             f"what {_verb} {_target} is about: {_found} {_own} {_before} at {_at}",
-            response_identity.identify,
+            resource_of_response.identify,
             _verb,
             f"https://api.example{_target}",
             make_response(url=f"https://api.example{_at}", **_found),
@@ -768,7 +768,7 @@ for _verb, _target, _found, _own, _before in (
 for _text in ("", " ", "/a", "a b", "{+x}", "/t{?x}", "/{*x}", "{", "mailto:a@b", "ftp://a/b", "#f", "//other/x"):
     _call(
         f"URL of a header field {_text!r}",
-        response_identity.header_url,
+        resource_of_response.header_url,
         Headers({"location": _text}),
         "location",
         HOME,
@@ -789,7 +789,7 @@ for _href in (
 ):
     _call(
         f"stated self {_href!r}",
-        response_identity.stated_self,
+        resource_of_response.stated_self,
         parse({"_links": {"self": link(_href)}}),
         make_response(url=f"{HOME}/other"),
         f"{HOME}/.hidden/items/7",

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from stellantis_hal.simulator import Car, CarRefusal, ChargeProgram, ClimateProgram, GeoPoint, World
+from stellantis_hal.simulator import CarActions, CarRefusal, ChargeProgram, ClimateProgram, GeoPoint, World
 from tests.simulator.test_world_actions import Clock, body_of, charging_of, make_world
 
 MINUTES = timedelta(minutes=1)
 
 
-def make_car(energies: tuple[str, ...] = ("Electric",)) -> tuple[World, Clock, Car]:
+def make_car(energies: tuple[str, ...] = ("Electric",)) -> tuple[World, Clock, CarActions]:
     world, clock, vehicle = make_world(energies)
     return world, clock, world.car(vehicle)
 
@@ -53,11 +53,11 @@ def test_a_wake_up_is_a_report_and_counts_for_the_month() -> None:
     assert (car.wake_ups, car.wake(), car.wake_ups) == (0, True, 1)
 
 
-def break_network(car: Car) -> None:
+def break_network(car: CarActions) -> None:
     car.set_reachable(False)
 
 
-def empty_battery(car: Car) -> None:
+def empty_battery(car: CarActions) -> None:
     car.set_battery(40.0)
 
 
@@ -65,7 +65,7 @@ def empty_battery(car: Car) -> None:
     ("prepare", "cause"),
     [(break_network, "VehicleConnectionTimeout"), (empty_battery, "VehicleBatteryChargeTooLow")],
 )
-def test_a_car_that_cannot_be_woken_refuses(prepare: Callable[[Car], None], cause: str) -> None:
+def test_a_car_that_cannot_be_woken_refuses(prepare: Callable[[CarActions], None], cause: str) -> None:
     _, _, car = make_car()
     prepare(car)
     with pytest.raises(CarRefusal) as refused:
@@ -202,23 +202,23 @@ def test_climate_runs_for_ten_minutes() -> None:
     assert (car.stop_climate(), car.has_climate_on) == (True, False)
 
 
-def unlock(world: World, car: Car) -> None:
+def unlock(world: World, car: CarActions) -> None:
     car.unlock()
 
 
-def open_door(world: World, car: Car) -> None:
+def open_door(world: World, car: CarActions) -> None:
     car.open_door()
 
 
-def drive(world: World, car: Car) -> None:
+def drive(world: World, car: CarActions) -> None:
     world.drive(car.vehicle, km=1)
 
 
-def steal(world: World, car: Car) -> None:
+def steal(world: World, car: CarActions) -> None:
     car.set_stolen(True)
 
 
-def discharge(world: World, car: Car) -> None:
+def discharge(world: World, car: CarActions) -> None:
     world.drive(car.vehicle, km=300)
     world.park(car.vehicle)
 
@@ -233,7 +233,7 @@ def discharge(world: World, car: Car) -> None:
         (discharge, "NotPossibleDueToVehicleBatteryLevel"),
     ],
 )
-def test_climate_is_refused_in_a_wrong_state(prepare: Callable[[World, Car], None], cause: str) -> None:
+def test_climate_is_refused_in_a_wrong_state(prepare: Callable[[World, CarActions], None], cause: str) -> None:
     world, _, car = make_car()
     prepare(world, car)
     with pytest.raises(CarRefusal) as refused:
@@ -300,7 +300,7 @@ def test_privacy_theft_and_the_rest_are_set() -> None:
     assert changed == [True, False, True, True, True, False, True]
     assert since == clock.now
     assert list(car.controls.tracking or ()) == [5, 60]
-    assert repr(car) == f"Car(vehicle={car.vehicle!r})"
+    assert repr(car) == f"CarActions(vehicle={car.vehicle!r})"
 
 
 def test_a_car_without_trips_stopped_at_the_epoch() -> None:

@@ -10,7 +10,7 @@ import pytest
 from stellantis_hal.simulator import CommandCourseDeviation, Simulator, World
 from stellantis_hal.simulator.api.remote_body_checks import check_remote
 from stellantis_hal.simulator.api.request_context import Refusal
-from stellantis_hal.simulator.world.car_actions import Car
+from stellantis_hal.simulator.world.car_actions import CarActions
 
 pytestmark = pytest.mark.anyio
 
@@ -251,12 +251,12 @@ async def test_causes_come_from_the_state_of_the_car() -> None:
 
 
 async def test_a_value_that_the_car_does_not_take_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Car) -> bool:
+    def refuse(_: CarActions) -> bool:
         raise ValueError("no such lock")
 
     api = Api()
     await api.register()
-    monkeypatch.setattr(Car, "lock", refuse)
+    monkeypatch.setattr(CarActions, "lock", refuse)
     assert await api.outcome(LOCK) == ("Failed", "WrongCommand")
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
 
 __all__ = ["Player", "Scene", "StrictWindow"]
@@ -145,7 +145,7 @@ class Scene:
         def arrive() -> None:
             is_served = self.server.arrive(self.now)
             left = self.server.limit - len(self.server.arrivals)
-            quota = Quota(burst=Window(self.server.limit, left), refused=not is_served)
+            quota = Quota(burst=ReportedWindow(self.server.limit, left), refused=not is_served)
             self.later(back, lambda: self.answer(player, grant, quota))
 
         self.later(there, arrive)

@@ -12,7 +12,7 @@ from stellantis_hal.errors import (
     NetworkError,
 )
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backend_exchange import Timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.transport.doubles import API, OK, WatchedBody, call, get, session, wall

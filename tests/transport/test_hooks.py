@@ -23,7 +23,7 @@ from stellantis_hal.transport.hooks import (
 )
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, Badge, get, response_with, session, wall
 
@@ -66,7 +66,9 @@ async def test_a_response_is_recorded_with_its_figures() -> None:
     opened, _ = session(late, hooks=Hooks(on_response=heard.append))
     async with opened:
         await get(opened.pipeline(), method="POST")
-    assert [(each.method, each.status, each.quota) for each in heard] == [("POST", 202, Quota(day=Window(5, 4)))]
+    assert [(each.method, each.status, each.quota) for each in heard] == [
+        ("POST", 202, Quota(day=ReportedWindow(5, 4)))
+    ]
     assert heard[0].seconds == pytest.approx(2.0, abs=0.1)
 
 
@@ -300,7 +302,7 @@ CALL: dict[str, Any] = {
     "route": "/user/vehicles/***",
 }
 SERVER_ERROR = ServerError("503", status=503)
-QUOTA = Quota(day=Window(100, 93), burst=Window(10, 7))
+QUOTA = Quota(day=ReportedWindow(100, 93), burst=ReportedWindow(10, 7))
 PLACE = "#7 PUT https://api.test/user/vehicles/***?x=***: "
 
 

@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     TooManyRedirectsError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request, Response
-from stellantis_hal.transport.backend_exchange import Timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, WatchedBody, call, get, redirect_to, response_with, session, wall
 

@@ -19,13 +19,13 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition import choose_partition
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.base_client import to_timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.hooks import Hooks, RequestRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
@@ -152,7 +152,7 @@ async def test_the_quota_of_the_latest_responses_is_known() -> None:
         assert opened.quota == Quota()
         for _ in range(3):
             await get(opened.pipeline())
-        assert opened.quota == Quota(day=Window(1000, 900), burst=Window(10, 9))
+        assert opened.quota == Quota(day=ReportedWindow(1000, 900), burst=ReportedWindow(10, 9))
 
 
 async def test_an_unlimited_pipelines_quota_is_not_the_sessions() -> None:

@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
 )
 from stellantis_hal.navigation.fetch_protocol import Request, StreamingFetch
-from stellantis_hal.transport.backend_exchange import Timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.decoding import BodyDecoder, BodyTooLarge
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter

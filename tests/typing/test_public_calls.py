@@ -215,6 +215,7 @@ from stellantis_hal import (
     Removed,
     RenewingBearerCredentials,
     Report,
+    ReportedWindow,
     Request,
     RequestOptions,
     RequestRecord,
@@ -288,7 +289,6 @@ from stellantis_hal import (
     WatchSource,
     Webhook,
     WebSocket,
-    Window,
     WriteOptions,
     WrongLoopError,
     Zone,
@@ -481,7 +481,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
         account = assert_type(account.with_options(priority="background", max_wait=600), Account)
         assert_type(account.key, str)
         assert_type(client.quota, Quota)
-        assert_type(client.quota.day, Window)
+        assert_type(client.quota.day, ReportedWindow)
         assert client.quota.burst.remaining is None
         root = assert_type(await account.root(), HalResource)
         assert_type(await account.get(root.url), HalResource)

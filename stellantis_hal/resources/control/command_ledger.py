@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Final
 
 from stellantis_hal.errors import RemoteRefusedError, StellantisError
-from stellantis_hal.resources.control.control_context import ControlContext
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.remote_policy import (
     CommandPolicyState,
-    PendingCommand,
+    PendingCommandRecord,
     PolicyRefusal,
     PolicyRefusalReason,
 )
@@ -60,7 +60,7 @@ class CommandLedger:
         clock: the wall clock.
     """
 
-    def __init__(self, services: ControlContext, key: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, services: ControlServices, key: str, clock: Callable[[], datetime]) -> None:
         self._policy = services.policy
         self._store = services.state
         self._key = key
@@ -71,7 +71,7 @@ class CommandLedger:
         """The key of the car's state."""
         return self._key
 
-    async def running(self, kind: ActionKind) -> PendingCommand | None:
+    async def running(self, kind: ActionKind) -> PendingCommandRecord | None:
         """Return the command of a kind that is under way; None where there is none."""
         state = self._read(await self._store.load(self._key)).at(self._clock(), self._policy)
         return state.under_way.get(kind)

@@ -13,7 +13,7 @@ from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.control.collection import ControlPageSource
+from stellantis_hal.resources.control.control_page_source import ControlPageSource
 from stellantis_hal.resources.control.json_writes import is_unknown_outcome, send_json
 from stellantis_hal.resources.typed_requests import index_ranges
 

@@ -14,8 +14,8 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.control.callback import Callback, CallbackReference, CallbackType, callback_id
 from stellantis_hal.resources.control.callback_targets import CallbackAttribute, Webhook
 from stellantis_hal.resources.control.callbacks import Callbacks
-from stellantis_hal.resources.control.collection import url_below_callback
-from stellantis_hal.resources.control.control_context import services_of
+from stellantis_hal.resources.control.control_page_source import url_below_callback
+from stellantis_hal.resources.control.control_services import services_of
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.labelled_collection import CollectionAdapter, LabelledCollection, Locate
@@ -26,7 +26,7 @@ from stellantis_hal.resources.control.monitor import (
     sent_monitor,
     set_monitor_address,
 )
-from stellantis_hal.resources.control.reconciling import ReconciliationPlan, is_as, plan
+from stellantis_hal.resources.control.monitor_plan import ReconciliationPlan, is_as, plan
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:

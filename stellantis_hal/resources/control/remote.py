@@ -38,13 +38,18 @@ from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.navigation.writes import read_outcome, write_request
 from stellantis_hal.resources.blocks.capabilities import Capabilities
 from stellantis_hal.resources.control import remote_actions as actions
-from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
-from stellantis_hal.resources.control.command_namespaces import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
-from stellantis_hal.resources.control.control_context import services_of
+from stellantis_hal.resources.control.control_page_source import url_below_callback
+from stellantis_hal.resources.control.control_services import services_of
 from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteActionRequest
+from stellantis_hal.resources.control.remote_command_groups import (
+    RemoteCharging,
+    RemoteClimate,
+    RemoteDoors,
+    RemoteStolen,
+)
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
 from stellantis_hal.resources.typed_requests import UrlPageSource, index_ranges, is_absent

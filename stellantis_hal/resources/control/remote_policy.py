@@ -16,7 +16,14 @@ from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.validation import require_type
 
-__all__ = ["AWAKE", "CommandPolicyState", "PendingCommand", "PolicyRefusal", "PolicyRefusalReason", "RemotePolicy"]
+__all__ = [
+    "AWAKE",
+    "CommandPolicyState",
+    "PendingCommandRecord",
+    "PolicyRefusal",
+    "PolicyRefusalReason",
+    "RemotePolicy",
+]
 
 AWAKE: Final = timedelta(minutes=3)
 """How long a message keeps a car awake, by the vendor's description."""
@@ -98,7 +105,7 @@ class PolicyRefusal:
 
 
 @attrs.frozen(kw_only=True)
-class PendingCommand:
+class PendingCommandRecord:
     """A command whose end is not known yet.
 
     Attributes:
@@ -130,7 +137,7 @@ class CommandPolicyState:
         refused_month: the month for which the API refused further wake-ups.
     """
 
-    under_way: Mapping[str, PendingCommand] = attrs.field(factory=dict)
+    under_way: Mapping[str, PendingCommandRecord] = attrs.field(factory=dict)
     sent_at: Mapping[str, datetime] = attrs.field(factory=dict)
     messaged_at: datetime | None = None
     woken_at: datetime | None = None
@@ -201,7 +208,7 @@ class CommandPolicyState:
 
     def begun(self, kind: ActionKind, label: str, now: datetime) -> CommandPolicyState:
         """Return the state with a command that is about to be sent."""
-        running = PendingCommand(label=label, since=now, costs=self.costs(kind, now))
+        running = PendingCommandRecord(label=label, since=now, costs=self.costs(kind, now))
         return attrs.evolve(self, under_way={**self.under_way, kind.value: running})
 
     def withdrawn(self, kind: ActionKind, label: str) -> CommandPolicyState:
@@ -215,7 +222,7 @@ class CommandPolicyState:
         """Return the state with a command that the server has received, or may have received."""
         running = self.under_way.get(kind)
         if running is None or running.label != label:  # it took longer than the policy waits
-            running = PendingCommand(label=label, since=now, costs=self.costs(kind, now))
+            running = PendingCommandRecord(label=label, since=now, costs=self.costs(kind, now))
         if running.is_sent:
             running = attrs.evolve(running, url=url or running.url)
             return attrs.evolve(self, under_way={**self.under_way, kind.value: running})
@@ -277,7 +284,7 @@ class CommandPolicyState:
             if value["format"] != _FORMAT:
                 raise ValueError("another format")
             under_way = {
-                str(kind): PendingCommand(
+                str(kind): PendingCommandRecord(
                     label=str(each["label"]),
                     since=_instant(each["since"]),
                     costs=bool(each["costs"]),
@@ -302,7 +309,7 @@ class CommandPolicyState:
 DEFAULT_POLICY: Final = RemotePolicy()
 
 
-def _without(under_way: Mapping[str, PendingCommand], kind: ActionKind) -> Mapping[str, PendingCommand]:
+def _without(under_way: Mapping[str, PendingCommandRecord], kind: ActionKind) -> Mapping[str, PendingCommandRecord]:
     return MappingProxyType({name: each for name, each in under_way.items() if name != kind})
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from stellantis_hal.simulator.api.remote_body_checks import read_time_of_day
-from stellantis_hal.simulator.world.car_actions import Car
+from stellantis_hal.simulator.world.car_actions import CarActions
 from stellantis_hal.simulator.world.control_state import ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import GeoPoint
 
@@ -17,7 +17,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def execute(car: Car, action: str, value: dict[str, Any]) -> bool:
+def execute(car: CarActions, action: str, value: dict[str, Any]) -> bool:
     """Do to the car what a checked body says; return False where it was already so. Raises CarRefusal, ValueError."""
     match action:
         case "door":
@@ -41,7 +41,7 @@ def execute(car: Car, action: str, value: dict[str, Any]) -> bool:
             return _steal(car, value)
 
 
-def _charge(car: Car, value: dict[str, Any]) -> bool:
+def _charge(car: CarActions, value: dict[str, Any]) -> bool:
     if "immediate" in value:
         return car.start_charging() if value["immediate"] else car.stop_charging()
     if "preferences" in value:
@@ -70,7 +70,7 @@ def _charge_program(body: dict[str, Any]) -> ChargeProgram:
     )
 
 
-def _precondition(car: Car, air: dict[str, Any]) -> bool:
+def _precondition(car: CarActions, air: dict[str, Any]) -> bool:
     changed = False
     if "immediate" in air:
         changed = car.start_climate() if air["immediate"] else car.stop_climate()
@@ -92,7 +92,7 @@ def _climate_program(body: dict[str, Any]) -> ClimateProgram:
     )
 
 
-def _steal(car: Car, value: dict[str, Any]) -> bool:
+def _steal(car: CarActions, value: dict[str, Any]) -> bool:
     if "stolen" in value:
         return car.set_stolen(value["stolen"])
     if "immobilization" in value:

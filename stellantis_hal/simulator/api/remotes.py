@@ -15,7 +15,7 @@ from stellantis_hal.simulator.api.remote_effects import execute
 from stellantis_hal.simulator.api.request_context import Refusal, RequestContext, method_not_allowed, no_data
 from stellantis_hal.simulator.api.serializer import link
 from stellantis_hal.simulator.notifications.outbox import Outbox
-from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
+from stellantis_hal.simulator.world.car_actions import CarActions, CarRefusal
 from stellantis_hal.simulator.world.entities import Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
@@ -255,7 +255,7 @@ class RemoteRegistry:
                     then=lambda changed: self._finish(command, "Success" if changed else "AlreadyDone", None, wall),
                 )
 
-    def _start(self, command: RemoteCommand, car: Car, wall: datetime, at: float) -> None:
+    def _start(self, command: RemoteCommand, car: CarActions, wall: datetime, at: float) -> None:
         course = command.course
         if course.before is not None:
             self._show(command, course.before, None, wall)

@@ -10,7 +10,7 @@ from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
 from stellantis_hal.simulator.world.consumption_model import BATTERY_WH
 from stellantis_hal.simulator.world.control_state import DOORS, CarControlState, ChargeProgram
-from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
+from stellantis_hal.simulator.world.entities import ChargingState, Energy, Vehicle, VehicleState
 from stellantis_hal.simulator.world.weather import is_day
 
 __all__ = ["format_duration", "status"]
@@ -124,7 +124,7 @@ def _energy(energy: Energy, at: str, state: VehicleState, vehicle: Vehicle) -> d
                 "health": {"createdAt": at, "capacity": 96, "resistance": 97},
             },
             "charging": {
-                **_charging(state.charging or Charging(plugged=False, status="Disconnected"), capacity, per_km),
+                **_charging(state.charging or ChargingState(plugged=False, status="Disconnected"), capacity, per_km),
                 **_charge_settings(state.controls),
             },
         }
@@ -132,7 +132,7 @@ def _energy(energy: Energy, at: str, state: VehicleState, vehicle: Vehicle) -> d
     return body
 
 
-def _charging(charging: Charging, capacity: float, per_km: float) -> dict[str, Any]:
+def _charging(charging: ChargingState, capacity: float, per_km: float) -> dict[str, Any]:
     mode = "No" if charging.status != "InProgress" else "Quick" if charging.quick else "Slow"
     return {
         "plugged": charging.plugged,

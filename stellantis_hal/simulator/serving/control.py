@@ -14,7 +14,7 @@ from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.faults.fault_plan import Latency, ScriptedFault
 from stellantis_hal.simulator.faults.named import FAULTS, find_fault, parse_duration, random_fault
 from stellantis_hal.simulator.serving.asgi import Receive, Scope, Send
-from stellantis_hal.simulator.world.car_actions import Car, CarRefusal
+from stellantis_hal.simulator.world.car_actions import CarActions, CarRefusal
 from stellantis_hal.simulator.world.entities import Trip, Vehicle
 from stellantis_hal.simulator.world.world import World
 
@@ -39,7 +39,7 @@ class _ControlError(Exception):
         self.status = status
 
 
-_Act = Callable[[World, Car, Mapping[str, Any]], Any]
+_Act = Callable[[World, CarActions, Mapping[str, Any]], Any]
 
 _ACTS: Mapping[str, tuple[tuple[str, ...], _Act]] = {
     "add_alert": (("type",), lambda world, car, values: _add_alert(world, car, **values)),
@@ -291,7 +291,7 @@ def _check(body: Mapping[str, Any], arguments: tuple[str, ...]) -> None:
             raise _ControlError(400, f"{name} must be of type {kind.__name__}, not {value!r}")
 
 
-def _add_alert(world: World, car: Car, type: str = "FuelLevelLow") -> None:  # noqa: A002 - as the body names it
+def _add_alert(world: World, car: CarActions, type: str = "FuelLevelLow") -> None:  # noqa: A002 - as the body names it
     world.add_alert(car.vehicle, type)
 
 

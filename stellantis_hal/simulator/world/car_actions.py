@@ -21,7 +21,7 @@ from stellantis_hal.simulator.world.entities import GeoPoint, VehicleState
 if TYPE_CHECKING:
     from stellantis_hal.simulator.world.world import World
 
-__all__ = ["AWAKE", "Car", "CarRefusal"]
+__all__ = ["AWAKE", "CarActions", "CarRefusal"]
 
 AWAKE = timedelta(minutes=3)
 """How long a car stays awake after it stopped, and how much each message adds."""
@@ -42,7 +42,7 @@ class CarRefusal(ValueError):  # noqa: N818 - a refusal of the car, no fault of 
         self.cause = cause
 
 
-class Car:
+class CarActions:
     """The car of a vehicle, as a course of commands calls it; see :meth:`World.car`.
 
     Every method happens at once, at the time of the simulator's clock. A method that changes something returns True,
@@ -65,7 +65,7 @@ class Car:
         self._wake_ups: dict[tuple[int, int], int] = {}
 
     def __repr__(self) -> str:
-        return f"Car(vehicle={self.vehicle!r})"
+        return f"CarActions(vehicle={self.vehicle!r})"
 
     # ------------------------------------------------------------------ observation
 

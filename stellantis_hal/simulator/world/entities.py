@@ -18,7 +18,7 @@ __all__ = [
     "Alarm",
     "Alert",
     "BrandFacts",
-    "Charging",
+    "ChargingState",
     "Collision",
     "Energy",
     "GeoPoint",
@@ -216,7 +216,7 @@ class Trip:
 
 
 @attrs.frozen(kw_only=True)
-class Charging:
+class ChargingState:
     """The charge of a vehicle's battery.
 
     Attributes:
@@ -259,7 +259,7 @@ class VehicleState:
     moving: bool
     speed: float = 0.0
     locked: bool = True
-    charging: Charging | None = None
+    charging: ChargingState | None = None
     load: float = 1.0
     temperature: float = 12.5
     controls: CarControlState = NO_CONTROLS

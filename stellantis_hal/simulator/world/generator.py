@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 from stellantis_hal.simulator.world.driver import Driver
 from stellantis_hal.simulator.world.entities import BRANDS, Account, Vehicle
-from stellantis_hal.simulator.world.life import Life, LifeSegment, SegmentCache
+from stellantis_hal.simulator.world.life import GeneratedDays, Life, SegmentCache
 from stellantis_hal.simulator.world.places import home_of
 from stellantis_hal.simulator.world.seeded import fraction, hex_digits, seeded_random
 
@@ -118,7 +118,7 @@ class WorldGenerator:
         trips = self.trips_of(vehicle)
         stand, skip = owner.first_stand(self.epoch, trips, self._first_odometer_tenths(vehicle))
         last = None if self.moving else trips
-        history = LifeSegment(owner, stand, since=stand.since, memory=self.memory, skip=skip, last=last)
+        history = GeneratedDays(owner, stand, since=stand.since, memory=self.memory, skip=skip, last=last)
         return Life(owner, history, self.memory)
 
     def incident_trip_numbers(self, vehicle: int, kind: str, limit: int) -> list[int]:

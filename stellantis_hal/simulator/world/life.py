@@ -15,7 +15,7 @@ from stellantis_hal.simulator.world.driver import Driver, Stand, TripAndStand, d
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.places import along
 
-__all__ = ["Life", "LifeSegment", "ManualTrip", "SegmentCache", "partial_trip"]
+__all__ = ["GeneratedDays", "Life", "ManualTrip", "SegmentCache", "partial_trip"]
 
 _MOMENT = timedelta(microseconds=1)
 K = TypeVar("K")
@@ -48,11 +48,11 @@ class SegmentCache:
     """What the segments of a world keep in common: trips of recent days, and stands at the starts of days."""
 
     def __init__(self) -> None:
-        self.legs: LruCache[tuple[LifeSegment, int], list[TripAndStand]] = LruCache(2_048)  # about 5 MB
-        self.stands: LruCache[LifeSegment, list[Stand]] = LruCache(256)
+        self.legs: LruCache[tuple[GeneratedDays, int], list[TripAndStand]] = LruCache(2_048)  # about 5 MB
+        self.stands: LruCache[GeneratedDays, list[Stand]] = LruCache(256)
 
 
-class LifeSegment:
+class GeneratedDays:
     """A part of a vehicle's life that follows from the stand at its begin.
 
     Args:
@@ -209,15 +209,15 @@ class ManualTrip:
 class Life:
     """All segments of a vehicle's life, and the trips between them that were made by hand."""
 
-    def __init__(self, owner: Driver, history: LifeSegment, memory: SegmentCache) -> None:
+    def __init__(self, owner: Driver, history: GeneratedDays, memory: SegmentCache) -> None:
         self.owner = owner
         self._memory = memory
-        self._parts: list[LifeSegment | ManualTrip] = [history]
+        self._parts: list[GeneratedDays | ManualTrip] = [history]
 
     def at(self, now: datetime) -> tuple[Stand, Trip | None]:
         """Return the last stand before a time, and the trip that goes on then, whole where the model drives."""
         last = self._parts[-1]
-        return last.at(now) if isinstance(last, LifeSegment) else (last.before, last.leg.trip)
+        return last.at(now) if isinstance(last, GeneratedDays) else (last.before, last.leg.trip)
 
     def count(self, now: datetime) -> int:
         """Return the number of trips that have started before a time."""
@@ -238,7 +238,7 @@ class Life:
             following = self._parts[place + 1 : place + 2]
             end = min([until, *map(_begin, following)])
             begin = max(since, _begin(part)) if place else since
-            if isinstance(part, LifeSegment) and begin < end:
+            if isinstance(part, GeneratedDays) and begin < end:
                 yield from part.reports(begin, end)
 
     @property
@@ -248,13 +248,13 @@ class Life:
         return last if isinstance(last, ManualTrip) else None
 
     def restart(self, stand: Stand, now: datetime, *, last: int | None) -> None:
-        """Go on from a stand; ``last`` as for :class:`LifeSegment`."""
-        self._parts.append(LifeSegment(self.owner, stand, since=now, memory=self._memory, last=last))
+        """Go on from a stand; ``last`` as for :class:`GeneratedDays`."""
+        self._parts.append(GeneratedDays(self.owner, stand, since=now, memory=self._memory, last=last))
 
     def halt(self, at: datetime) -> None:
         """Let no trip start after a time, until the life is restarted."""
         last = self._parts[-1]
-        if isinstance(last, LifeSegment):
+        if isinstance(last, GeneratedDays):
             last.halt(at)
 
     def start_trip(self, trip: ManualTrip) -> None:
@@ -262,12 +262,12 @@ class Life:
         self._parts.append(trip)
 
 
-def _begin(part: LifeSegment | ManualTrip) -> datetime:
+def _begin(part: GeneratedDays | ManualTrip) -> datetime:
     """Return when a part begins."""
     return part.leg.trip.started_at if isinstance(part, ManualTrip) else part.since
 
 
-def _first(part: LifeSegment | ManualTrip) -> int:
+def _first(part: GeneratedDays | ManualTrip) -> int:
     """Return the number of the first trip of a part."""
     return part.before.trips if isinstance(part, ManualTrip) else part.stand.trips
 

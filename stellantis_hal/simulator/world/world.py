@@ -12,14 +12,14 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.world import incidents
-from stellantis_hal.simulator.world.car_actions import Car
+from stellantis_hal.simulator.world.car_actions import CarActions
 from stellantis_hal.simulator.world.control_state import NO_CONTROLS, CarControlState
 from stellantis_hal.simulator.world.driver import Driver, Stand, TripAndStand
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
     Alert,
-    Charging,
+    ChargingState,
     Collision,
     Energy,
     GeoPoint,
@@ -84,7 +84,7 @@ class World:
         self._locks: dict[int, tuple[datetime, bool]] = {}
         self._reports: dict[int, datetime] = {}
         self._controls: dict[int, CarControlState] = {}
-        self._cars: dict[int, Car] = {}
+        self._cars: dict[int, CarActions] = {}
         self.log: ReportLog = ReportLog()
         self._clock: Callable[[], datetime] | None = None
         self._hidden: set[int] = set()
@@ -246,7 +246,7 @@ class World:
             mileage=round(trip.start_mileage + trip.distance, 1),
             levels=trip.after,
             moving=False,
-            charging=Charging(plugged=False, status="Disconnected") if has_battery else None,
+            charging=ChargingState(plugged=False, status="Disconnected") if has_battery else None,
             temperature=trip.temperature,
         )
 
@@ -272,11 +272,11 @@ class World:
             controls=controls,
         )
 
-    def car(self, vehicle: str | HasId) -> Car:
+    def car(self, vehicle: str | HasId) -> CarActions:
         """Return the car of a vehicle: awake or asleep, with doors, plug, charge, climate, programs and more."""
         number = self.generator.find(self._id(vehicle))
         if number not in self._cars:
-            self._cars[number] = Car(self, self._id(vehicle))
+            self._cars[number] = CarActions(self, self._id(vehicle))
         return self._cars[number]
 
     def time_of(self, vehicle: str) -> datetime:
@@ -606,15 +606,15 @@ class World:
         return made
 
 
-def _charging(stand: Stand, at: datetime, level: float) -> Charging:
+def _charging(stand: Stand, at: datetime, level: float) -> ChargingState:
     charge = stand.charge
     if not stand.plugged:
-        return Charging(plugged=False, status="Disconnected")
+        return ChargingState(plugged=False, status="Disconnected")
     if charge is None or at < charge.since:
-        return Charging(plugged=True, status="Stopped")
+        return ChargingState(plugged=True, status="Stopped")
     if at >= charge.ends_at:
-        return Charging(plugged=True, status="Finished" if at >= charge.full_at else "Stopped")
-    return Charging(
+        return ChargingState(plugged=True, status="Finished" if at >= charge.full_at else "Stopped")
+    return ChargingState(
         plugged=True,
         status="InProgress",
         rate=charge.rate_at(level),

@@ -11,11 +11,11 @@ from typing import Self
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 from stellantis_hal.transport.running_loop import LoopHandle
 
 __all__ = ["TokenBucketLimiter"]

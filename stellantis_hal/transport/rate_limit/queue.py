@@ -13,9 +13,9 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError
-from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
 from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 from stellantis_hal.transport.running_loop import LoopHandle, loop_time
 from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
 

@@ -13,7 +13,15 @@ import attrs
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 
-__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaderNames", "Window", "parse_retry_after", "retry_after"]
+__all__ = [
+    "LONGEST_PAUSE",
+    "UNREADABLE",
+    "Quota",
+    "QuotaHeaderNames",
+    "ReportedWindow",
+    "parse_retry_after",
+    "retry_after",
+]
 
 LONGEST_PAUSE = 86_400.0
 """Seconds: the length of the longest window, and so of the longest pause."""
@@ -27,7 +35,7 @@ _SECONDS = re.compile(r"\s*(\d+(?:\.\d*)?)\s*", re.ASCII)
 
 
 @attrs.frozen
-class Window:
+class ReportedWindow:
     """One window of a subscription, as the server sees it.
 
     Attributes:
@@ -39,7 +47,7 @@ class Window:
     remaining: int | None = None
 
 
-_UNKNOWN = Window()
+_UNKNOWN = ReportedWindow()
 _new = object.__new__
 _FIRST_TIMESTAMP = 1e9
 
@@ -77,8 +85,8 @@ class Quota:
         refused: whether the response refused its request for a limit.
     """
 
-    day: Window = _UNKNOWN
-    burst: Window = _UNKNOWN
+    day: ReportedWindow = _UNKNOWN
+    burst: ReportedWindow = _UNKNOWN
     refused: bool = attrs.field(default=False, eq=False)
 
     @classmethod
@@ -120,11 +128,11 @@ class Quota:
         return Quota(day=_merged(self.day, day), burst=_merged(self.burst, burst))
 
 
-_WindowInTheMaking = mutable_twin(Window)
+_WindowInTheMaking = mutable_twin(ReportedWindow)
 _QuotaInTheMaking = mutable_twin(Quota)
 
 
-def _window(limit_text: str | None, remaining_text: str | None) -> Window:
+def _window(limit_text: str | None, remaining_text: str | None) -> ReportedWindow:
     limit = None if limit_text is None else _count(limit_text)
     remaining = None if remaining_text is None else _count(remaining_text)
     if limit is None and remaining is None:
@@ -132,8 +140,8 @@ def _window(limit_text: str | None, remaining_text: str | None) -> Window:
     made: Any = _new(_WindowInTheMaking)  # their own __init__ takes several times as long
     made.limit = limit
     made.remaining = remaining
-    made.__class__ = Window
-    window: Window = made
+    made.__class__ = ReportedWindow
+    window: ReportedWindow = made
     return window
 
 
@@ -144,10 +152,10 @@ def _count(text: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def _merged(older: Window, newer: Window) -> Window:
+def _merged(older: ReportedWindow, newer: ReportedWindow) -> ReportedWindow:
     if newer.limit is not None and newer.remaining is not None:
         return newer
-    return Window(
+    return ReportedWindow(
         older.limit if newer.limit is None else newer.limit,
         older.remaining if newer.remaining is None else newer.remaining,
     )

@@ -55,7 +55,7 @@ async def test_libraries_are_loaded_in_a_thread(kind: str, monkeypatch: pytest.M
     """A session of the program has its own library loaded; that of documents, and httpx, may be new."""
     threads: list[threading.Thread] = []
     monkeypatch.setattr(
-        "stellantis_hal.transport.backend_exchange.load_decoders", lambda: threads.append(threading.current_thread())
+        "stellantis_hal.transport.bounded_backend.load_decoders", lambda: threads.append(threading.current_thread())
     )
     async with serving(DOCUMENT) as server, make_session(kind) as session:
         for client in (HalClient(server.url, session=session), HalClient(server.url)):

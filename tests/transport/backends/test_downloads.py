@@ -7,7 +7,7 @@ import pytest
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backend_exchange import Timeouts
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.session import Session
 from tests.support.sockets import reply, serving
 

@@ -19,10 +19,10 @@ import trustme
 from stellantis_hal.errors import ConfigurationError, NetworkError, UntrustedOriginError
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backend_exchange import Timeouts
 from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
+from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy

@@ -16,7 +16,7 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, CongestionControl
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
 from tests.support.limiting_servers import HaproxyRequestRate, LimitingServer, NginxLimitReq, SlidingWindow
 from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall
@@ -668,7 +668,7 @@ def test_a_rate_never_stops(steps: list[tuple[float, bool]]) -> None:
 
 
 def test_a_quota_is_equal_whether_or_not_it_refuses() -> None:
-    assert Quota(burst=Window(5, 1), refused=True) == Quota(burst=Window(5, 1))
+    assert Quota(burst=ReportedWindow(5, 1), refused=True) == Quota(burst=ReportedWindow(5, 1))
 
 
 def played(

@@ -18,7 +18,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 from tests.transport.doubles import wall
-from tests.transport.rate_limit.test_ledger import UNREADABLE
+from tests.transport.rate_limit.test_single_process_ledger import UNREADABLE
 
 pytestmark = pytest.mark.anyio
 

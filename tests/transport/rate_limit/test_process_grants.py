@@ -9,7 +9,7 @@ import pytest
 from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, Window
+from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     SECOND,
     LedgerReply,
@@ -35,7 +35,7 @@ class Process:
 
 
 def quota_of(remaining: int) -> Quota:
-    return Quota(burst=Window(4, remaining))
+    return Quota(burst=ReportedWindow(4, remaining))
 
 
 def book(**values: Any) -> ProcessGrants:
@@ -75,7 +75,7 @@ def test_next_exchange_hands_in_what_was_done() -> None:
         (6, 500, START + 0.1, True, 5),
     ]
     process.sent(answered, START)
-    process.answered(answered, START + 0.25, Quota(day=Window(90, 80), burst=Window(4, 2)))
+    process.answered(answered, START + 0.25, Quota(day=ReportedWindow(90, 80), burst=ReportedWindow(4, 2)))
     process.unused(unused)
     process.unused(unused)
     expected = attrs.evolve(
@@ -106,9 +106,9 @@ def test_next_exchange_hands_in_what_was_done() -> None:
     ("quota", "fields"),
     [
         (Quota(), {}),
-        (Quota(burst=Window(4, 0)), {"burst_limit": 4, "burst_remaining": 0}),
-        (Quota(day=Window(None, 7)), {"day_remaining": 7}),
-        (Quota(burst=Window(3, None), day=Window(9, None)), {"burst_limit": 3, "day_limit": 9}),
+        (Quota(burst=ReportedWindow(4, 0)), {"burst_limit": 4, "burst_remaining": 0}),
+        (Quota(day=ReportedWindow(None, 7)), {"day_remaining": 7}),
+        (Quota(burst=ReportedWindow(3, None), day=ReportedWindow(9, None)), {"burst_limit": 3, "day_limit": 9}),
     ],
 )
 def test_quota_is_handed_in_as_far_as_it_is_stated(quota: Quota, fields: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from stellantis_hal.transport.rate_limit.quota_headers import (
     LONGEST_PAUSE,
     Quota,
     QuotaHeaderNames,
-    Window,
+    ReportedWindow,
     parse_retry_after,
     retry_after,
 )
@@ -34,14 +34,15 @@ def test_all_four_fields_make_a_quota() -> None:
         }
     )
     assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(
-        day=Window(100_000, 99_998), burst=Window(100, 97)
+        day=ReportedWindow(100_000, 99_998), burst=ReportedWindow(100, 97)
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "window"), [("X-RateLimit-Limit-1", Window(7, None)), ("X-RateLimit-Remaining-1", Window(None, 7))]
+    ("name", "window"),
+    [("X-RateLimit-Limit-1", ReportedWindow(7, None)), ("X-RateLimit-Remaining-1", ReportedWindow(None, 7))],
 )
-def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
+def test_half_a_window_is_better_than_none(name: str, window: ReportedWindow) -> None:
     assert Quota.from_headers(Headers({name: "7"}), CONVENTIONS.quota_headers) == Quota(day=window)
 
 
@@ -71,13 +72,18 @@ def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
 
 
 def test_a_newer_response_keeps_what_it_does_not_state() -> None:
-    older = Quota(day=Window(100, 50), burst=Window(10, 5))
-    assert older.updated(Quota(day=Window(100, 49))) == Quota(day=Window(100, 49), burst=Window(10, 5))
+    older = Quota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5))
+    assert older.updated(Quota(day=ReportedWindow(100, 49))) == Quota(
+        day=ReportedWindow(100, 49), burst=ReportedWindow(10, 5)
+    )
 
 
 @pytest.mark.parametrize("gap", [("day", "limit"), ("day", "remaining"), ("burst", "limit"), ("burst", "remaining")])
 def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
-    older, newer = Quota(day=Window(100, 50), burst=Window(10, 5)), Quota(day=Window(90, 40), burst=Window(9, 4))
+    older, newer = (
+        Quota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5)),
+        Quota(day=ReportedWindow(90, 40), burst=ReportedWindow(9, 4)),
+    )
     window, name = gap
 
     def with_number(number: int | None) -> Quota:
@@ -87,8 +93,12 @@ def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
 
 
 def test_a_newer_response_may_state_half_a_window() -> None:
-    assert Quota(day=Window(100, 50)).updated(Quota(day=Window(None, 49))) == Quota(day=Window(100, 49))
-    assert Quota(day=Window(100, 50)).updated(Quota(day=Window(90, None))) == Quota(day=Window(90, 50))
+    assert Quota(day=ReportedWindow(100, 50)).updated(Quota(day=ReportedWindow(None, 49))) == Quota(
+        day=ReportedWindow(100, 49)
+    )
+    assert Quota(day=ReportedWindow(100, 50)).updated(Quota(day=ReportedWindow(90, None))) == Quota(
+        day=ReportedWindow(90, 50)
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,4 +179,4 @@ def test_a_reset_may_be_a_timestamp(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(("text", "count"), [(" 7\t", 7), ("007", 7), ("0", 0), ("9" * 15, 10**15 - 1)])
 def test_a_count_may_stand_between_blanks(text: str, count: int) -> None:
     headers = {"x-ratelimit-remaining-1": text}
-    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(day=Window(None, count))
+    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(day=ReportedWindow(None, count))

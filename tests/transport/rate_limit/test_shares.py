@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
-from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
+from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio

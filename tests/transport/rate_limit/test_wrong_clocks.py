@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import DAY, spend
 from tests.transport.rate_limit.test_persistence import MemoryStore

@@ -36,7 +36,7 @@ from stellantis_hal.transport.streamed_response_bodies import StreamedBody, Stre
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["BackendExchange", "OutgoingRequest", "Timeouts"]
+__all__ = ["BoundedBackend", "OutgoingRequest", "Timeouts"]
 
 _logger = logging.getLogger("stellantis_hal")
 _positive = validators.gt(0.0)
@@ -83,7 +83,7 @@ class OutgoingRequest(NamedTuple):
     shown_url: str
 
 
-class BackendExchange:
+class BoundedBackend:
     """A backend, owned or borrowed, behind semaphores.
 
     A task that queues inside a pool costs milliseconds, and one cancelled there can spoil the pool: the queue is here.

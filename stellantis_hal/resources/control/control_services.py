@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.key_value_store import StateStore
 
-__all__ = ["ControlContext", "services_of"]
+__all__ = ["ControlServices", "services_of"]
 
 
-class ControlContext:
+class ControlServices:
     """What a client hands to everything that controls vehicles, as ``services`` of its resources' context.
 
     Args:
@@ -34,7 +34,7 @@ class ControlContext:
     @classmethod
     def of(
         cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventReceiver | None
-    ) -> ControlContext:
+    ) -> ControlServices:
         """Return the services of a client's options.
 
         Raises:
@@ -73,7 +73,7 @@ class ControlContext:
         return self._state
 
 
-def services_of(context: ResourceContext) -> ControlContext:
+def services_of(context: ResourceContext) -> ControlServices:
     """Return what the client hands to control; of a client that hands nothing, the defaults, for this object alone."""
     services = context.services
-    return services if isinstance(services, ControlContext) else ControlContext()
+    return services if isinstance(services, ControlServices) else ControlServices()

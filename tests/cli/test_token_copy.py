@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from stellantis_hal import FileTokenStore, MemoryTokenStore, SQLiteTokenStore, Token
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.cli.settings_folder import default_store
-from stellantis_hal.cli.tokens import copy_tokens
+from stellantis_hal.cli.token_copy import copy_tokens
 from stellantis_hal.credentials.stores.opening import token_store
 from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
 from stellantis_hal.credentials.stores.protocol import TokenStore
@@ -98,7 +98,7 @@ def test_a_database_gets_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def place(place: str) -> TokenStore:
         return Database(place) if "://" in place else token_store(place)
 
-    monkeypatch.setattr("stellantis_hal.cli.tokens.token_store", place)
+    monkeypatch.setattr("stellantis_hal.cli.token_copy.token_store", place)
     target = tmp_path / "tokens.db"
     result = copy("postgresql://u:secret@db.test/x", target)
     assert result.output == f"Copied 0 tokens. Remove postgresql://db.test/x once the programs use {target}.\n"
