@@ -10,7 +10,7 @@ from typing import Final
 from stellantis_hal.errors import NotHalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.encoded import parse_encoded
-from stellantis_hal.hal.header_mapping import fits_field
+from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.json import MAX_VALUES, count_values, decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import MAX_LENGTH, MAX_LINKS, parse_link_header
@@ -117,9 +117,9 @@ def read_document(response: Response) -> HalDocument:
     return parse_root(body, header_links=header_links, base=response.url)
 
 
-def links_of_header(headers: Mapping[str, str], url: str) -> tuple[Link, ...]:
+def links_of_header(headers: Headers, url: str) -> tuple[Link, ...]:
     """Return the links of the Link header of a response from a URL; log a warning where there are too many."""
-    field = headers.get("link", "")
+    field = headers.by_lower_name.get("link", "")
     if not field:
         return ()
     links = parse_link_header(field, url)

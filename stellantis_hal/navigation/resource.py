@@ -124,14 +124,15 @@ class HalResource(ResourceView):
 
         A write to it without a relation is refused, because it shows the error and not the resource.
         """
-        header_links = links_of_header(error.headers, error.url) if error.url else ()
+        headers = Headers(error.headers)
+        header_links = links_of_header(headers, error.url) if error.url else ()
         if error.resource is None and (error.document is not None or header_links):
             is_empty = error.document is None
             document = parse_root(error.document, is_empty=is_empty, header_links=header_links, base=error.url)
             snapshot = ResponseSnapshot(
                 url=error.url,
                 status=error.status,
-                headers=Headers(error.headers),
+                headers=headers,
                 fetched_at=context.clock(),
                 content=LazyResponseBody.of(document),
                 outcome=WriteOutcome(None, has_validators=False, condition=None),

@@ -101,11 +101,11 @@ def stated_self(document: HalDocument, response: Response, target: str) -> str |
 
 
 def header_url(headers: Headers, name: str, base: str) -> str | None:
-    """Return the URL in a header field, resolved; None where there is none, or it is no http URL.
+    """Return the URL in a header field, by its lower-case name, resolved; None where there is none, or no http URL.
 
     Some servers send a URI template there: it is expanded without variables first.
     """
-    text = headers.get(name, "").strip()
+    text = headers.by_lower_name.get(name, "").strip()
     if not text:
         return None
     try:

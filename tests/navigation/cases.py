@@ -931,9 +931,9 @@ _call(
 )
 _call(
     "links of a header that is too long",
-    lambda: len(media_types.links_of_header({"link": "<a>; rel=b, " * 9_000}, HOME)),
+    lambda: len(media_types.links_of_header(Headers({"link": "<a>; rel=b, " * 9_000}), HOME)),
 )
-_call("links of no header", media_types.links_of_header, {}, HOME)
+_call("links of no header", media_types.links_of_header, Headers(), HOME)
 _call(
     "the outcome of a write without JSON",
     lambda: [

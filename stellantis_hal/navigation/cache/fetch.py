@@ -202,7 +202,7 @@ class CachedFetch:
         delay, copy = _delay(response, started), asking.copy
         if response.status != 304:
             await self._store(asking, _entry(response, asking, delay))
-        elif copy is not None and "etag" in response.headers and "etag" in copy.headers:
+        elif copy is not None and "etag" in response.headers.by_lower_name and "etag" in copy.headers.by_lower_name:
             is_copy = is_of(copy.headers, response.headers)
             await self._store(asking, _entry(copy.merged(response), asking, delay) if is_copy else None)
         return response
@@ -282,8 +282,9 @@ def _also_changed(url: str, response: Response) -> set[str]:
     """Return the keys of other resources, on the same origin, that the response to a write says it changed."""
     origin = origin_of(url)
     named = [response.url]
-    named += [response.headers[name] for name in ("location", "content-location") if name in response.headers]
-    links = parse_link_header(response.headers.get("link", ""), response.url)
+    fields = response.headers.by_lower_name
+    named += [fields[name] for name in ("location", "content-location") if name in fields]
+    links = parse_link_header(fields.get("link", ""), response.url)
     named += [link.href for link in links if link.rel == "invalidates" and link.href is not None]
     found = (resolve(response.url, to_ascii(reference)) for reference in named)
     return {_key(target, {}) for target in found if origin_of(_without_fragment(target)) == origin}

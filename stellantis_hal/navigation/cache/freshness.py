@@ -24,18 +24,19 @@ def freshness_lifetime(headers: Headers, received_at: datetime) -> float | None:
     None where the server does not say: there is no heuristic. A statement that is unreadable, doubled, or forbids
     reuse without asking is 0.
     """
-    directives = parse_directives(headers.get("cache-control"))
+    fields = headers.by_lower_name
+    directives = parse_directives(fields.get("cache-control"))
     if "no-cache" in directives or "no-store" in directives:
         return 0.0
     max_age = seconds_of(directives, "max-age")
     if max_age is not None:
         return float(max_age)
-    if "expires" not in headers:
+    if "expires" not in fields:
         return None
-    expires = parse_http_date(headers["expires"])
+    expires = parse_http_date(fields["expires"])
     if expires is None:
         return 0.0
-    generated = parse_http_date(headers.get("date", "")) or received_at
+    generated = parse_http_date(fields.get("date", "")) or received_at
     return max(0.0, (expires - generated).total_seconds())
 
 
@@ -47,9 +48,10 @@ def initial_age(headers: Headers, received_at: datetime, delay: float) -> float:
         received_at: the time of receipt by the wall clock.
         delay: seconds from the sending of the request to the receipt.
     """
-    date = parse_http_date(headers.get("date", ""))
+    fields = headers.by_lower_name
+    date = parse_http_date(fields.get("date", ""))
     apparent = 0.0 if date is None else (received_at - date).total_seconds()
-    return max(0.0, apparent, _stated_age(headers.get("age", "")) + max(0.0, delay))
+    return max(0.0, apparent, _stated_age(fields.get("age", "")) + max(0.0, delay))
 
 
 def _stated_age(field: str) -> int:
@@ -60,9 +62,10 @@ def _stated_age(field: str) -> int:
 
 def is_storable(status: int, headers: Headers) -> bool:
     """Return whether a successful response may be stored, by its status and directives."""
-    directives = parse_directives(headers.get("cache-control"))
+    fields = headers.by_lower_name
+    directives = parse_directives(fields.get("cache-control"))
     if "no-store" in directives or not 200 <= status < 300 or status == _PARTIAL:
         return False
     if "must-understand" in directives and status not in _UNDERSTOOD:
         return False
-    return status in _ALWAYS_STORABLE or "max-age" in directives or "expires" in headers
+    return status in _ALWAYS_STORABLE or "max-age" in directives or "expires" in fields

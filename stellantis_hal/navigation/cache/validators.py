@@ -54,7 +54,8 @@ def conditions_of(headers: Headers) -> dict[str, str]:
     A tag must be one tag: ``*``, or two of them, would match other representations too.
     """
     found: dict[str, str] = {}
-    tag, modified = headers.get("etag", ""), headers.get("last-modified", "")
+    fields = headers.by_lower_name
+    tag, modified = fields.get("etag", ""), fields.get("last-modified", "")
     if tag != "*" and fits_field(tag) and _TAG.fullmatch(tag):
         found["If-None-Match"] = tag
     if fits_field(modified):
@@ -64,10 +65,11 @@ def conditions_of(headers: Headers) -> dict[str, str]:
 
 def is_of(stored: Headers, response: Headers) -> bool:
     """Return whether a 304 speaks of a stored response: its tag, else its date, is not another one."""
-    if "etag" in response and "etag" in stored:
-        return _opaque(response["etag"]) == _opaque(stored["etag"])
-    if "etag" not in stored and "last-modified" in response and "last-modified" in stored:
-        return response["last-modified"] == stored["last-modified"]
+    old, new = stored.by_lower_name, response.by_lower_name
+    if "etag" in new and "etag" in old:
+        return _opaque(new["etag"]) == _opaque(old["etag"])
+    if "etag" not in old and "last-modified" in new and "last-modified" in old:
+        return new["last-modified"] == old["last-modified"]
     return True
 
 
@@ -78,14 +80,14 @@ def is_not_modified(fields: Mapping[str, str], stored: Headers) -> bool:
         fields: of the request, by lower-case name; with a condition.
         stored: the header fields of the stored response.
     """
-    tags = fields.get("if-none-match")
+    tags, known = fields.get("if-none-match"), stored.by_lower_name
     if tags is not None:
         if tags.strip() == "*":
             return True
-        own = stored.get("etag")
+        own = known.get("etag")
         return own is not None and _opaque(own) in {_opaque(tag) for tag in _TAG.findall(tags[:_MAX_LENGTH])}
     since = parse_http_date(fields.get("if-modified-since", ""))
-    modified = parse_http_date(stored.get("last-modified", "")) or parse_http_date(stored.get("date", ""))
+    modified = parse_http_date(known.get("last-modified", "")) or parse_http_date(known.get("date", ""))
     return since is not None and modified is not None and modified <= since
 
 
@@ -98,7 +100,7 @@ def merge_headers(stored: Headers, response: Headers) -> Headers:
 
 def end_to_end(headers: Headers) -> Headers:
     """Return header fields without those of one connection (RFC 9111 section 3.1)."""
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    named = {name.strip().lower() for name in headers.by_lower_name.get("connection", "").split(",")}
     return Headers({name: value for name, value in headers.items() if name not in named | _HOP_BY_HOP})
 
 

@@ -47,7 +47,7 @@ def selecting_fields(headers: Headers, fields: Mapping[str, str]) -> Selection |
         headers: of the response.
         fields: of the request, by lower-case name.
     """
-    vary = headers.get("vary", "")
+    vary = headers.by_lower_name.get("vary", "")
     if not vary:
         return ()
     if len(vary) > _MAX_LENGTH:
