@@ -37,7 +37,7 @@ _ORDINARY = frozenset({"accept", "accept-language", "cache-control", "if-none-ma
 _GONE = frozenset({404, 410})
 _LATER = frozenset({408, 425, 429})
 _HITS_PER_CHECKPOINT = 16
-_PREFIX: Final = re.compile(r"[^:/?#]*://[^/?#]*")
+_PREFIX: Final = re.compile(r"(?:[^:/?#]*://[^/?#]*)?")
 
 
 @attrs.frozen(eq=False)
@@ -308,7 +308,8 @@ def _without_fragment(url: str) -> str:
 def _key(url: str, fields: Mapping[str, str]) -> str:
     """Return the key of a URL, and of those fields of a request that identify its caller, as a digest."""
     match = _PREFIX.match(url)
-    prefix = "" if match is None else match[0]
+    assert match is not None  # noqa: S101 - it matches any text
+    prefix = match[0]
     rest = _without_fragment(url[len(prefix) :])
     url = f"{_origin_text(prefix)}{rest if rest.startswith('/') else f'/{rest}'}"
     named = [name for name in fields if name not in _ORDINARY and are_credentials(name)]
