@@ -2086,3 +2086,29 @@ for _at, _of in ((1, 1), (1, 2), (2, 1), ("1", 2), (1, "2")):
         lambda found: found.items("x", ranges=IndexRangeSyntax(size=5)).collect(),
         {"_embedded": {"x": [{"id": 1}]}, "currentPage": _at, "totalPage": _of},
     )
+_on("how a walk is shown in a notebook", lambda found: found.items("x")._repr_html_())
+
+
+async def _forms_of_error(requests: list[Request]) -> Any:
+    """Return the URLs of the forms of an error, of its copy, and of an error with a self link."""
+    templates = {"_templates": {"x": {"method": "POST"}}}
+    stated = {"_links": {"self": link("/v4/self")}, **templates}
+    entry = EntryPoint(
+        HOME,
+        _site(
+            requests,
+            one=ApiError("no", status=422, url=f"{HOME}/one", document={**templates, "_embedded": {"e": templates}}),
+            two=ApiError("no", status=422, url=f"{HOME}/two", document=stated),
+        ).context,
+    )
+    told: list[Any] = []
+    for name in ("one", "two"):
+        try:
+            await entry.get(f"{HOME}/{name}")
+        except ApiError as error:
+            found: Any = error.resource
+            told += [one.forms["x"].url for one in (found, *found.embedded("e"))]
+    return told
+
+
+_add("forms of errors and of their copies", _forms_of_error)
