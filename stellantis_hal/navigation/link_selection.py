@@ -232,7 +232,7 @@ def not_found(
     """Return the error of a relation that a document does not have, with what it has instead."""
     own_url = self_url(document, base) or base  # an embedded document has another URL than its response
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
-    similar = difflib.get_close_matches(query.rel, available[:_COMPARED_RELS], n=1)
+    similar = difflib.get_close_matches(query.rel, available[:_COMPARED_RELS])
     selectors = [
         f"{option}={value!r}" for option, value in (("name", query.name), ("index", query.index)) if value is not None
     ]

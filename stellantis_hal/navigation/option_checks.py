@@ -48,7 +48,7 @@ def check_options(call: str, options: Mapping[str, Any], allowed: frozenset[str]
     """
     unknown = [name for name in options if name not in allowed]
     if unknown:
-        similar = difflib.get_close_matches(unknown[0], allowed, n=1)
+        similar = difflib.get_close_matches(unknown[0], allowed)
         hint = f": did you mean {similar[0]}=?" if similar else f"; its options are {', '.join(sorted(allowed))}"
         names = ", ".join(f"{name}=" for name in unknown)
         raise TypeError(f"{call}() has no option {names[:200]}{hint}")

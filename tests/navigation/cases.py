@@ -2112,3 +2112,42 @@ async def _forms_of_error(requests: list[Request]) -> Any:
 
 
 _add("forms of errors and of their copies", _forms_of_error)
+
+
+def _after_token(found: HalResource, **place: Any) -> Any:
+    token = PageToken(url=f"{HOME}/last", number=1, reverse=True, **place).to_token()
+    return _pages_after(found.follow("list").items("x", reverse=True).pages(token))
+
+
+async def _pages_after(pages: Any) -> Any:
+    return [[item["id"] for item in page.items] async for page in pages]
+
+
+async def _with_page(found: HalResource, body: Any, use: Callable[[HalResource], Any]) -> Any:
+    site: Any = found.require_context().fetch
+    site.routes["/last"] = body
+    site.routes["/list"] = {"_embedded": {"x": [{"id": 0}]}, "_links": {"next": link("/v4/last")}}
+    return await use(found)
+
+
+for _label, _rels in {
+    "first": {"first": link("/v4/last")},
+    "first, and prev": {"first": link("/v4/last"), "prev": link("/v4/last")},
+    "first of another page": {"first": link("/v4/list")},
+    "self of the first page": {"self": link("/v4/list"), "first": link("/v4/list")},
+    "none": {},
+}.items():
+    for _place in ({}, {"position": 1}, {"position": 1, "is_linked": False}):
+        _on(
+            f"a page after a token {_place} with the links {_label}",
+            partial(
+                lambda rels, place, found: _with_page(
+                    found,
+                    {"_embedded": {"x": [{"id": 1}]}, "_links": rels, "total": 2},
+                    lambda one: _after_token(one, **place),
+                ),
+                _rels,
+                _place,
+            ),
+            LISTED,
+        )

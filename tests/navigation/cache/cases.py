@@ -209,7 +209,7 @@ HOPS: Final = dict.fromkeys(
         "upgrade",
     ],
     "v",
-) | {"connection": "Close, X-Own ", "x-own": "v", "x-other": "w"}
+) | {"connection": "Close,X-Own ", "x-own": "v", "x-other": "w"}
 CONTENT_FIELDS: Final = dict.fromkeys(
     [
         *(

@@ -813,3 +813,24 @@ async def test_dates_ahead_and_expires_are_read() -> None:
     await get(cache)
     server.wait(59)
     assert (await get(cache)).headers["age"] == "59"
+
+
+async def test_other_tasks_run_at_each_sixteenth_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = OriginServer()
+    server.answer("one", cache_control="max-age=60")
+    cache = server.cached()
+    await get(cache)
+    told: list[bool] = []
+
+    def noting(is_pause: bool) -> Any:
+        async def note() -> None:
+            told.append(is_pause)
+
+        return note
+
+    monkeypatch.setattr("anyio.lowlevel.checkpoint", noting(True))
+    monkeypatch.setattr("anyio.lowlevel.checkpoint_if_cancelled", noting(False))
+    for _ in range(33):
+        assert (await get(cache)).from_cache
+    assert [number for number, is_pause in enumerate(told, 1) if is_pause] == [16, 32]
+    assert len(told) == 33

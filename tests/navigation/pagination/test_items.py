@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from stellantis_hal.errors import (
@@ -488,3 +489,20 @@ def test_items_that_moved_are_returned_once_if_they_have_an_id() -> None:
 def test_a_resource_as_a_resource_is_itself() -> None:
     resource = Site().resource({})
     assert resource.as_(HalResource) is resource
+
+
+async def test_other_tasks_run_after_each_hundred_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the next items are there already; the pause comes before an item is taken."""
+    found: list[Any] = []
+    pauses: list[int] = []
+    checkpoint = anyio.lowlevel.checkpoint
+
+    async def count() -> None:
+        pauses.append(len(found))
+        await checkpoint()
+
+    monkeypatch.setattr(anyio.lowlevel, "checkpoint", count)
+    items = _site().resource({"_embedded": {"x": [{"n": number} for number in range(250)]}}).items("x")
+    async for item in items:
+        found.append(item["n"])  # noqa: PERF401 - how many there are is counted meanwhile
+    assert (len(found), pauses) == (250, [100, 201])
