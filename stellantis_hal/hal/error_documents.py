@@ -82,7 +82,7 @@ class ErrorDocument:
     problem_type: str | None = None
 
 
-def read_error_document(body: Any, media_type: str = "") -> ErrorDocument:
+def read_error_document(body: Any, media_type: str) -> ErrorDocument:
     """Return what a decoded error body says; of an unknown shape little or nothing, but never an exception.
 
     At most 1,000 messages are read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 __all__ = ["Headers", "fits_field", "is_sendable"]
 
@@ -19,8 +19,8 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         # As dict() tells mappings from pairs: isinstance() is slow for an abstract class.
-        given: Any = cast("Mapping[str, str]", fields).items() if hasattr(fields, "keys") else fields
-        pairs: list[tuple[str, str]] = [*given]
+        given: Any = fields
+        pairs: list[tuple[str, str]] = [*(given.items() if hasattr(given, "keys") else given)]
         merged = {name.lower(): value for name, value in pairs}
         if len(merged) < len(pairs):
             merged = _merge(pairs)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import WeakValueDictionary
 
 import attrs
@@ -281,8 +281,6 @@ class Session:
         return copies
 
     def _make_error(self, request: Request, response: Response) -> StellantisError | None:
-        if 200 <= response.status < 300:
-            return None
         return make_error(request, response, now=self._clock(), conventions=self._conventions)
 
     def _record_quota(self, quota: Quota) -> None:
@@ -326,7 +324,8 @@ def _split(credentials: Credentials | httpx.Auth | None) -> tuple[Credentials, h
             "credentials must be an httpx.Auth, or an object with the methods of Credentials, not "
             f"{type(credentials).__name__}: Bearer(token), or Basic(user, password)"
         )
-    return cast("Credentials", credentials), None
+    own: Any = credentials  # no TypeGuard says that it is not an httpx.Auth
+    return own, None
 
 
 def _check_borrowed(

@@ -521,7 +521,7 @@ for _count in (19_997, 19_998, 19_999, 20_000, 20_001):
         f"{_count} members of any name",
         lambda count: [
             sum(map(len, found.values()))
-            for found in [error_documents.read_error_document({f"k{n}": ["m"] for n in range(count)}).errors]
+            for found in [error_documents.read_error_document({f"k{n}": ["m"] for n in range(count)}, "").errors]
         ],
         _count,
     )
@@ -529,7 +529,7 @@ for _count in (19_997, 19_998, 19_999, 20_000, 20_001):
         f"{_count} texts of one member",
         lambda count: [
             (len(found), sum(map(len, found.values())))
-            for found in [error_documents.read_error_document({"k": [5] * count + ["m"]}).errors]
+            for found in [error_documents.read_error_document({"k": [5] * count + ["m"]}, "").errors]
         ],
         _count,
     )
@@ -970,7 +970,7 @@ for _count in (999, 1_000, 1_001, 19_998, 20_001):
     _call(
         f"{_count} messages in a list",
         lambda count: sum(
-            map(len, error_documents.read_error_document([f"m{n}" for n in range(count)]).errors.values())
+            map(len, error_documents.read_error_document([f"m{n}" for n in range(count)], "").errors.values())
         ),
         _count,
     )

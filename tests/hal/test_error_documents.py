@@ -13,7 +13,7 @@ _Read = tuple[str | None, dict[str, tuple[str, ...]]]
 
 
 def _read(body: Any) -> _Read:
-    found = read_error_document(body)
+    found = read_error_document(body, "")
     return found.detail, dict(found.errors)
 
 
@@ -305,16 +305,16 @@ def _nested(levels: int, key: str | None = None) -> Any:
     ],
 )
 def test_hostile_bodies_are_bounded(body: Any) -> None:
-    found = read_error_document(body)
+    found = read_error_document(body, "")
     assert sum(map(len, found.errors.values())) <= 1_000
     assert all(len(field) <= 300 for field in found.errors)
 
 
 def test_texts_are_cut() -> None:
-    found = read_error_document({"detail": "x" * 10_000, "errors": {"y" * 10_000: ["z" * 10_000]}})
+    found = read_error_document({"detail": "x" * 10_000, "errors": {"y" * 10_000: ["z" * 10_000]}}, "")
     assert found.detail == "x" * 1_000
     assert found.errors == {"y" * 300: ("z" * 1_000,)}
-    assert read_error_document("x" * 10_000).detail == "x" * 1_000
+    assert read_error_document("x" * 10_000, "").detail == "x" * 1_000
 
 
 @pytest.mark.parametrize(("levels", "expected"), [(0, False), (50, False), (98, False), (100, True), (3_000, True)])
@@ -369,7 +369,7 @@ _JSON = st.recursive(
 
 @given(_JSON)
 def test_any_json_is_read_without_an_error(body: Any) -> None:
-    found = read_error_document(json.loads(json.dumps(body)))
+    found = read_error_document(json.loads(json.dumps(body)), "")
     assert isinstance(found, ErrorDocument)
     assert all(messages and all(type(text) is str and text for text in messages) for messages in found.errors.values())
     assert found.detail is None or found.detail

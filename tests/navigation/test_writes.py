@@ -331,6 +331,8 @@ async def test_an_unknown_option_is_answered_by_a_suggestion() -> None:
     resource = _site().resource({})
     with pytest.raises(TypeError, match=r"^put\(\) has no option ifmatch=: did you mean if_match=\?$"):
         await resource.put(ifmatch=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    with pytest.raises(TypeError, match=r"^delete\(\) has no option ifmatch=: did you mean if_match=\?$"):
+        await resource.delete(ifmatch=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError, match=r"^post\(\) has no option zzz=, yyy=; its options are accept, content, "):
         await resource.post(zzz=1, yyy=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

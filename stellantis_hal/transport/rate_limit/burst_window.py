@@ -231,9 +231,8 @@ class BurstWindow:
         """
         if limit is None or limit < 1 or self.limit == math.inf:
             return False
-        is_new = not self._limit.repeats(now, limit)
+        is_new = self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
         if is_new:
-            self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
             self.limit = self._limit.value
             self._set_change()
         if remaining is not None:

@@ -143,9 +143,8 @@ class DayWindow:
         """
         if limit is None or limit < 1 or self.limit == math.inf or limit < self.spent - in_flight:
             return False
-        is_new = not self._limit.repeats(now, limit)
+        is_new = self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
         if is_new:
-            self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
             self.limit = self._limit.value
             self._set_lapse()
         if remaining is not None:

@@ -37,15 +37,8 @@ class EffectiveLimit:
         self._stated_since = math.inf
         self._stated_at = -math.inf
 
-    def repeats(self, now: float, limit: int) -> bool:
-        """Return whether a response states what is confirmed already, and note when it did."""
-        if limit != self._stated or self.value != self.confirmed:
-            return False
-        self._stated_at = now
-        return True
-
-    def state(self, now: float, limit: int, *, sent_at: float, exhausted: bool) -> None:
-        """Apply the limit that a response states.
+    def state(self, now: float, limit: int, *, sent_at: float, exhausted: bool) -> bool:
+        """Apply the limit that a response states; return False where it is confirmed already.
 
         Args:
             now: the present instant.
@@ -53,15 +46,16 @@ class EffectiveLimit:
             sent_at: when the request was sent.
             exhausted: whether the response says that nothing is left.
         """
-        if self.repeats(now, limit):
-            return
+        self._stated_at = now
+        if limit == self._stated and self.value == self.confirmed:
+            return False
         self.value = limit if self._ceiling is None else min(limit, self._ceiling)
         if limit != self._stated:
             self._stated, self._stated_since = limit, now
         elif sent_at >= self._stated_since and not exhausted:
             self.confirmed = self.value
-        self._stated_at = now
         self.lapses_at = math.inf if self.value == self.confirmed else now + LAPSE
+        return True
 
     def stated(self, now: float) -> float:
         """Return the limit where a response has stated it lately; ``inf`` where none has."""

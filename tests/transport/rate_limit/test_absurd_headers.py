@@ -1,6 +1,7 @@
 """Headers that cannot be true: what one response states must not silence a client for long."""
 
 import math
+from functools import partial
 
 import anyio
 import httpx
@@ -165,6 +166,26 @@ def test_a_later_request_that_is_served_confirms(sent_at: float, exhausted: bool
     limit.state(7.0, 10, sent_at=sent_at, exhausted=exhausted)
     assert limit.confirmed == confirmed
     assert limit.lapses_at == (math.inf if confirmed == 10 else 907.0)
+
+
+@pytest.mark.parametrize(("remaining", "confirmed"), [(0, False), (1, True), (None, True)])
+def test_a_window_confirms_no_limit_that_leaves_nothing(remaining: int | None, confirmed: bool) -> None:
+    day, burst = DayWindow(100), BurstWindow(100)
+    for window, correct in ((day, day.correct), (burst, partial(burst.correct, returned_at_sending=0))):
+        window.advance(60.0)
+        assert correct(60.0, 10, 5, sent_at=59.0)
+        assert correct(61.0, 10, remaining, sent_at=61.0)
+        assert correct(62.0, 10, 0, sent_at=61.0) is not confirmed
+        window.advance(3_600.0)
+        assert window.limit == (10 if confirmed else 100)
+
+
+def test_a_clock_set_back_by_years_is_another_clock() -> None:
+    window = DayWindow(100)
+    window.advance(1e9)
+    window.take()
+    window.advance(60.0)
+    assert (window.minute, window.spent, window.external, window.available()) == (1, 1, 0, 99)
 
 
 def test_another_limit_is_to_be_confirmed_again() -> None:
