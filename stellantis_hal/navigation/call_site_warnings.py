@@ -5,14 +5,24 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from traceback import walk_stack
+from types import FrameType
 from typing import Any
 
 import attrs
 
-__all__ = ["CallSite", "IncompleteCollectionWarning", "call_site", "called_from", "warn_at", "warn_caller"]
+__all__ = [
+    "CallSite",
+    "IncompleteCollectionWarning",
+    "call_site",
+    "called_from",
+    "site_among",
+    "warn_at",
+    "warn_caller",
+]
 
 _log = logging.getLogger("stellantis_hal")
 _PACKAGE = __name__.partition(".")[0]
@@ -49,18 +59,26 @@ _caller: ContextVar[CallSite | None] = ContextVar("stellantis_hal_call_site", de
 def call_site() -> CallSite:
     """Return the innermost line outside of this package; in a task of this package, the one that started it."""
     frame = inspect.currentframe()
-    while frame is not None:
+    return site_among(() if frame is None else walk_stack(frame), _caller.get())
+
+
+def site_among(frames: Iterable[tuple[FrameType, int]], started_at: CallSite | None) -> CallSite:
+    """Return the first line outside of this package, or what started the task, where an event loop comes before it.
+
+    Args:
+        frames: frames with their lines, the innermost first.
+        started_at: the line that started the task; None where it is not known, or there is none.
+    """
+    for frame, line in frames:
         variables: dict[str, Any] = frame.f_globals
         module = str(variables.get("__name__"))
         top = module.partition(".")[0]
-        started_at = _caller.get() if top in _EVENT_LOOPS else None
-        if started_at is not None:
-            return started_at
+        if started_at is not None and top in _EVENT_LOOPS:
+            break
         if top not in _BETWEEN:
             registry = variables.setdefault("__warningregistry__", {})
-            return CallSite(frame.f_code.co_filename, frame.f_lineno, module, registry)
-        frame = frame.f_back
-    return _caller.get() or _UNKNOWN
+            return CallSite(frame.f_code.co_filename, line, module, registry)
+    return started_at or _UNKNOWN
 
 
 @contextmanager

@@ -3,12 +3,20 @@
 import _thread
 import threading
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
-from stellantis_hal.navigation.call_site_warnings import CallSite, call_site, called_from, warn_at, warn_caller
+from stellantis_hal.navigation.call_site_warnings import (
+    CallSite,
+    call_site,
+    called_from,
+    site_among,
+    warn_at,
+    warn_caller,
+)
 
 SITE = CallSite("program.py", 12, "program", {})
 
@@ -69,3 +77,46 @@ async def test_a_task_of_the_package_points_at_what_started_it() -> None:
         tasks.start_soon(namespace["body"])
     assert len(namespace["sites"]) == 2
     assert sum(site is SITE for site in namespace["sites"]) == 1  # tasks start in any order
+
+
+def frames_of(*modules: str | None) -> Any:
+    """Return frames of modules, the innermost first, each at a line of its own; None is one without a name."""
+    return [
+        (
+            SimpleNamespace(
+                f_globals={} if module is None else {"__name__": module},
+                f_code=SimpleNamespace(co_filename=f"{module}.py"),
+            ),
+            line,
+        )
+        for line, module in enumerate(modules, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modules", "line"),
+    [
+        (["program"], 1),
+        (["stellantis_hal.navigation.walk", "program.part", "other"], 2),
+        (["stellantis_hal", "contextlib", "outcome", "anyio.abc", "asyncio.tasks", "trio", "uvloop", "program"], 8),
+        (["stellantis_hal_more", "program"], 1),
+        (["stellantis_hal", None], 2),
+    ],
+)
+def test_the_site_is_the_first_line_outside(modules: list[str | None], line: int) -> None:
+    frames = frames_of(*modules)
+    site = site_among(frames, None)
+    assert site == CallSite(f"{modules[line - 1]}.py", line, str(modules[line - 1]), {})
+    assert site.registry is frames[line - 1][0].f_globals["__warningregistry__"]
+    assert site_among(frames, None).registry is site.registry
+
+
+@pytest.mark.parametrize("loop", ["asyncio.events", "trio._core", "anyio", "uvloop.loop"])
+def test_behind_an_event_loop_the_site_started_the_task(loop: str) -> None:
+    assert site_among(frames_of("stellantis_hal.a", loop, "program"), SITE) is SITE
+    assert site_among(frames_of("stellantis_hal.a", "program", loop), SITE).filename == "program.py"
+
+
+def test_without_a_program_the_site_is_unknown() -> None:
+    assert site_among([], None) == site_among(frames_of("stellantis_hal.a"), None) == CallSite("sys", 1, "sys", {})
+    assert site_among(frames_of("contextlib"), SITE) is SITE
