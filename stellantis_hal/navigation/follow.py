@@ -69,7 +69,7 @@ class Follow(Generic[R]):
         if options:
             check_options("follow", options, FOLLOW_OPTIONS)
         if isinstance(rel, str):
-            return cls(start, LinkQuery(rel=rel, **options), None, previous)
+            return cls(start, LinkQuery(rel=rel, **options), previous=previous)
         require_type("a relation", rel, str, Rel)
         query = LinkQuery(rel=rel.name, **options)
         return cls(start, query if query.accept else attrs.evolve(query, accept=rel.accept), rel.type, previous)

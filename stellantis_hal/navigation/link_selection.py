@@ -94,9 +94,9 @@ class LinkQuery:
 class LinkTarget(NamedTuple):
     """The result of a link query: a URL to fetch, or the key and index of an embedded copy."""
 
-    link: Link | None
-    url: str | None
-    copy: tuple[str, int] | None
+    link: Link | None = None
+    url: str | None = None
+    copy: tuple[str, int] | None = None
 
 
 def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarget:
@@ -115,24 +115,24 @@ def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarge
         if query.embedded != "never":
             found = _select_copy(document, base, query)
             if found is not None:
-                return LinkTarget(None, None, found)
+                return LinkTarget(copy=found)
         raise not_found(document, base, query)
     if query.index is None:  # as in pagination, a null href means that there is no link
         links = tuple([link for link in links if link.href is not None]) or links
         if links[0].href is None and query.embedded != "never":
             found = _select_copy(document, base, query)
             if found is not None:
-                return LinkTarget(None, None, found)
+                return LinkTarget(copy=found)
     link = _select_among(links, query, document, base)
     found = _find_copy_by_href(document, link, query) if query.embedded != "never" else None
     if found is not None:
-        return LinkTarget(link, None, found)
+        return LinkTarget(link, copy=found)
     url = link_url(link, base, query.variables, query.params)
     if query.embedded != "never":
         for key in embedded_keys(document, query.rel):
             for index, copy in enumerate(document.embedded[key]):
                 if self_url(copy, base) == url:
-                    return LinkTarget(link, None, (key, index))
+                    return LinkTarget(link, copy=(key, index))
         if query.embedded == "only":
             raise LinkNotFoundError(
                 f"no embedded copy of {mask_repr(query.rel)} at {mask_url(base)}: its link leads to another URL, which "
@@ -141,7 +141,7 @@ def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarge
                 available=tuple(document.embedded),
                 url=base,
             )
-    return LinkTarget(link, url, None)
+    return LinkTarget(link, url)
 
 
 # ------------------------------------------------------------------------------------------------- links

@@ -135,7 +135,7 @@ class HalResource(ResourceView):
                 headers=headers,
                 fetched_at=context.clock(),
                 content=LazyResponseBody.of(document),
-                outcome=WriteOutcome(None, has_validators=False, condition=None),
+                outcome=WriteOutcome(),
             )
             error.resource = cls(snapshot, document, context)
 
@@ -343,7 +343,7 @@ class HalResource(ResourceView):
             HalError: the link is invalid.
             StellantisError: fetching failed.
         """
-        target = LinkTarget(link, link_url(link, self.base), None)
+        target = LinkTarget(link, link_url(link, self.base))
         return await self.fetch_target(target, link.type or self._own_type(), self._snapshot.asked)
 
     async def fetch_url(
@@ -778,7 +778,7 @@ class HalResource(ResourceView):
                 url=self.base,
             )
         check_option("headers", headers)
-        return await HalResource.from_url(self.location, self.require_context(), None, headers)
+        return await HalResource.from_url(self.location, self.require_context(), headers=headers)
 
     # --------------------------------------------------------------------------------------------- dumping
 

@@ -28,8 +28,8 @@ class ResourceOfResponse(NamedTuple):
         has_validators: whether ETag and Last-Modified of the response are those of the resource.
     """
 
-    url: str | None
-    has_validators: bool
+    url: str | None = None
+    has_validators: bool = False
 
 
 def identify(
@@ -52,7 +52,7 @@ def identify(
     if method == "HEAD":
         return ResourceOfResponse(target, True)
     if method == "DELETE":
-        return ResourceOfResponse(None, False)
+        return ResourceOfResponse()
     for found in _candidates(method, target, response, own_url):
         url, is_location = found.url, found.is_location
         if not _is_around(url, target, method, is_location=is_location) and not any(
@@ -61,7 +61,7 @@ def identify(
             is_shown = response.url != target or method in _WRITES_OF_TARGET
             is_described = found.is_content_location or response.status == 201
             return ResourceOfResponse(url, is_described or (is_shown and url == response.url))
-    return ResourceOfResponse(None, False)
+    return ResourceOfResponse()
 
 
 class _Candidate(NamedTuple):

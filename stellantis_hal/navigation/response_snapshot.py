@@ -35,9 +35,9 @@ class WriteOutcome:
 
     __repr__ = redacted_repr
 
-    identity: str | None
-    has_validators: bool
-    condition: str | None
+    identity: str | None = None
+    has_validators: bool = False
+    condition: str | None = None
     posted_to: tuple[str, ...] = ()
 
 
