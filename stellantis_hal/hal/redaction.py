@@ -202,7 +202,7 @@ def excerpt(text: str | bytes, limit: int = 300) -> str:
     The text is masked before it is cut, because half a secret is not recognised. Bytes are read as UTF-8.
     """
     if isinstance(text, bytes):
-        text = text[: _MAX_READ + 1].decode("utf-8", "replace")
+        text = text[: _MAX_READ + 1].decode(errors="replace")
     return mask_text(text)[:limit]
 
 

@@ -219,7 +219,7 @@ def _timestamp(value: Any) -> datetime | None:
 
 def _plain_text(content: bytes) -> str:
     """Return the words of an HTML page or a plain text."""
-    text = content[:_MAX_TEXT].decode("utf-8", "replace")
+    text = content[:_MAX_TEXT].decode(errors="replace")
     text = re.sub(r"<(script|style)\b.*?(</\1>|$)", " ", text, flags=re.DOTALL | re.IGNORECASE)
     text = re.sub(r"<[^>]*>?", " ", text)
     return " ".join(text.split())

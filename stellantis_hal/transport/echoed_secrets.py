@@ -42,7 +42,7 @@ def secrets_of(headers: Mapping[str, str], content: Content | None) -> tuple[str
         for name, value in headers.items()
     )
     if is_form and isinstance(content, bytes) and len(content) <= _MAX_FORM:
-        pairs = parse_qsl(content.decode("utf-8", "replace"))
+        pairs = parse_qsl(content.decode(errors="replace"))
         found |= {value for name, value in pairs if name in _MEMBERS}
     return tuple(sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True))
 
@@ -54,7 +54,7 @@ def _parts(value: str) -> Iterator[str]:
     yield secret
     if scheme.lower() == "basic":
         try:
-            password = base64.b64decode(secret, validate=True).decode("utf-8", "replace").partition(":")[2]
+            password = base64.b64decode(secret, validate=True).decode(errors="replace").partition(":")[2]
         except (binascii.Error, ValueError):
             return
         yield password

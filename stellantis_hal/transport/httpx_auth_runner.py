@@ -94,7 +94,7 @@ def _content(content: Content | None) -> dict[str, Any]:
 def _to_httpx(response: Response, request: httpx.Request) -> httpx.Response:
     # As bytes: httpx takes no text but ASCII, and a server may send any bytes.
     headers = [
-        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+        (name.encode(errors="surrogateescape"), value.encode(errors="surrogateescape"))
         for name, joined in response.headers.items()
         if name not in _BODY_HEADERS
         for value in (_CHALLENGES.split(joined) if name == "www-authenticate" else [joined])

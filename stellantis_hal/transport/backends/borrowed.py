@@ -129,7 +129,7 @@ class _SessionTransport(httpx.AsyncBaseTransport):
             await backend.aclose()  # it does not wait: the connections are the session's
             raise
         fields = [
-            (name.encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in opened.raw_headers
+            (name.encode("latin-1"), value.encode(errors="surrogateescape")) for name, value in opened.raw_headers
         ]
         return httpx.Response(opened.status, headers=fields, stream=_OpenedStream(opened, backend))
 

@@ -64,7 +64,7 @@ class HttpxResponse:
     @property
     def raw_headers(self) -> Iterable[tuple[str, str]]:
         raw = self._response.headers.raw
-        return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+        return [(name.decode("latin-1"), value.decode(errors="surrogateescape")) for name, value in raw]
 
     @property
     def network_stream(self) -> Any:
