@@ -164,6 +164,9 @@ class Outage:
     With ``what``, the reads of one kind of data fail for all vehicles, while the API responds to others. Only these
     reads are paused, and there is no :class:`VehicleUnavailable` for them until :class:`Recovered` with that ``what``.
 
+    With ``accounts``, a server fails for several accounts and serves others. There is no `Outage` for each of them
+    until :class:`Recovered`, which comes when fewer than three are left.
+
     Attributes:
         error: the failure that revealed the outage.
         since: time of the first failure, by the client's clock.
@@ -171,7 +174,10 @@ class Outage:
             is exhausted.
         account: key of the account, where the server fails for this one only: its token is not renewed, or its
             vehicles are not listed. None where all accounts are concerned.
-        what: "status", "maintenance", "position" or "trips", where only the reads of this kind of data fail.
+        what: "status", "maintenance", "position" or "trips", where only the reads of this kind of data fail, or
+            "vehicles" where the listings of several accounts do.
+        accounts: number of accounts that had failed when this was found, where there are several and the server
+            serves others; None otherwise.
         id: unique id of the outage, the same in every delivery.
     """
 
@@ -183,6 +189,7 @@ class Outage:
     server: str | None = None
     account: str | None = None
     what: str | None = None
+    accounts: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -190,9 +197,10 @@ class Recovered:
     """A failure is over: of one kind of data of a vehicle, of an account, or else an outage.
 
     Attributes:
-        account: key of the account that works again, or has vehicles; None otherwise.
+        account: key of the account that works again, or has vehicles, or is lost instead of waiting for its server; None
+            otherwise.
         vehicle: the vehicle that is available again; None otherwise.
-        what: the kind of its data, or the one whose :class:`Outage` is over; None otherwise.
+        what: the kind of its data, or the ``what`` of the :class:`Outage` that is over; None otherwise.
         after: duration of the failure in seconds, by the backend's clock.
         server: host of the server whose outage is over, as in the :class:`Outage`; None otherwise.
     """

@@ -42,8 +42,6 @@ class WatchedAccount:
         was_lost: whether it ever failed.
         failures: failures in a row.
         listing_failing_since: instant of the first of the failures in a row that may concern everything.
-        is_listing_reported: whether `Outage` was emitted for them.
-        api_server: the server that it named.
         empty_listings: listings without vehicles in a row.
         empty_since: instant since which the account has no vehicles; None where it has some.
         partial_listings: listings in a row in which a vehicle had neither id nor link.
@@ -57,7 +55,6 @@ class WatchedAccount:
 
     __slots__ = (
         "account",
-        "api_server",
         "background",
         "credentials",
         "empty_listings",
@@ -66,7 +63,6 @@ class WatchedAccount:
         "identity_outage",
         "is_busy",
         "is_listed",
-        "is_listing_reported",
         "key",
         "listing_failing_since",
         "lost_at",
@@ -98,8 +94,6 @@ class WatchedAccount:
         self.was_lost: bool = False
         self.failures: int = 0
         self.listing_failing_since: float | None = None
-        self.is_listing_reported: bool = False
-        self.api_server: str | None = None
         self.empty_listings: int = 0
         self.empty_since: float | None = None
         self.partial_listings: int = 0

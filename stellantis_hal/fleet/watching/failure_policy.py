@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import anyio
 
@@ -14,6 +15,7 @@ from stellantis_hal.errors import (
     LinkNotFoundError,
     NotFoundError,
     QuotaError,
+    RateLimitedError,
     StellantisError,
     UnauthorizedError,
 )
@@ -31,6 +33,7 @@ from stellantis_hal.fleet.events import (
 )
 from stellantis_hal.fleet.failure_scopes import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
+from stellantis_hal.fleet.watching.account_outages import AccountOutage, AccountOutages
 from stellantis_hal.fleet.watching.identity_server_outages import IdentityOutages, IdentityServerOutage
 from stellantis_hal.fleet.watching.kind_outages import KindOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
@@ -44,6 +47,10 @@ _TOLERATED = 4
 """Failures in a row of one kind of data before a transient failure is reported."""
 
 _ACCOUNT_RETRY = 900.0
+_LISTINGS = "vehicles"
+"""The kind of data that an outage of listings names."""
+_COUNTED_LISTINGS = 3
+"""Failures in a row from which on an account counts among those whose listings fail."""
 _LISTING_RETRY = 15.0
 _LONGEST_LISTING_RETRY = 900.0
 _LONGEST_RETRY = 86_400.0
@@ -75,14 +82,26 @@ class FailurePolicy:
         emit_loss: Callable[[WatchedAccount, AccountLost, datetime], Awaitable[None]],
     ) -> None:
         self.outage_detector: OutageDetector = OutageDetector()
-        self.identity_outages: IdentityOutages = IdentityOutages(registry.is_watched)
+        self._renewal_reports = AccountOutages(registry.accounts.__contains__)
+        self._listing_reports = AccountOutages(registry.accounts.__contains__)
+        self.identity_outages: IdentityOutages = IdentityOutages(registry.is_watched, self._renewal_reports)
         self.kind_outages: KindOutages = KindOutages(registry.vehicles, registry.is_watched)
         self._server: str | None = None  # the one whose outage was reported
+        self._is_reported = True  # the present outage of all
+        self._is_refused_alone: bool | None = None  # listings by a 429, while others are served; None: they are not
         self._registry = registry
         self._pacing = registry.pacing
         self._counts = counts
         self._emit = emit
         self._emit_loss = emit_loss
+
+    def kind_outage_ages(self, now: float) -> Mapping[str, float]:
+        """Return the seconds since the present outages of one kind of data, or of listings, began, by that kind."""
+        ages = dict(self.kind_outages.ages(now))
+        several = self._listing_reports.of_several.values()
+        if several:
+            ages[_LISTINGS] = now - min(outage.since for outage in several)
+        return MappingProxyType(ages)
 
     # ------------------------------------------------------------------------------------------- vehicles
 
@@ -135,9 +154,11 @@ class FailurePolicy:
                 if not watched_vehicle.account.is_standalone:
                     self._pacing.relist_soon(watched_vehicle.account, anyio.current_time())
             return True
-        if scope == "everything" and await self._detect_kind_outage(watched_vehicle, what, error):
+        may_be_kind = scope == "everything" or isinstance(error, RateLimitedError) or self.kind_outages.is_out(what)
+        if may_be_kind and await self._detect_kind_outage(watched_vehicle, what, error):
             return True
-        await self._detect_outage(watched_vehicle.id, error, what)
+        if not (isinstance(error, RateLimitedError) and self.kind_outages.is_partial(what)):
+            await self._detect_outage(watched_vehicle.id, error, what)
         if self.outage_detector.since is not None:
             return False
         await self._back_off(watched_vehicle, what, error, report_after=_TOLERATED)
@@ -198,10 +219,10 @@ class FailurePolicy:
         self.identity_outages.read(account)
         await self._responded(now, None)
         account.failures = 0
-        since, is_reported = account.listing_failing_since, account.is_listing_reported
-        account.listing_failing_since, account.is_listing_reported = None, False
-        if is_reported and since is not None:
-            await self._emit(Recovered(account=account.key, after=now - since, server=account.api_server))
+        account.listing_failing_since = None
+        self._retry_listings(account, now)
+        for outage in self._listing_reports.ended(account.name):
+            await self._emit(self._end_of(outage, now, _LISTINGS))
         if account.lost_at is not None:
             self._registry.reschedule_vehicles(account, now)
             await self._end_account_failure(account, Recovered(account=account.key, after=now - account.lost_at))
@@ -233,7 +254,12 @@ class FailurePolicy:
             await self._lose_account(account, error)
             return
         now = anyio.current_time()
-        await self._detect_outage(account.name, error)
+        is_refused = isinstance(error, RateLimitedError)
+        is_alone = scope == "everything" or (is_refused and self.are_listings_refused)
+        if is_refused and self._is_refused_alone is None:
+            self._is_refused_alone = False
+        if not (is_refused and is_alone):
+            await self._detect_outage(account.name, error)
         if not self._registry.is_watched(account):
             return
         delay = back_off(account.failures, _LISTING_RETRY, _LONGEST_LISTING_RETRY)
@@ -241,11 +267,27 @@ class FailurePolicy:
         self._pacing.queue.put(account, anyio.current_time() + delay)
         if account.listing_failing_since is None:
             account.listing_failing_since = now
-        is_alone = scope == "everything" and self.outage_detector.since is None
-        if is_alone and account.failures > self.outage_detector.needed and not account.is_listing_reported:
-            account.is_listing_reported, account.api_server = True, _server_of(error)
-            since = self._pacing.wall_clock() - timedelta(seconds=now - account.listing_failing_since)
-            await self._emit(self._outage(error, since, account.api_server, account.key))
+        counted, due = (1, 2) if is_refused else (_COUNTED_LISTINGS, self.outage_detector.needed + 1)
+        if not is_alone or self.outage_detector.since is not None or account.failures < counted:
+            return
+        is_due = account.failures >= due
+        server, since = _server_of(error), account.listing_failing_since
+        outage = self._listing_reports.failed(account.name, server, since, key=account.key, is_due=is_due)
+        if outage is not None:
+            await self._emit(self._begin_of(outage, now, error, _LISTINGS))
+
+    def _retry_listings(self, account: WatchedAccount, now: float) -> None:
+        """Let all accounts whose listings failed together try again, as one of them has succeeded."""
+        queue = self._pacing.queue
+        for name in self._listing_reports.to_retry(account.name, now):
+            other = self._registry.accounts.get(name)
+            if other is not None and other in queue:
+                queue.put(other, now)
+
+    @property
+    def are_listings_refused(self) -> bool:
+        """Whether the API limits listings by a 429 and serves other requests."""
+        return self._is_refused_alone is True
 
     def is_empty(self, account: WatchedAccount, error: StellantisError) -> bool:
         """Return whether a failed listing says that there are no data for a new account yet."""
@@ -256,6 +298,7 @@ class FailurePolicy:
         """Stop polling by an account, fail over its vehicles, and emit `AccountLost` once."""
         now = anyio.current_time()
         self.identity_outages.leave(account)
+        await self._end_reports(account, now)
         if not self._registry.is_watched(account):
             return
         queue = self._pacing.queue
@@ -284,6 +327,13 @@ class FailurePolicy:
     async def _end_account_failure(self, account: WatchedAccount, event: Recovered) -> None:
         account.lost_at, account.failures = None, 0
         await self._emit(event)
+
+    async def _end_reports(self, account: WatchedAccount, now: float) -> None:
+        """End the outages that were reported of an account, as it is lost: its server has decided."""
+        for outage in self._renewal_reports.ended(account.name):
+            await self._emit(self._end_of(outage, now))
+        for outage in self._listing_reports.ended(account.name):
+            await self._emit(self._end_of(outage, now, _LISTINGS))
 
     # ------------------------------------------------------------------------------------------- identity servers
 
@@ -323,9 +373,7 @@ class FailurePolicy:
         hold = error.retry_after if isinstance(error, QuotaError) else None
         outage = self.identity_outages.failed(account, error.identity_server, now, hold=hold)
         if outage is not None:
-            since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
-            key = None if outage.account is None else outage.account.key
-            await self._emit(self._outage(error, since, outage.server, key))
+            await self._emit(self._begin_of(outage, now, error))
 
     async def _renewal_refused(self, account: WatchedAccount, error: StellantisError) -> None:
         """Record a definite refusal: the identity server works."""
@@ -341,8 +389,10 @@ class FailurePolicy:
             if target in queue:
                 queue.put(target, now)
         if outage.is_reported:
-            key = None if outage.account is None else outage.account.key
-            await self._emit(Recovered(account=key, after=now - outage.since, server=outage.server))
+            await self._emit(Recovered(after=now - outage.since, server=outage.server))
+        if outage.account is not None:
+            for over in self._renewal_reports.ended(outage.account.name):
+                await self._emit(self._end_of(over, now))
 
     # ------------------------------------------------------------------------------------------- outages
 
@@ -357,8 +407,10 @@ class FailurePolicy:
 
     async def _responded(self, now: float, what: str | None, *, is_readable: bool = True) -> None:
         """Record a response of the API to a read of a kind of data, or to another request (None)."""
+        if self._is_refused_alone is not None:
+            self._is_refused_alone = None if what is None else True
         length = self.outage_detector.succeeded(now)
-        if length is not None:
+        if length is not None and self._is_reported:
             await self._emit(Recovered(after=length, server=self._server))
         outage = self.kind_outages.responded(what, is_readable=is_readable)
         if outage is not None:
@@ -371,9 +423,10 @@ class FailurePolicy:
         now = anyio.current_time()
         outages = self.kind_outages
         begins = not outages.is_out(what)
+        is_refused = isinstance(error, RateLimitedError)
         if not begins:
             outages.outage_of(what).hold(watched_vehicle, now)
-        elif outages.failed(watched_vehicle, what, now, server=_server_of(error)):
+        elif outages.failed(watched_vehicle, what, now, server=_server_of(error), is_refused=is_refused):
             self.outage_detector.ignore(what)
         else:
             suspect = outages.next_suspect(what)
@@ -381,6 +434,8 @@ class FailurePolicy:
                 self._retry(suspect, what, now, now)
             return False
         outage = outages.outage_of(what)
+        if isinstance(error, RateLimitedError):
+            outage.postpone(now, error.retry_after or 0.0)
         first = outages.next_probe(what) or watched_vehicle  # one that was removed meanwhile is not put into the queue
         self._retry(first, what, outage.probe_at, now)
         if begins:
@@ -411,12 +466,42 @@ class FailurePolicy:
         """Record a failure that may concern all vehicles, and emit `Outage` where one begins."""
         now = anyio.current_time()
         hold = (error.retry_after or _DEFAULT_HOLD) if isinstance(error, QuotaError) else None
+        follows = self._follows_from_reported(error)
+        if self.outage_detector.since is not None and not (self._is_reported or follows):
+            self.outage_detector.succeeded(now)  # only the limit was known
         vehicles, kinds = len(self._registry.vehicles), len(self.kind_outages.working)
         if self.outage_detector.failed(key, now, vehicles=vehicles, what=what, kinds=kinds, hold=hold):
             began = now if self.outage_detector.since is None else self.outage_detector.since
             since = self._pacing.wall_clock() - timedelta(seconds=now - began)
-            self._server = _server_of(error)
-            await self._emit(self._outage(error, since, self._server, None))
+            self._server, self._is_reported = _server_of(error), not follows
+            if not follows:
+                await self._emit(self._outage(error, since, self._server, None))
+
+    def _follows_from_reported(self, error: StellantisError) -> bool:
+        """Return whether requests wait because the API limits some of them by a 429, of which `Outage` was emitted."""
+        if not isinstance(error, BudgetExhaustedError) or self._pacing.budget().free_today < 1:
+            return False
+        return self.kind_outages.is_any_refused or self.are_listings_refused
+
+    def _begin_of(
+        self, outage: AccountOutage, now: float, error: StellantisError, several: str | None = None
+    ) -> Outage:
+        """Return the event of an outage of one account, or of several, with the kind of data that theirs names."""
+        since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
+        if outage.accounts is None:
+            return self._outage(error, since, outage.server, outage.account)
+        return Outage(
+            id=outage_id(outage.server, None, since, several),
+            error=error,
+            since=since,
+            server=outage.server,
+            what=several,
+            accounts=outage.accounts,
+        )
+
+    def _end_of(self, outage: AccountOutage, now: float, several: str | None = None) -> Recovered:
+        what = None if outage.accounts is None else several
+        return Recovered(account=outage.account, after=now - outage.since, server=outage.server, what=what)
 
     def _outage(self, error: StellantisError, since: datetime, server: str | None, account: str | None) -> Outage:
         return Outage(id=outage_id(server, account, since), error=error, since=since, server=server, account=account)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
+from stellantis_hal.fleet.watching.account_outages import AccountOutage, AccountOutages
 
 __all__ = ["IdentityOutages", "IdentityServerOutage"]
 
@@ -18,6 +19,10 @@ _TURN = 15.0
 """Seconds that an account has to begin its probe, and that others wait for one that has begun."""
 _NEEDED = 3
 """Failed renewals in a row that are an outage."""
+_PARTIAL = 3_600.0
+"""Seconds after a renewal in which a server that fails for some accounts is believed to work for others."""
+_COUNTED = 2
+"""Failed renewals in a row from which on an account counts among those that fail alone."""
 
 
 class IdentityServerOutage:
@@ -28,7 +33,7 @@ class IdentityServerOutage:
         account: the account whose renewals alone fail; None where it is the server's outage.
         since: instant of the first failure.
         failures: failed renewals in a row, those of one account at a time counted once.
-        is_reported: whether `Outage` was emitted.
+        is_reported: whether `Outage` was emitted for the whole server.
         probe_at: instant of the next probe.
         probing: the account that probes now; None where none does.
         is_readable: whether that account's token was accepted.
@@ -82,23 +87,26 @@ class IdentityOutages:
     One of the waiting accounts at a time probes, at growing intervals of at most 240 s. A token that was replaced since
     the first failure shows that the server works again.
 
-    An account whose renewals fail although the server has renewed a token of another one in between waits alone.
+    An account whose renewals fail although the server has renewed a token of another one in between waits alone; so
+    does one that fails within the next hour, while others wait alone.
 
     Args:
         is_watched: returns whether an account is still watched.
+        reports: what is reported of accounts that fail alone.
     """
 
-    def __init__(self, is_watched: Callable[[PollTarget], bool]) -> None:
+    def __init__(self, is_watched: Callable[[PollTarget], bool], reports: AccountOutages) -> None:
         self._is_watched = is_watched
+        self._reports = reports
         self._by_server: dict[str, IdentityServerOutage] = {}
         self._alone: dict[WatchedAccount, IdentityServerOutage] = {}
         self._worked_at: dict[str, float] = {}
 
     def ages(self, now: float) -> Mapping[str, float]:
-        """Return the seconds since the reported outages of whole servers began, by host."""
-        return MappingProxyType(
-            {server: now - outage.since for server, outage in list(self._by_server.items()) if outage.is_reported}
-        )
+        """Return the seconds since the reported outages of servers, for all or several accounts, began, by host."""
+        several = {server: now - outage.since for server, outage in self._reports.of_several.items() if server}
+        whole = {server: now - outage.since for server, outage in list(self._by_server.items()) if outage.is_reported}
+        return MappingProxyType({**several, **whole})
 
     # ------------------------------------------------------------------------------------------- waiting
 
@@ -157,9 +165,7 @@ class IdentityOutages:
 
     # ------------------------------------------------------------------------------------------- results
 
-    def failed(
-        self, account: WatchedAccount, server: str, now: float, *, hold: float | None
-    ) -> IdentityServerOutage | None:
+    def failed(self, account: WatchedAccount, server: str, now: float, *, hold: float | None) -> AccountOutage | None:
         """Record that the renewal of an account's token failed.
 
         Args:
@@ -169,7 +175,7 @@ class IdentityOutages:
             hold: seconds until the server allows requests again; None where it does not say.
 
         Returns:
-            The outage that begins with this failure; None where none does.
+            The outage that is to be reported now; None where none is.
         """
         if account.renewal_failing_since is None:
             account.renewal_failing_since = now
@@ -186,16 +192,25 @@ class IdentityOutages:
         else:
             return None  # the same renewal, or one that began before it failed
         outage.failures += 1
-        if outage.failures < _NEEDED or outage.is_reported:
+        is_due = outage.failures >= _NEEDED
+        if outage.account is not None:
+            whole = self._by_server.get(server)
+            if outage.failures < _COUNTED:
+                return None
+            is_due = is_due and not (whole is not None and whole.is_reported)
+            return self._reports.failed(account.name, server, outage.since, key=account.key, is_due=is_due)
+        if not is_due or outage.is_reported or server in self._reports.of_several:
             return None
         outage.is_reported = True
-        return outage
+        return AccountOutage(server=server, account=None, since=outage.since)
 
     def _outage_for(self, account: WatchedAccount, server: str, now: float) -> IdentityServerOutage:
         since = account.renewal_failing_since
         assert since is not None  # noqa: S101 - the caller has set it
-        if self._worked_at.get(server, -math.inf) > since:
-            self._alone = {other: outage for other, outage in self._alone.items() if self._is_watched(other)}
+        self._alone = {other: outage for other, outage in self._alone.items() if self._is_watched(other)}
+        worked_at = self._worked_at.get(server, -math.inf)
+        is_partial = now - worked_at < _PARTIAL and any(other.server == server for other in self._alone.values())
+        if worked_at > since or is_partial:
             outage = self._alone[account] = IdentityServerOutage(server, account, since)
             return outage
         return self._by_server.setdefault(server, IdentityServerOutage(server, None, now))

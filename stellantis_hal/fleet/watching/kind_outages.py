@@ -17,6 +17,9 @@ _SUSPECTED = 3
 """Failures in a row after which one more vehicle is read with each failure, before it is due."""
 _NEEDED = 12
 """Failures in a row that are an outage; where there are few vehicles, three of each."""
+_NEEDED_REFUSALS = 3
+"""Responses with status 429 in a row that are an outage, of two vehicles at least: no server limits by chance."""
+_LONGEST_HOLD = 3_600.0
 _BELIEVED = 100
 """Vehicles in a row that are enough of a large fleet; doubled by each outage, as some vehicles may have worked."""
 
@@ -30,9 +33,10 @@ class _FailureRow:
         vehicles: ids of the vehicles that failed.
         asked: ids of those that are read before they are due.
         is_partial: whether the API responded to another kind of request since then.
+        refusals: number of those that were a 429 while it did.
     """
 
-    __slots__ = ("asked", "failures", "is_partial", "since", "vehicles")
+    __slots__ = ("asked", "failures", "is_partial", "refusals", "since", "vehicles")
 
     def __init__(self, since: float) -> None:
         self.since: float = since
@@ -40,6 +44,7 @@ class _FailureRow:
         self.vehicles: set[str] = set()
         self.asked: set[str] = set()
         self.is_partial: bool = False
+        self.refusals: int = 0
 
 
 class KindOutage:
@@ -52,17 +57,19 @@ class KindOutage:
         interval: seconds between two probes.
         probe_at: instant from which the next read may probe.
         held: vehicles that wait for the end, in the order of their turns to probe.
+        is_refused: whether the API limits them, by a 429.
     """
 
-    __slots__ = ("held", "interval", "probe_at", "server", "since", "what")
+    __slots__ = ("held", "interval", "is_refused", "probe_at", "server", "since", "what")
 
-    def __init__(self, what: str, server: str | None, since: float, now: float) -> None:
+    def __init__(self, what: str, server: str | None, since: float, now: float, *, is_refused: bool = False) -> None:
         self.what: str = what
         self.server: str | None = server
         self.since: float = since
         self.interval: float = _FIRST_PROBE
         self.probe_at: float = now + _FIRST_PROBE
         self.held: dict[WatchedVehicle, None] = {}
+        self.is_refused: bool = is_refused
 
     def hold(self, watched_vehicle: WatchedVehicle, now: float) -> None:
         """Let a vehicle wait with this kind of data; its turn to probe is after those of the others."""
@@ -71,13 +78,18 @@ class KindOutage:
         self.held.pop(watched_vehicle, None)
         self.held[watched_vehicle] = None
 
+    def postpone(self, now: float, seconds: float) -> None:
+        """Let the next probe wait as long as the server demands, an hour at most."""
+        self.probe_at = max(self.probe_at, now + min(seconds, _LONGEST_HOLD))
+
 
 class KindOutages:
     """Circuit breakers over the kinds of data, each for all vehicles.
 
     A kind of data is out when the reads of it fail in a row for all vehicles that it can be read of, at least two, or
     for a hundred of a large fleet, and the API responds to other requests meanwhile. After a few failures the other
-    vehicles are read one after the other, so that this is soon known. During an outage one vehicle at a time probes.
+    vehicles are read one after the other, so that this is soon known. Where the API limits them alone, by a 429, three
+    in a row are enough. During an outage one vehicle at a time probes.
 
     Args:
         vehicles: the watched vehicles by id; only read.
@@ -108,6 +120,15 @@ class KindOutages:
         """Kinds of data that are readable and not out."""
         return self.readable - self._out.keys()
 
+    @property
+    def is_any_refused(self) -> bool:
+        """Whether a kind of data is out because the API limits its reads."""
+        return any(outage.is_refused for outage in self._out.values())
+
+    def is_refused(self, what: str) -> bool:
+        """Return whether a kind of data is out because the API limits its reads."""
+        return what in self._out and self._out[what].is_refused
+
     def may_read(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
         """Return whether a kind of data of a vehicle may be read, maybe as the probe; otherwise it waits."""
         outage = self._out.get(what)
@@ -126,7 +147,14 @@ class KindOutages:
         outage.interval = min(_LONGEST_PROBE, outage.interval * 2)
         return True
 
-    def failed(self, watched_vehicle: WatchedVehicle, what: str, now: float, *, server: str | None) -> bool:
+    def is_partial(self, what: str) -> bool:
+        """Return whether the API responded to other requests since the reads of a kind of data began to fail."""
+        row = self._rows.get(what)
+        return row is not None and row.is_partial
+
+    def failed(
+        self, watched_vehicle: WatchedVehicle, what: str, now: float, *, server: str | None, is_refused: bool = False
+    ) -> bool:
         """Record a failure that may concern all vehicles, and return whether an outage of the kind begins with it.
 
         Args:
@@ -134,15 +162,20 @@ class KindOutages:
             what: the kind of data.
             now: the present instant.
             server: the host of the server that failed.
+            is_refused: whether it responded with status 429.
         """
         self.readable.add(what)
         row = self._rows.setdefault(what, _FailureRow(now))
         row.failures += 1
         row.vehicles.add(watched_vehicle.id)
+        row.refusals += is_refused and row.is_partial
+        is_limited = row.refusals >= _NEEDED_REFUSALS and len(row.vehicles) > 1
         needed = min(_NEEDED, 3 * len(row.vehicles))
-        if not row.is_partial or row.failures < needed or not self._concerns_all(what, row.vehicles):
+        if not is_limited and (
+            not row.is_partial or row.failures < needed or not self._concerns_all(what, row.vehicles)
+        ):
             return False
-        self._out[what] = outage = KindOutage(what, server, row.since, now)
+        self._out[what] = outage = KindOutage(what, server, row.since, now, is_refused=is_refused)
         outage.hold(watched_vehicle, now)
         return True
 

@@ -33,6 +33,8 @@ _URGENT_CONCURRENCY = 8
 _MOST_PUSHED = 16
 """Statuses of a vehicle that wait to be reported; older ones are left out, as polls leave out what was in between."""
 _RENEWAL_WAIT = 15.0
+_PROBE_WAIT = 15.0
+"""Seconds that a probe of a kind of data, or a listing, may wait for the limiter where the API limits it."""
 """Seconds after which a target that waits for the end of a renewal is looked at again at the latest."""
 _LOOK_AGAIN = 1.0
 """Seconds after which it is looked at again whether polls in progress wait for a renewal."""
@@ -355,8 +357,11 @@ class PollScheduler:
                 continue
             if what != "trips":
                 read_at = now
+            is_refused = self._failure_policy.kind_outages.is_refused(what)
+            # A 429 is waited for, before all other requests: that of a probe would stop them.
+            seen = vehicle.with_options(max_wait=_PROBE_WAIT) if is_refused else vehicle
             try:
-                found = await self._poller.poll(watched_vehicle, vehicle, what, now=now)
+                found = await self._poller.poll(watched_vehicle, seen, what, now=now)
             except LeaseLostError:
                 break  # the source says so too, and removes it
             except StellantisError as error:
@@ -388,7 +393,9 @@ class PollScheduler:
         try:
             if account.lost_at is not None:  # its entry point may have been the cause
                 await account.background.reread()
-            async for vehicle in account.background.vehicles():
+            is_refused = self._failure_policy.are_listings_refused
+            lister = account.background.with_options(max_wait=_PROBE_WAIT) if is_refused else account.background
+            async for vehicle in lister.vehicles():
                 self._pacing.server_clock.observe(vehicle.resource)
                 id_ = id_of(vehicle)
                 if id_ is None:

@@ -40,7 +40,8 @@ class FleetStatistics:
         silent_for: seconds since a vehicle was last read, or else since the watch was entered; 0 before that.
         paused: whether the watch is paused.
         outage: seconds since the present outage of the API began; None where there is none.
-        kind_outages: seconds since the present outages of one kind of data began, by that kind.
+        kind_outages: seconds since the present outages of one kind of data began, by that kind; "vehicles" where the
+            listings of several accounts fail.
         identity_outages: seconds since the present outages of identity servers began, by the server's host.
         budget: what the limiter leaves to this watch.
         plan: whether the interval fits the budget; None until the vehicles are known.

@@ -350,7 +350,7 @@ class Watch(AcknowledgedStream):
             silent_for=0.0 if counts.read_at is None else now - counts.read_at,
             paused=scheduler.is_paused,
             outage=None if outage_since is None else now - outage_since,
-            kind_outages=self._failure_policy.kind_outages.ages(now),
+            kind_outages=self._failure_policy.kind_outage_ages(now),
             identity_outages=self._failure_policy.identity_outages.ages(now),
             budget=self._pacing.budget(),
             plan=self._plan,

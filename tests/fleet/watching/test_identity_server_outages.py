@@ -5,6 +5,7 @@ from itertools import pairwise
 import attrs
 
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
+from stellantis_hal.fleet.watching.account_outages import AccountOutages
 from stellantis_hal.fleet.watching.identity_server_outages import IdentityOutages
 from stellantis_hal.transport.credentials import Anonymous
 
@@ -32,11 +33,14 @@ class Fleet:
 
     def __init__(self, accounts: int) -> None:
         self.gone: set[PollTarget] = set()
-        self.outages = IdentityOutages(lambda target: target not in self.gone)
+        self.outages = IdentityOutages(lambda target: target not in self.gone, AccountOutages(self.is_watched))
         self.accounts = [WatchedAccount(f"account:{number}", None, 60.0) for number in range(accounts)]
         self.credentials = [Renewable() for _ in self.accounts]
         for account, credentials in zip(self.accounts, self.credentials, strict=True):
             account.credentials = credentials
+
+    def is_watched(self, name: str) -> bool:
+        return any(account.name == name and account not in self.gone for account in self.accounts)
 
     def fail(self, number: int, now: float, *, hold: float | None = None) -> bool:
         """Poll as far as allowed, and fail; return whether an outage begins."""
