@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from stellantis_hal.fleet.failure_scopes import back_off
+from stellantis_hal.fleet.probe_intervals import FIRST_PROBE, LONGEST_PROBE
 
 __all__ = ["TokenRenewalFailures"]
 
 _NEEDED = 3
 """Failed renewals in a row that are an outage."""
-_FIRST_WAIT = 15.0
-_LONGEST_WAIT = 240.0
 _LONGEST_OUTAGE = 21_600.0
 """Seconds after which a backfill waits no longer: the next run goes on."""
 
@@ -49,7 +48,7 @@ class TokenRenewalFailures:
         failing = self._by_server[server]
         if now - failing.since > _LONGEST_OUTAGE:
             return None
-        return back_off(failing.count - 1, _FIRST_WAIT, _LONGEST_WAIT)
+        return back_off(failing.count - 1, FIRST_PROBE, LONGEST_PROBE)
 
     def renewed(self, server: str, replaced_at: float, now: float) -> float | None:
         """Record that a token was read or renewed; return the length of the reported outage that is over.

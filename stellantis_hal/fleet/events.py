@@ -197,8 +197,8 @@ class Recovered:
     """A failure is over: of one kind of data of a vehicle, of an account, or else an outage.
 
     Attributes:
-        account: key of the account that works again, or has vehicles, or is lost instead of waiting for its server; None
-            otherwise.
+        account: key of the account that works again, or has vehicles, or is lost instead of waiting for its server;
+            None otherwise.
         vehicle: the vehicle that is available again; None otherwise.
         what: the kind of its data, or the ``what`` of the :class:`Outage` that is over; None otherwise.
         after: duration of the failure in seconds, by the backend's clock.

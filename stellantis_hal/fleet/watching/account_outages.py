@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from stellantis_hal.fleet.probe_intervals import LONGEST_PROBE
+
 __all__ = ["AccountOutage", "AccountOutages"]
 
 _SEVERAL = 3
 """Accounts that fail at the same time and are one outage."""
-_RETRY = 240.0
-"""Seconds between two instants at which all accounts of an outage try again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +121,7 @@ class AccountOutages:
         found = list[str]()
         for state in self._servers.values():
             if name in state.failing and state.reported is not None and now >= state.retry_at:
-                state.retry_at = now + _RETRY
+                state.retry_at = now + LONGEST_PROBE
                 found += [other for other in state.failing if other != name]
         return found
 

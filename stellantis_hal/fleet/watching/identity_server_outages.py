@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from stellantis_hal.fleet.probe_intervals import FIRST_PROBE, bounded_hold, next_interval
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
 from stellantis_hal.fleet.watching.account_outages import AccountOutage, AccountOutages
 
 __all__ = ["IdentityOutages", "IdentityServerOutage"]
 
-_FIRST_PROBE = 15.0
-_LONGEST_PROBE = 240.0
-"""Seconds: less than five minutes by the time that a renewal and a poll may take."""
-_LONGEST_HOLD = 3_600.0
 _TURN = 15.0
 """Seconds that an account has to begin its probe, and that others wait for one that has begun."""
 _NEEDED = 3
@@ -62,7 +59,7 @@ class IdentityServerOutage:
         self.since: float = since
         self.failures: int = 0
         self.is_reported: bool = False
-        self.interval: float = _FIRST_PROBE
+        self.interval: float = FIRST_PROBE
         self.probe_at: float = since
         self.probing: WatchedAccount | None = None
         self.is_readable: bool = False
@@ -71,7 +68,7 @@ class IdentityServerOutage:
 
     def postpone(self, now: float, hold: float | None) -> None:
         """Set the instant of the next probe."""
-        self.probe_at = now + (self.interval if hold is None else min(max(hold, self.interval), _LONGEST_HOLD))
+        self.probe_at = now + (self.interval if hold is None else bounded_hold(hold, self.interval))
 
     def end_turn(self, account: WatchedAccount) -> None:
         """End the probe of an account; the others have their turns before it."""
@@ -186,7 +183,7 @@ class IdentityOutages:
             if not outage.failures:
                 outage.postpone(now, hold)
         elif outage.probing is account:
-            outage.interval = min(_LONGEST_PROBE, outage.interval * 2)
+            outage.interval = next_interval(outage.interval)
             outage.postpone(now, hold)
             outage.end_turn(account)
         else:

@@ -6,20 +6,17 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from stellantis_hal.fleet.failure_state import FailureState
+from stellantis_hal.fleet.probe_intervals import FIRST_PROBE, bounded_hold, next_interval
 from stellantis_hal.fleet.targets import PollTarget, WatchedVehicle
 
 __all__ = ["KindOutage", "KindOutages"]
 
-_FIRST_PROBE = 15.0
-_LONGEST_PROBE = 240.0
-"""Seconds: less than five minutes by the time that a poll may take."""
 _SUSPECTED = 3
 """Failures in a row after which one more vehicle is read with each failure, before it is due."""
 _NEEDED = 12
 """Failures in a row that are an outage; where there are few vehicles, three of each."""
 _NEEDED_REFUSALS = 3
 """Responses with status 429 in a row that are an outage, of two vehicles at least: no server limits by chance."""
-_LONGEST_HOLD = 3_600.0
 _BELIEVED = 100
 """Vehicles in a row that are enough of a large fleet; doubled by each outage, as some vehicles may have worked."""
 
@@ -66,8 +63,8 @@ class KindOutage:
         self.what: str = what
         self.server: str | None = server
         self.since: float = since
-        self.interval: float = _FIRST_PROBE
-        self.probe_at: float = now + _FIRST_PROBE
+        self.interval: float = FIRST_PROBE
+        self.probe_at: float = now + FIRST_PROBE
         self.held: dict[WatchedVehicle, None] = {}
         self.is_refused: bool = is_refused
 
@@ -80,7 +77,7 @@ class KindOutage:
 
     def postpone(self, now: float, seconds: float) -> None:
         """Let the next probe wait as long as the server demands, an hour at most."""
-        self.probe_at = max(self.probe_at, now + min(seconds, _LONGEST_HOLD))
+        self.probe_at = max(self.probe_at, now + bounded_hold(seconds, 0.0))
 
 
 class KindOutages:
@@ -144,7 +141,7 @@ class KindOutages:
                 state.is_held, state.is_transient = True, False
             return False
         outage.probe_at = now + outage.interval
-        outage.interval = min(_LONGEST_PROBE, outage.interval * 2)
+        outage.interval = next_interval(outage.interval)
         return True
 
     def is_partial(self, what: str) -> bool:

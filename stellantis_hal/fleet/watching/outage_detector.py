@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 import attrs
 
-__all__ = ["OutageDetector"]
+from stellantis_hal.fleet.probe_intervals import FIRST_PROBE, bounded_hold, next_interval
 
-_FIRST_PROBE = 15.0
-_LONGEST_PROBE = 300.0
-_LONGEST_HOLD = 3_600.0
+__all__ = ["OutageDetector"]
 
 
 @attrs.frozen
@@ -45,7 +43,7 @@ class OutageDetector:
         self._failures: list[ObservedFailure] = []
         self._since: float | None = None
         self._probe_at = -math.inf
-        self._probe = _FIRST_PROBE
+        self._probe = FIRST_PROBE
         self._probes = 0
 
     @property
@@ -84,7 +82,7 @@ class OutageDetector:
         if self._since is not None:
             if now >= self._probe_at:
                 self._probes += 1
-                self._probe = min(_LONGEST_PROBE, self._probe * 2)
+                self._probe = next_interval(self._probe)
                 self._probe_at = now + self._wait(hold)
             return False
         self._failures = [*self._failures, ObservedFailure(key, now, what)][-self.needed :]
@@ -105,7 +103,7 @@ class OutageDetector:
         return (*kinds[first:], *kinds[:first]) if first else kinds
 
     def _wait(self, hold: float | None) -> float:
-        return self._probe if hold is None else min(max(hold, 1.0), _LONGEST_HOLD)
+        return self._probe if hold is None else bounded_hold(hold, 1.0)
 
     def succeeded(self, now: float) -> float | None:
         """Record a success and return the length of the outage in seconds, where it ends one; None otherwise."""
@@ -116,7 +114,7 @@ class OutageDetector:
         length = now - self._since
         self._since = None
         self._probe_at = -math.inf
-        self._probe = _FIRST_PROBE
+        self._probe = FIRST_PROBE
         return length
 
     def ignore(self, what: str) -> None:

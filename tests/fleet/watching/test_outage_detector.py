@@ -73,7 +73,7 @@ def test_each_kind_is_the_first_of_a_probe_in_turn() -> None:
     assert detector.in_turn(("a", "b", "c")) == ("a", "b", "c")
 
 
-def test_probe_intervals_double_up_to_300_seconds() -> None:
+def test_probe_intervals_double_up_to_240_seconds() -> None:
     detector = OutageDetector(needed=1)
     detector.failed("a", 0.0, vehicles=1)
     probes = list[float]()
@@ -82,7 +82,7 @@ def test_probe_intervals_double_up_to_300_seconds() -> None:
         detector.failed("a", detector.probe_at, vehicles=1)
     gaps = [after - before for before, after in itertools.pairwise(probes)]
     assert probes[0] == 15.0
-    assert gaps == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0]
+    assert gaps == [30.0, 60.0, 120.0, 240.0, 240.0, 240.0, 240.0]
 
 
 def test_failures_between_probes_do_not_delay_the_next() -> None:

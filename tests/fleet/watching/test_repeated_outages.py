@@ -126,13 +126,13 @@ async def test_a_429_on_listings_alone_is_no_repeated_outage() -> None:
 @pytest.mark.parametrize("fault", [ServerFault(500), scenario(kinds.HtmlError(200))])
 async def test_listings_of_many_accounts_that_fail_are_one_outage(fault: Fault) -> None:
     """The vehicles are polled as ever, and all accounts are listed soon after the end."""
-    accounts = 30
-    faults = Faults(windows=[failing(LISTINGS, fault)])
+    accounts, ended = 30, 2 * HOUR
+    faults = Faults(windows=[failing(LISTINGS, fault, until=ended)])
     async with (
         a_fleet(vehicles=accounts, accounts=accounts, faults=faults, retry=ONCE, token_lifetime=1e6) as fleet,
-        watch(fleet.accounts, every=EVERY, what="status", relist=timedelta(hours=1), adapt=None) as updates,
+        watch(fleet.accounts, every=3 * EVERY, what="status", relist=timedelta(hours=1), adapt=None) as updates,
     ):
-        before = await follow(updates, fleet, until=ENDED - 60)
+        before = await follow(updates, fleet, until=ended - 60)
         assert told(before) == [(Outage, "vehicles", None)]
         assert updates.statistics.kind_outages.keys() == {"vehicles"}
         [outage] = [event for event in before if isinstance(event, Outage)]
@@ -140,12 +140,12 @@ async def test_listings_of_many_accounts_that_fail_are_one_outage(fault: Fault) 
         assert outage.accounts >= 3
         assert outage.server is not None
         assert outage.id.startswith(f"{outage.server}/vehicles/outage/")
-        after = await follow(updates, fleet, until=ENDED + 1_000)
+        after = await follow(updates, fleet, until=ended + 1_000)
         assert told(after) == [(Recovered, "vehicles", None)]
         [recovered] = [event for event in after if isinstance(event, Recovered)]
         assert recovered.server == outage.server
         assert updates.statistics.kind_outages == {}
-        rest = await follow(updates, fleet, until=ENDED + 3 * HOUR)
+        rest = await follow(updates, fleet, until=ended + 1.5 * HOUR)
         assert told(rest) == []
 
 
