@@ -124,6 +124,12 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect no conformance tests where the default selection is run: it has none of them."""
+    is_default = config.args == config.getini("testpaths") and "not conformance" in config.option.markexpr
+    return True if is_default and collection_path == CONFORMANCE else None
+
+
 def _import_tests(worker: int, workers: int) -> None:
     """Import the modules of tests in another order than other workers do.
 
@@ -132,7 +138,9 @@ def _import_tests(worker: int, workers: int) -> None:
     """
     folder = Path(__file__).parent
     names = sorted(
-        ".".join(path.relative_to(folder.parent).with_suffix("").parts) for path in folder.rglob("test_*.py")
+        ".".join(path.relative_to(folder.parent).with_suffix("").parts)
+        for path in folder.rglob("test_*.py")
+        if CONFORMANCE not in path.parents
     )
     first = len(names) * worker // workers
     for name in names[first:] + names[:first]:
