@@ -599,6 +599,7 @@ class Planting(httpx.AsyncBaseTransport):
     ["network", "proxy", "system", "html", "redirect", "json", "400", "401", "403", "404", "418", "429", "500", "503"],
 )
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_failures_show_nothing_that_a_server_or_network_planted(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:

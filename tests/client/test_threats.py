@@ -774,6 +774,7 @@ async def test_12_endless_redirects_are_bounded() -> None:
     assert len(server_.requests) == 6
 
 
+@pytest.mark.unmeasured
 async def test_12_endless_pages_are_held_one_at_a_time() -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("page", "0"))

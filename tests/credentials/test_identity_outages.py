@@ -41,6 +41,7 @@ def simulator_with(fault: Fault, *, since: float, until: float) -> Simulator:
 @pytest.mark.parametrize("hours", [0.4, deep(10.0)])
 @pytest.mark.parametrize("name", IDENTITY_FAULTS)
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_an_identity_outage_fails_no_call_while_the_token_lives(name: str, hours: float) -> None:
     """After that it is an error of the server, never one of the account, until the server works again."""
     ended = HOUR + hours * HOUR

@@ -264,6 +264,7 @@ async def test_progress_is_reported() -> None:
     assert all(before.trips <= after.trips for before, after in itertools.pairwise(reports))
 
 
+@pytest.mark.unmeasured
 async def test_a_slow_consumer_slows_the_backfill() -> None:
     async with (
         a_fleet(vehicles=20, accounts=1, trips=5_000) as fleet,
@@ -366,6 +367,7 @@ async def test_a_limit_without_an_end_loses_the_account() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_failures_with_progress_between_them_are_retried() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=1_500, retry=ONCE) as fleet:
         for page in range(3, 20, 2):

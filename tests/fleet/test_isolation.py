@@ -327,6 +327,7 @@ async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> N
             assert [type(event) for event in events] == [Outage]
 
 
+@pytest.mark.unmeasured
 async def test_an_exhausted_budget_is_an_outage() -> None:
     limits = SubscriptionLimits(per_second=100, per_day=300)
     async with (

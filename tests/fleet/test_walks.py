@@ -102,6 +102,7 @@ async def test_every_way_returns_all_trips(variant: BackendVariant, newest_first
 
 @variants
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_a_backfill_delivers_all_trips_in_order(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:
         store = MemoryCheckpoints()
@@ -111,6 +112,7 @@ async def test_a_backfill_delivers_all_trips_in_order(variant: BackendVariant) -
 
 @variants
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_the_newest_trip_comes_first(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:
         vehicle, ids = await _vehicle_of(fleet)
@@ -205,6 +207,7 @@ async def test_a_loop_without_a_total_is_an_error_after_the_trips() -> None:
 
 
 @pytest.mark.parametrize("total", [60, 400])
+@pytest.mark.unmeasured
 async def test_a_wrong_total_is_logged(total: int, caplog: pytest.LogCaptureFixture) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=BackendVariant(stated_total=total)) as fleet:
         vehicle, _ = await _vehicle_of(fleet)

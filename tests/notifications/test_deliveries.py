@@ -119,6 +119,7 @@ async def test_events_that_waited_before_are_delivered() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_hour_without_the_receiver_ends_in_batches() -> None:
     scene = Scene(BODY, SECRET, {"type": "Header", "key": "X-Vin", "value": "$vin"})
     scene.is_down = True

@@ -55,6 +55,7 @@ async def run_a_day(cars: int) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_a_day_of_a_few_cars() -> None:
     assert await run_a_day(2) > 0
 

@@ -97,6 +97,7 @@ async def test_one_failing_kind_of_all_vehicles_is_one_outage(fault: Fault, kind
         assert updates.statistics.kind_outages == {}
 
 
+@pytest.mark.unmeasured
 async def test_one_failing_kind_of_one_vehicle_is_no_outage() -> None:
     windows = list[FaultWindow]()
     async with a_fleet(vehicles=3, accounts=1, faults=Faults(windows=windows), retry=ONCE) as fleet:
@@ -117,6 +118,7 @@ async def test_the_only_vehicle_is_unavailable_and_no_outage() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_two_kinds_in_turn_are_two_outages() -> None:
     windows = [
         failing("/trips", until=2 * HOUR),
@@ -134,6 +136,7 @@ async def test_two_kinds_in_turn_are_two_outages() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.unmeasured
 async def test_reads_that_fail_now_and_then_are_no_outage() -> None:
     """Every other read of the trips fails."""
     faults = Faults(random=[RandomFault(fault=ServerFault(500), rate=0.5, path="/trips")], seed=3)
@@ -146,6 +149,7 @@ async def test_reads_that_fail_now_and_then_are_no_outage() -> None:
         assert updates.statistics.errors["ServerError"] > 20
 
 
+@pytest.mark.unmeasured
 async def test_a_kind_that_is_out_does_not_hide_an_outage() -> None:
     """An outage of all begins and ends while one kind is out, which stays out."""
     windows = [failing("/trips"), failing("", since=2 * HOUR, until=3 * HOUR)]
@@ -163,6 +167,7 @@ async def test_a_kind_that_is_out_does_not_hide_an_outage() -> None:
 
 
 @pytest.mark.parametrize("what", [("status", "trips"), ("trips", "status")])
+@pytest.mark.unmeasured
 async def test_an_outage_that_leaves_one_kind_out_ends(what: tuple[str, ...]) -> None:
     windows = [failing("", until=2 * HOUR), failing("/trips", since=2 * HOUR)]
     async with (
@@ -222,6 +227,7 @@ async def test_vehicles_that_wait_take_turns_to_probe() -> None:
             assert updates.statistics.unavailable == 0
 
 
+@pytest.mark.unmeasured
 async def test_a_removed_vehicle_is_no_probe() -> None:
     faults = Faults(windows=[failing("/trips")])
     async with (
