@@ -126,6 +126,7 @@ anyio.run(main, backend=sys.argv[3])
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.long
 async def test_a_process_that_is_killed_loses_no_row(tmp_path: Path, kind: Kind, anyio_backend_name: str) -> None:
     child = subprocess.run(  # noqa: ASYNC221 - nothing else runs meanwhile
         [sys.executable, "-c", CHILD, str(tmp_path), kind, anyio_backend_name],
