@@ -1,5 +1,6 @@
 """The pytest plugin in test suites of its users, each in a process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,11 +75,13 @@ def run(code: str) -> str:
 
 
 def run_suite(folder: Path, *sources: str, options: tuple[str, ...] = ()) -> str:
-    """Return what pytest prints for modules of a user, with the plugin loaded by name; warnings are errors."""
+    """Return what pytest prints for modules of a user, with this plugin and anyio's; warnings are errors."""
     for number, source in enumerate(sources):
         (folder / f"test_mine_{number}.py").write_text(source, encoding="utf-8")
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     own = [
+        "-p",
+        "anyio",
         "-p",
         "pytest_stellantis_hal",
         "-p",
@@ -89,7 +92,8 @@ def run_suite(folder: Path, *sources: str, options: tuple[str, ...] = ()) -> str
         "--strict-config",
     ]
     command = [sys.executable, "-c", code, *own, *options, str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the plugins of this environment take a second
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=alone)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
