@@ -112,8 +112,7 @@ class SQLiteInbox:
                 self._max_rows,
                 self._max_bytes,
             )
-        for event, loop in list(self._waiters.items()):
-            loop.call_soon(event.set)
+        self._notify()
         return new
 
     def _insert(
@@ -145,9 +144,14 @@ class SQLiteInbox:
                     await stored.wait()
             take = partial(self._take, consumer, None)
 
+    def _notify(self) -> None:
+        """Wake the consumers that wait, in any event loop."""
+        for event, loop in list(self._waiters.items()):
+            loop.call_soon(event.set)
+
     @contextmanager
     def _notified(self) -> Generator[anyio.Event]:
-        """Set an event when this object stores events within the ``with``."""
+        """Set an event when this object stores or revives events within the ``with``."""
         stored = anyio.Event()
         self._waiters[stored] = LoopHandle()
         try:
@@ -261,7 +265,9 @@ class SQLiteInbox:
         Raises:
             InboxError: the file cannot be written.
         """
-        return await self._write(event_tables.revive)
+        revived = await self._write(event_tables.revive)
+        self._notify()
+        return revived
 
     async def aclose(self) -> None:
         """Close the file and end its thread; the next call opens it again."""

@@ -17,7 +17,15 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.notifications import EventVehicle, InboxError, IncomingEvent, MemoryInbox, SQLiteInbox, event_tables
+from stellantis_hal.notifications import (
+    EventVehicle,
+    InboxError,
+    IncomingEvent,
+    MemoryInbox,
+    SQLiteInbox,
+    event_tables,
+    sqlite_inbox,
+)
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 
@@ -290,14 +298,17 @@ async def test_consumer_goes_on_waiting_after_a_repetition(inbox: AnyInbox) -> N
         await put(inbox, entry("2"))
 
 
-async def test_consumer_waits_for_an_event_that_is_revived(make: Make) -> None:
+async def test_consumer_waits_for_an_event_that_is_revived(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is woken at once, not when it looks for events of other processes."""
+    monkeypatch.setattr(sqlite_inbox, "_POLL", 60.0)
     inbox = make(dead_after=1)
     await put(inbox, entry("1"))
     await inbox.next("a")
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(inbox.next, "b")
-            await anyio.sleep(0.05)
+            while not (await inbox.statistics()).dead:  # noqa: ASYNC110 - another task sets it aside
+                await anyio.sleep(0.001)
             await inbox.revive()
 
 
@@ -500,7 +511,8 @@ async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clo
         assert len(contents(tmp_path / "inbox.db")) == 3
 
 
-async def test_two_objects_share_a_file(tmp_path: Path) -> None:
+async def test_two_objects_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_inbox, "_POLL", 0.1)
     async with SQLiteInbox(tmp_path / "inbox.db") as first, SQLiteInbox(tmp_path / "inbox.db") as second:
         assert await put(first, entry("1")) == ["1"]
         assert await put(second, entry("1"), entry("2")) == ["2"]
@@ -517,14 +529,14 @@ async def test_two_objects_share_a_file(tmp_path: Path) -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(consume)
                 await anyio.sleep(0.1)
-                await put(second, entry("3"))  # which the first notices within a second
+                await put(second, entry("3"))  # which the first notices soon
         assert taken == ["1", "2", "3"]
 
 
 async def test_second_process_waits_until_the_consumer_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stellantis_hal.notifications.sqlite_inbox._POLL", 0.02)
+    monkeypatch.setattr(sqlite_inbox, "_POLL", 0.02)
     other = FileLock(tmp_path / ".inbox.db.consumer.lock")
     assert other.acquire()
     entered = anyio.Event()
