@@ -26,6 +26,7 @@ def test_every_folder_of_the_corpus_has_a_target() -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.unmeasured
 def test_no_bytes_break_a_law(name: str) -> None:
     given(st.binary(max_size=200))(TARGETS[name])()
 

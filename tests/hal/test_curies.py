@@ -140,6 +140,7 @@ def test_at_most_100_prefixes_are_kept() -> None:
     assert own.inherited is document.curies
 
 
+@pytest.mark.unmeasured
 def test_a_hostile_server_cannot_make_lookups_slow() -> None:
     curies = [{"name": "b", "href": "{" * 257}, {"name": "w", "href": "{rel}" * 51}]
     rels = {f"w:{at}": {"href": "/"} for at in range(200_000)}

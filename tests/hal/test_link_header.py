@@ -141,6 +141,7 @@ class _Counting:
 @pytest.mark.parametrize("end", ["", ">", '"', "<a>;rel=x"])
 @pytest.mark.parametrize("start", ["", "<a>;", '<a>;t="'])
 @pytest.mark.parametrize("unit", FLOODS.values(), ids=FLOODS)
+@pytest.mark.unmeasured
 def test_floods_are_read_in_linear_time(start: str, unit: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice the characters take twice the steps."""
     steps = list[int]()

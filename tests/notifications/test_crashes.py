@@ -60,6 +60,7 @@ async def deliver(client: httpx.AsyncClient, url: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("count", "deaths"), [(100, 2), deep(100_000, 60)])
+@pytest.mark.unmeasured
 async def test_each_event_is_given_and_twice_only_at_a_crash(tmp_path: Path, count: int, deaths: int) -> None:
     """30 % of the deliveries are repeated, their order is shuffled, and the receiver is killed by SIGKILL."""
     rng = random.Random(7)

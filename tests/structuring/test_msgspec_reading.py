@@ -163,6 +163,7 @@ def _clock() -> datetime:
 
 
 @pytest.mark.parametrize("kind", _CLASSES, ids=_IDS)
+@pytest.mark.unmeasured
 def test_mutated_bodies_read_the_same_with_and_without(kind: type[Model], log: Log) -> None:
     assert compare(kind, 20, log) >= 2
 
