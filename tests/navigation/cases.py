@@ -6,6 +6,7 @@
 # pyright: reportUnknownLambdaType=false
 
 import io
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -122,6 +123,8 @@ def _site(requests: list[Request], **routes: Any) -> Site:
 
 
 def _rich(requests: list[Request], body: Any = RICH, **fields: Any) -> HalResource:
+    if body is FORMS:
+        body = json.dumps(body).encode()  # it has half a character, which is no UTF-8
     return _site(requests).resource(body, f"{HOME}/here", **fields)
 
 
@@ -1220,6 +1223,17 @@ FORMS: Final[dict[str, Any]] = {
             "properties": [{"name": "a"}],
         },
         "delete": {"method": "DELETE"},
+        "plain upload": {
+            "method": "post",
+            "contentType": "multipart/form-data",
+            "target": "up#f",
+            "properties": [{"name": "f", "type": "file"}, {"name": "n"}],
+        },
+        "unchecked": {
+            "method": "POST",
+            "target": "/v4/un",
+            "properties": [{"name": "x", "regex": "("}, {"name": "y", "regex": "["}, {"name": "z"}],
+        },
         "odd": {"method": 5, "title": 6, "properties": [{"name": "x", "regex": "(?=a)b", "type": "hidden"}, {}, 7]},
         "stated": {
             "method": "POST",
@@ -1254,6 +1268,8 @@ for _verb in ("preview", "submit"):
     _on(f"{_verb} a search", _form("search", _verb, q="a b", tags=["x", "y"]), FORMS)
     _on(f"{_verb} a search that keeps its query", _form("search", _verb, q="a", keep_query=True), FORMS)
     _on(f"{_verb} an upload", _form("upload", _verb, n="é", files={"f": ("a.txt", b"x")}), FORMS)
+    _on(f"{_verb} a plain upload", _form("plain upload", _verb, n="é", files={"f": ("a.txt", b"x")}), FORMS)
+    _on(f"{_verb} a form with patterns that are none", _form("unchecked", _verb, x="b", y="c"), FORMS)
     _on(f"{_verb} an urlencoded form", _form("urlencoded", _verb, a=["1", "2"]), FORMS)
     _on(f"{_verb} a form without fields", _form("delete", _verb), FORMS, **TAGGED)
     _on(f"{_verb} a form without fields, with more", _form("delete", _verb, extra={"a": 1}), FORMS)
@@ -1565,7 +1581,6 @@ _call("a forward token checked for reverse", lambda: PageToken(url="u", number=0
 
 def _token(*fields: Any) -> PageToken:
     import base64
-    import json
 
     return PageToken.from_token(base64.urlsafe_b64encode(json.dumps(fields).encode()).decode())
 

@@ -31,6 +31,7 @@ __all__ = [
     "removal_notice",
     "total_notice",
     "total_of",
+    "unlinked",
 ]
 
 _log = logging.getLogger("stellantis_hal")
@@ -126,6 +127,11 @@ def page_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
             if link.rel == rel:
                 return link
     return None
+
+
+def unlinked(url: str) -> Link:
+    """Return a link to a page that no page leads to, such as a range."""
+    return Link(url, "item")
 
 
 def page_url(page: HalResource, *rels: str) -> str | None:

@@ -27,6 +27,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     removal_notice,
     total_notice,
     total_of,
+    unlinked,
 )
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
@@ -169,7 +170,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         index = position + (end - 1 - position) // step * step
         url = ranges.url(await self._spec.source.resolve_url({}), ranges.at(index))
         try:
-            page = await first.fetch_link(Link(url, "last"))
+            page = await first.fetch_link(unlinked(url))
         except ApiError:
             return None
         found = self._spec.items.count(page)
@@ -255,7 +256,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 return None
             step = self._step or min(ranges.size, self._spec.items.count(page)) or ranges.size
             before = ranges.at(max(ranges.first, index - step), index - 1)
-            return Link(ranges.url(await self._spec.source.resolve_url({}), before), "prev")
+            return unlinked(ranges.url(await self._spec.source.resolve_url({}), before))
         total = total_of(page)
         if self._first is None and position is not None and total is not None and position >= total:
             return None
@@ -332,7 +333,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         if link is not None or ranges is None or index is None:
             return link
         params = ranges.at(index + (self._spec.items.count(page) or ranges.size))
-        return Link(ranges.url(await self._spec.source.resolve_url({}), params), "next")
+        return unlinked(ranges.url(await self._spec.source.resolve_url({}), params))
 
     async def _shifted_items(
         self, page: HalResource, entries: int
@@ -352,7 +353,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             while index < end + growth:
                 params = self._spec.ranges.at(index, end + growth - 1)
                 url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
-                later = await guard.fetch_next(later, Link(url, "next"))
+                later = await guard.fetch_next(later, unlinked(url))
                 items += self._spec.items.entries(later)
                 index += self._spec.items.count(later) or growth
                 was_reduced = was_reduced or self._growth(later) < growth

@@ -24,6 +24,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     removal_notice,
     total_notice,
     total_of,
+    unlinked,
 )
 from stellantis_hal.navigation.pagination.visited_pages import VisitedPages, loop_error
 
@@ -215,7 +216,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         elif (url := await self._next_range(page, entries, was_by_range=was_by_range)) is None:
             return False
         else:
-            link, self._by_range = Link(url, "next"), True
+            link, self._by_range = unlinked(url), True
         assert link is not None  # noqa: S101 - each case above has one
         self._next_url, self._current = url, (page, link)
         return True
