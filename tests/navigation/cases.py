@@ -638,6 +638,8 @@ WRITES: Final[Mapping[str, dict[str, Any]]] = {
     "unconditionally": {"if_match": False},
     "if none matches": {"if_none_match": "*"},
     "if no weak tag matches": {"if_none_match": 'W/"a"'},
+    "if none of what is no tag matches": {"if_none_match": "a b"},
+    "if what is no tag matches": {"if_match": "a b"},
     "if a weak tag matches": {"if_match": 'W/"a"'},
     "if no tag": {"if_match": "a b"},
     "both conditions": {"if_match": True, "if_none_match": "*"},
@@ -2166,3 +2168,12 @@ for _label, _rels in {
             ),
             LISTED,
         )
+
+for _verb in ("follow", "post", "write"):
+    _on(
+        f"{_verb} with an option that it does not have",
+        lambda found, verb=_verb: getattr(found, verb)("one", nmae="x"),  # type: ignore[misc]
+    )
+_on("follow a chain with an option that it does not have", lambda found: found.follow("one").follow("two", nmae="x"))
+_on("follow a number", lambda found: found.follow(5))
+_on("expand with an option that is none", lambda found: found.expand("one", embedded="x"))

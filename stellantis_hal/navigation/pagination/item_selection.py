@@ -372,7 +372,7 @@ def _list(value: Any) -> list[Any]:
 def _walk(value: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Return the values of an array, and of arrays in it, with their paths, in order."""
     pending: list[tuple[tuple[int, ...], Any]] = []
-    pending += [((index,), one) for index, one in enumerate(_list(value))][::-1]
+    pending.extend([((index,), one) for index, one in enumerate(_list(value))][::-1])
     while pending:
         path, one = pending.pop()
         if isinstance(one, list):

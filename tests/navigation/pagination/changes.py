@@ -138,10 +138,10 @@ def sequences() -> list[str]:
     return [*dict.fromkeys(drawn)]
 
 
-def described(form: str, way: str) -> list[str]:
+def described(form: str, way: str, part: slice = slice(None)) -> list[str]:
     """Return the readings of a form of collection in one way, a line for each sequence of changes."""
     lines: list[str] = []
-    for changes in sequences():
+    for changes in sequences()[part]:
         found = read_changing(FORMS[form], way, changes)
         lost = [id_ for id_ in found.stayed if id_ not in found.ids]
         missing = f"; without {' '.join(lost)}" if lost else ""
