@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
+from stellantis_hal.hal.error_documents import is_deep
 from stellantis_hal.hal.json import decode_received
 from stellantis_hal.notifications.identity import identify_bytes, identify_document, identify_step, write_canonical
 
@@ -65,6 +66,8 @@ def split(body: bytes) -> tuple[Message, ...]:
         decoded = decode_received(body)
     except ValueError as error:
         return (Message.unreadable(f"no JSON: {error}", body),)
+    if is_deep(decoded):  # it could be read here, and not be written or read again where the stack is deeper
+        return (Message.unreadable("nested too deeply", body),)
     items = decoded if isinstance(decoded, list) else [decoded]
     envelopes = _Envelopes()
     events = (message for item in items for message in _split_item(item, envelopes))

@@ -118,6 +118,26 @@ async def test_unreadable_body_is_stored_and_answered_by_200(receiver: Receiver,
     assert not event.is_verified
 
 
+@pytest.mark.parametrize("depth", [98, 100, 980, 1_020, 100_000])
+@pytest.mark.parametrize(
+    "around",
+    [
+        '{"remoteEvent": {"remoteActionId": "r", "eventStatus": "Success"}, "x": %s}',
+        '{"callbackId": "c", "x": %s, "events": [{"monitorId": "m"}]}',
+        '{"type": "Monitor", "x": %s}',
+        "[[%s]]",
+    ],
+    ids=["step", "envelope", "event", "item"],
+)
+async def test_deep_body_is_unreadable_and_answered_by_200(receiver: Receiver, around: str, depth: int) -> None:
+    """However deep it is, it is stored and read again."""
+    content = around % ("[" * depth + "]" * depth)
+    assert await post(receiver, content.encode()) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, UnreadableEvent) is (depth > 98 or "[[%s" in around)
+    assert (getattr(event, "reason", "") in {"nested too deeply", "no JSON: nested too deeply"}) is (depth > 98)
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [
