@@ -157,7 +157,10 @@ class Soak:
         self.random = random.Random(options.seed)
         self.world = World(seed=17, accounts=2, vehicles=options.vehicles, trips=0, epoch=EPOCH)
         self.simulator = Simulator(
-            self.world, epoch=EPOCH, faults=_faults(options.hours), rate_limits=SubscriptionLimits(_LIMIT, 50_000_000)
+            self.world,
+            epoch=EPOCH,
+            faults=_faults(options.hours),
+            rate_limits=SubscriptionLimits(_LIMIT, 50_000_000),
         )
         self.ahead = timedelta()
         self.store = MemoryCheckpoints()

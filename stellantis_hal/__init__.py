@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
     from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.basic import Basic
-    from stellantis_hal.credentials.bearer import RenewingBearerCredentials
     from stellantis_hal.credentials.flows import OAuth2AuthorizationCode, OAuth2ClientCredentials
     from stellantis_hal.credentials.oauth2_messages import (
         AuthorizationRequest,
         AuthorizationResponse,
         OAuth2Registration,
     )
+    from stellantis_hal.credentials.renewing_bearer import RenewingBearerCredentials
     from stellantis_hal.credentials.static import Bearer
     from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.poll import Poll, poll
-    from stellantis_hal.fleet.snapshot_diff import Change
+    from stellantis_hal.fleet.snapshot_diff import ValueChange
     from stellantis_hal.fleet.target_sources import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -352,8 +352,8 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.hooks import (
         BaseCallRecord,
+        CallFailureRecord,
         EndRecord,
-        FailureRecord,
         Hooks,
         RequestRecord,
         ResponseRecord,
@@ -371,7 +371,7 @@ if TYPE_CHECKING:
         RateLimits,
         Slot,
     )
-    from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames, ReportedWindow
+    from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames, ReportedQuota, ReportedWindow
     from stellantis_hal.transport.rate_limit.redis import RedisLimiter
     from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
     from stellantis_hal.transport.retry import RetryPolicy
@@ -426,6 +426,7 @@ __all__ = [
     "CacheStore",
     "CallCenter",
     "CallCenterCountryCode",
+    "CallFailureRecord",
     "Callback",
     "CallbackAttribute",
     "CallbackFailed",
@@ -438,7 +439,6 @@ __all__ = [
     "Capacity",
     "CapacityPlan",
     "CarHistory",
-    "Change",
     "ChargeProgram",
     "Charging",
     "ChargingCapability",
@@ -508,7 +508,6 @@ __all__ = [
     "EventVehicle",
     "Expression",
     "FailureCause",
-    "FailureRecord",
     "FenceToken",
     "FencingLease",
     "Fetch",
@@ -649,7 +648,6 @@ __all__ = [
     "Progress",
     "Propulsion",
     "PushDevices",
-    "Quota",
     "QuotaError",
     "QuotaHeaderNames",
     "RateLimitedError",
@@ -680,6 +678,7 @@ __all__ = [
     "Removed",
     "RenewingBearerCredentials",
     "Report",
+    "ReportedQuota",
     "ReportedWindow",
     "Request",
     "RequestOptions",
@@ -758,6 +757,7 @@ __all__ = [
     "UntrustedOriginError",
     "Update",
     "User",
+    "ValueChange",
     "Vehicle",
     "VehicleCapabilities",
     "VehicleExtension",
@@ -809,7 +809,7 @@ _MODULES = {
     "client.fleet_owner_client": "FleetOwnerClient",
     "client.stellantis_client": "StellantisClient",
     "credentials.basic": "Basic",
-    "credentials.bearer": "RenewingBearerCredentials",
+    "credentials.renewing_bearer": "RenewingBearerCredentials",
     "credentials.flows": "OAuth2AuthorizationCode OAuth2ClientCredentials",
     "credentials.oauth2_messages": "AuthorizationRequest AuthorizationResponse OAuth2Registration",
     "credentials.static": "Bearer",
@@ -832,7 +832,7 @@ _MODULES = {
         "UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
-    "fleet.snapshot_diff": "Change",
+    "fleet.snapshot_diff": "ValueChange",
     "fleet.checkpoints.postgres": "PostgresCheckpoints",
     "fleet.checkpoints.redis": "RedisCheckpoints",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints SQLiteLease",
@@ -974,12 +974,13 @@ _MODULES = {
     "transport.credentials": "Credentials",
     "transport.bounded_backend": "Timeouts",
     "transport.hooks": (
-        "BaseCallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
+        "BaseCallRecord CallFailureRecord EndRecord Hooks RequestRecord ResponseRecord RetryRecord "
+        "TokenRecord WaitRecord"
     ),
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
-    "transport.rate_limit.quota_headers": "Quota QuotaHeaderNames ReportedWindow",
+    "transport.rate_limit.quota_headers": "QuotaHeaderNames ReportedQuota ReportedWindow",
     "transport.rate_limit.redis": "RedisLimiter",
     "transport.rate_limit.sqlite": "SQLiteLimiter",
     "transport.retry": "RetryPolicy",

@@ -85,7 +85,7 @@ def test_a_client_loads_no_http_library_and_no_family(code: str) -> None:
     assert libraries(loaded) <= _LIGHT
     assert {name for name in own(loaded) if name.startswith("resources.")} <= {
         "resources.control",
-        "resources.control.control_services",
+        "resources.control.control_dependencies",
         "resources.filters",
         "resources.typed_requests",
         "resources.time_range",

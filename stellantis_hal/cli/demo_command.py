@@ -13,7 +13,7 @@ import click
 
 from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
-from stellantis_hal.cli.demo_screen import DemoScreen, to_json
+from stellantis_hal.cli.demo_screen import DemoOutput, to_json
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.json_text import json_text
@@ -77,7 +77,7 @@ def demo(
     )
     if bad_day:
         settings = attrs.evolve(settings, faults=BAD_DAY)
-    screen = DemoScreen(silent=as_json)
+    screen = DemoOutput(silent=as_json)
     with screen.show_progress(settings):
         result = anyio.run(partial(demonstrate, settings, screen), backend=backend)
     if as_json:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from stellantis_hal.cli.demo import DemoResult, DemoSettings, DemoVehicleRow
 
-__all__ = ["BrokenPipeRaisingConsole", "DemoScreen", "to_json"]
+__all__ = ["BrokenPipeRaisingConsole", "DemoOutput", "to_json"]
 
 
 _UNLIMITED = 10_000
@@ -28,7 +28,7 @@ class BrokenPipeRaisingConsole(Console):
         raise  # noqa: PLE0704 - called where the error is handled
 
 
-class DemoScreen:
+class DemoOutput:
     """Prints progress and result of the demo.
 
     Args:

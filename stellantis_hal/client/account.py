@@ -16,7 +16,7 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import Vehicle
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-    from stellantis_hal.transport.rate_limit.quota_headers import Quota
+    from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
     from stellantis_hal.transport.session import Session
 
 
@@ -54,12 +54,12 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
         partition: str | None = None,
         headers: Mapping[str, str] | None = None,
-        services: ControlServices | None = None,
+        services: ControlDependencies | None = None,
     ) -> None:
         fetch = session.fetch(
             credentials=credentials, priority=priority, max_wait=max_wait, partition=partition, account=key
         )
-        services = ControlServices() if services is None else services
+        services = ControlDependencies() if services is None else services
         context = ResourceContext(
             fetch, converter.clock, converter, principal=key, headers=headers or {}, services=services
         )
@@ -83,7 +83,7 @@ class Account(EntryPoint):
         return self._session.limiter
 
     @property
-    def quota(self) -> Quota:
+    def quota(self) -> ReportedQuota:
         """The quota that the server stated last, to any account of the client."""
         return self._session.quota
 

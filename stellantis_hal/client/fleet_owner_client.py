@@ -18,7 +18,7 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.resources.typed_requests import UrlPageSource, is_absent
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.session_detection import HostSession
@@ -159,7 +159,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, own_session)
         fetch = own_session.fetch(credentials=partner.credentials(), priority=priority, max_wait=max_wait)
-        services = ControlServices.of(policy, state, receiver)
+        services = ControlDependencies.of(policy, state, receiver)
         context = ResourceContext(fetch, clock, self._converter, headers=default_headers(headers), services=services)
         EntryPoint.__init__(self, self._fleets_url, context)
 

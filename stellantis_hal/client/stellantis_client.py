@@ -18,7 +18,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.navigation.request_headers import default_headers
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.bounded_backend import Timeouts
@@ -140,7 +140,7 @@ class StellantisClient(BaseClient):
 
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
-        self._services = ControlServices.of(policy, state, receiver)
+        self._services = ControlDependencies.of(policy, state, receiver)
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if session is None and transport is None:
@@ -210,7 +210,7 @@ class StellantisClient(BaseClient):
             ValueError: ``partition`` is empty, or there is no cache.
         """
         from stellantis_hal.client.account import Account
-        from stellantis_hal.credentials.bearer import RenewingBearerCredentials
+        from stellantis_hal.credentials.renewing_bearer import RenewingBearerCredentials
         from stellantis_hal.credentials.stores.memory import as_token_store
 
         identity = self._identity(brand, realm)

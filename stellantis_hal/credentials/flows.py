@@ -8,10 +8,10 @@ from typing import Literal
 from weakref import WeakSet
 
 from stellantis_hal.credentials.account_partition import account_partition
-from stellantis_hal.credentials.bearer import RenewingBearerCredentials
 from stellantis_hal.credentials.consent import AuthorizationCodeGrant
 from stellantis_hal.credentials.grants import ClientCredentialsGrant
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, OAuth2Registration
+from stellantis_hal.credentials.renewing_bearer import RenewingBearerCredentials
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore, as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike, parse_scope

@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.client.account import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
-from stellantis_hal.fleet.backfill_identity_outages import TokenRenewalFailures
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
@@ -26,6 +25,7 @@ from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream
 from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
+from stellantis_hal.fleet.token_renewal_failures import TokenRenewalFailures
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trip_order import DatedTrips, TripOrderDetector
 from stellantis_hal.navigation.pagination.paginator import Page

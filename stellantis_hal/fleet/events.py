@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.fleet.snapshot_diff import Change
+from stellantis_hal.fleet.snapshot_diff import ValueChange
 from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
@@ -19,10 +19,10 @@ __all__ = [
     "AccountEmpty",
     "AccountLost",
     "CallbackFailed",
-    "Change",
     "Outage",
     "Recovered",
     "Update",
+    "ValueChange",
     "VehicleRemoved",
     "VehicleUnavailable",
     "WatchEvent",
@@ -54,7 +54,7 @@ class Update:
     account: str | None
     vehicle: Vehicle
     what: str
-    changes: tuple[Change, ...]
+    changes: tuple[ValueChange, ...]
     resource: TypedResource
     age: float | None
     late: bool = False

@@ -16,7 +16,7 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.values_by_path import values_by_path
 
-__all__ = ["Change", "SnapshotComparison", "SnapshotState", "compare", "diff", "has_same_body"]
+__all__ = ["SnapshotComparison", "SnapshotState", "ValueChange", "compare", "diff", "has_same_body"]
 
 
 _CLOCK_TOLERANCE = 86_400.0
@@ -24,7 +24,7 @@ _CLOCK_TOLERANCE = 86_400.0
 
 
 @attrs.frozen
-class Change:
+class ValueChange:
     """A value that differs between two snapshots.
 
     Attributes:
@@ -41,7 +41,7 @@ class Change:
         """Show a change without the values of places, persons, ids and pictures, and of keys that no field has."""
         is_hidden = is_private(self.path) or self.path == "trips"  # the id of a trip
         old, new = map(hide if is_hidden else show_value, (self.old, self.new))
-        return f"Change(path={mask_repr(self.path)}, old={old}, new={new})"
+        return f"ValueChange(path={mask_repr(self.path)}, old={old}, new={new})"
 
 
 @attrs.frozen(kw_only=True)
@@ -72,13 +72,13 @@ class SnapshotComparison:
     """
 
     outcome: Literal["changed", "unchanged", "older"]
-    changes: tuple[Change, ...]
+    changes: tuple[ValueChange, ...]
     state: SnapshotState
 
 
-def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[ValueChange, ...]:
     """Return the changes between two sets of values by path: new and changed ones in the new order, then removed."""
-    changes: list[Change] = []
+    changes: list[ValueChange] = []
     before = old.get
     for path, value in new.items():
         known = before(path)
@@ -87,9 +87,11 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
                 continue
         elif known == value and isinstance(known, bool) is isinstance(value, bool):
             continue
-        changes.append(Change(path, known, value))
+        changes.append(ValueChange(path, known, value))
     if old.keys() - new.keys():
-        changes += [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
+        changes += [
+            ValueChange(path, value, None) for path, value in old.items() if path not in new and value is not None
+        ]
     return tuple(changes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stellantis_hal.fleet.deduplication import TripDedupFacts, UpdateReason
-from stellantis_hal.fleet.events import Change, Update
+from stellantis_hal.fleet.events import Update, ValueChange
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.resources.trip import Trip
 
@@ -62,7 +62,7 @@ def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: TripDedupFac
         account=watched_vehicle.account.key,
         vehicle=watched_vehicle.vehicle,
         what="trips",
-        changes=(Change("done", False, True) if reason == "finished" else Change("trips", None, trip.id),),
+        changes=(ValueChange("done", False, True) if reason == "finished" else ValueChange("trips", None, trip.id),),
         resource=trip,
         age=trip.age,
         late=reason == "late",

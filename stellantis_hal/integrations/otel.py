@@ -11,8 +11,8 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.transport.hooks import (
     BaseCallRecord,
+    CallFailureRecord,
     EndRecord,
-    FailureRecord,
     Hooks,
     RequestRecord,
     ResponseRecord,
@@ -145,7 +145,7 @@ class _Spans:
         """End the span of the failed attempt."""
         self._end_attempt(record, type(record.error).__name__)
 
-    def on_failure(self, record: FailureRecord) -> None:
+    def on_failure(self, record: CallFailureRecord) -> None:
         """Note the error in the span of its call."""
         name = type(record.error).__name__
         self._end_attempt(record, name)
@@ -218,7 +218,7 @@ class _Metrics:
         """Count a retry."""
         self._retries.add(1, {"error.type": type(record.error).__name__})
 
-    def on_failure(self, record: FailureRecord) -> None:
+    def on_failure(self, record: CallFailureRecord) -> None:
         """Count a failure."""
         self._failures.add(1, {"error.type": type(record.error).__name__})
 

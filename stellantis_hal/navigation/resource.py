@@ -45,7 +45,6 @@ from stellantis_hal.navigation.pagination.item_selection import (
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
-from stellantis_hal.navigation.resource_of_response import header_url, identify, stated_self
 from stellantis_hal.navigation.resource_serialization import Dump, load, picklable_dump
 from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.response_snapshot import ResponseSnapshot, WriteOutcome
@@ -57,6 +56,7 @@ from stellantis_hal.navigation.writes import (
     write_request,
     write_target,
 )
+from stellantis_hal.navigation.written_resource import header_url, identify, stated_self
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.forms import Forms

@@ -31,9 +31,9 @@ from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_p
 from stellantis_hal.navigation.media_types import links_of_header, read_document
 from stellantis_hal.navigation.multipart import EncodedBody, FileValue, encode_multipart, encode_urlencoded
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
-from stellantis_hal.navigation.resource_of_response import header_url
 from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.streamed_request_bodies import BodySource, to_stream
+from stellantis_hal.navigation.written_resource import header_url
 
 __all__ = [
     "RequestOptions",

@@ -31,7 +31,7 @@ from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 from stellantis_hal.storage.threads import run_to_end
-from stellantis_hal.transport.running_loop import LoopHandle
+from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["SQLiteInbox"]
 

@@ -14,7 +14,7 @@ import anyio
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import Inbox, InboxError
 from stellantis_hal.notifications.inbox_format import read_entry
-from stellantis_hal.transport.running_loop import LoopHandle
+from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["EventStream"]
 

@@ -41,7 +41,7 @@ from stellantis_hal.simulator.notifications.deliveries import (
 from stellantis_hal.simulator.serving.uvicorn_server import TlsFiles, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.world.car_actions import CarActions, CarRefusal
-from stellantis_hal.simulator.world.control_state import CarControlState, ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.car_control_state import CarControlState, ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
     Account,

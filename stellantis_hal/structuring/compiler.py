@@ -12,11 +12,11 @@ from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
-from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, ModelReader, generate
 from stellantis_hal.structuring.extra import NO_EXTRA, Extra
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, schema_of
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.model_reader_codegen import FieldReader, GeneratedCode, ModelReader, generate
 from stellantis_hal.structuring.msgspec_reader import MsgspecReader, msgspec_reader
 from stellantis_hal.structuring.problems import (
     ProblemList,

@@ -14,15 +14,15 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
-from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.future_limit import FutureLimit
-from stellantis_hal.structuring.msgspec_structs import (
-    MsgspecStruct,
+from stellantis_hal.structuring.generated_msgspec_structs import (
+    GeneratedMsgspecStruct,
     NoMsgspecStructError,
     doubtful_fields,
     learn_unknown_keys,
     msgspec_struct,
 )
+from stellantis_hal.structuring.model_reader_codegen import GeneratedCode
 from stellantis_hal.structuring.problems import Problem, ProblemList
 from stellantis_hal.structuring.struct_to_model_codegen import MsgspecModelReader, generate_msgspec_reader
 from stellantis_hal.structuring.typed_resource import ClockHolder
@@ -70,7 +70,7 @@ class MsgspecReader:
         self._left = _WARM  # bodies that pass unread
         self._refused = 0
         self._decode: Any = None
-        self._struct: MsgspecStruct | None = None
+        self._struct: GeneratedMsgspecStruct | None = None
         self._read: MsgspecModelReader | None = None
         self._refusals: tuple[type[Exception], ...] = ()
         self._is_unfit = False
@@ -205,7 +205,9 @@ def msgspec_reader(kind: type, tolerant: Callable[[], GeneratedCode]) -> Msgspec
     return _msgspec_readers.setdefault(kind, MsgspecReader(kind, tolerant)) if reader is None else reader
 
 
-def _model_reader(kind: type, struct: MsgspecStruct, tolerant: GeneratedCode | None = None) -> MsgspecModelReader:
+def _model_reader(
+    kind: type, struct: GeneratedMsgspecStruct, tolerant: GeneratedCode | None = None
+) -> MsgspecModelReader:
     read = _model_readers.get(struct.type)
     if read is None:
         parts = {name: _model_reader(kinds, part) for name, (kinds, part) in struct.parts.items()}

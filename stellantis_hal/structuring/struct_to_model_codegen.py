@@ -14,11 +14,11 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.hal.json import decode
-from stellantis_hal.structuring.codegen import GeneratedCode
 from stellantis_hal.structuring.extra import NO_EXTRA, Extra
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, is_unread, schema_of
+from stellantis_hal.structuring.generated_msgspec_structs import GeneratedMsgspecStruct
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
-from stellantis_hal.structuring.msgspec_structs import MsgspecStruct
+from stellantis_hal.structuring.model_reader_codegen import GeneratedCode
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     INSTANT,
@@ -48,7 +48,7 @@ class MsgspecMismatchError(ValueError):
 
 def generate_msgspec_reader(
     kind: type,
-    struct: MsgspecStruct,
+    struct: GeneratedMsgspecStruct,
     parts: Mapping[str, MsgspecModelReader],
     mutable_kind: type,
     tolerant: GeneratedCode | None = None,
@@ -77,7 +77,7 @@ class _MsgspecCodeGenerator:
     def __init__(
         self,
         schema: ClassSchema,
-        struct: MsgspecStruct,
+        struct: GeneratedMsgspecStruct,
         parts: Mapping[str, MsgspecModelReader],
         mutable_kind: type,
         tolerant: GeneratedCode | None,
@@ -106,7 +106,7 @@ class _MsgspecCodeGenerator:
             "timedelta": timedelta,
             **{f"read_{name}": read for name, read in parts.items()},
         }
-        self._places: dict[Path, tuple[str, MsgspecStruct]] = {(): ("wire", struct)}
+        self._places: dict[Path, tuple[str, GeneratedMsgspecStruct]] = {(): ("wire", struct)}
         self._opening: list[str] = []
         self._open((), struct)
 
@@ -146,7 +146,7 @@ class _MsgspecCodeGenerator:
 
     # --------------------------------------------------------------------------------------------- places
 
-    def _open(self, path: Path, struct: MsgspecStruct) -> None:
+    def _open(self, path: Path, struct: GeneratedMsgspecStruct) -> None:
         """Look into the objects that only hold others; an empty one stands for one that is missing."""
         for key, holder in struct.holders.items():
             name = f"held{len(self._places)}"

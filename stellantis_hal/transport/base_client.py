@@ -14,7 +14,7 @@ from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-    from stellantis_hal.transport.rate_limit.quota_headers import Quota
+    from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
     from stellantis_hal.transport.session import Session
 
 __all__ = ["BaseClient", "identity_fetch", "to_origins", "to_timeouts"]
@@ -27,7 +27,7 @@ class BaseClient:
         self._session = session
 
     @property
-    def quota(self) -> Quota:
+    def quota(self) -> ReportedQuota:
         """The quota that the server stated last (``quota.day.remaining``, ``quota.burst.remaining``); None before."""
         return self._session.quota
 

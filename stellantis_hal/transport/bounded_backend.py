@@ -26,10 +26,10 @@ from stellantis_hal.transport.backends.default import backend_loader, make_backe
 from stellantis_hal.transport.backends.session_detection import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, QuotaHeaderNames
-from stellantis_hal.transport.running_loop import loop_time
+from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames, ReportedQuota
 from stellantis_hal.transport.semaphore import TimedSemaphore
 from stellantis_hal.transport.streamed_response_bodies import StreamedBody, StreamedBodyHolder
 
@@ -155,7 +155,7 @@ class BoundedBackend:
         slot: Slot,
         queue: TimedSemaphore | None = None,
         receiver: StreamedBodyHolder | None = None,
-    ) -> tuple[Response, Quota | None]:
+    ) -> tuple[Response, ReportedQuota | None]:
         """Send one request, read the response to the end; return it, and the quota that it states.
 
         Args:
@@ -195,7 +195,7 @@ class BoundedBackend:
                         )
                     headers = Headers(opened.raw_headers)
                     fields = headers.by_lower_name
-                    quota = Quota.from_headers(fields, self._quota_headers)
+                    quota = ReportedQuota.from_headers(fields, self._quota_headers)
                     slot.answered(_refused(quota) if opened.status == _TOO_MANY_REQUESTS else quota)
                     coding = fields.get("content-encoding", "")
                     if receiver is not None and 200 <= opened.status < 300:
@@ -351,9 +351,9 @@ def _start_reading(body: StreamedRequestBody, headers: dict[str, str]) -> tuple[
     return body.open(), headers if length is None else {**headers, "content-length": str(length)}
 
 
-def _refused(quota: Quota | None) -> Quota:
+def _refused(quota: ReportedQuota | None) -> ReportedQuota:
     """Return what a limiter learns from a response that refuses a request for a limit."""
-    return attrs.evolve(Quota() if quota is None else quota, refused=True)
+    return attrs.evolve(ReportedQuota() if quota is None else quota, refused=True)
 
 
 async def _close(opened: StreamingResponse) -> None:

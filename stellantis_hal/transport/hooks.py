@@ -13,13 +13,13 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_url, redacted_repr
 from stellantis_hal.hal.uri import split
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 
 __all__ = [
     "BaseCallRecord",
+    "CallFailureRecord",
     "CallReporter",
     "EndRecord",
-    "FailureRecord",
     "Hooks",
     "RequestRecord",
     "ResponseRecord",
@@ -84,7 +84,7 @@ class ResponseRecord(BaseCallRecord):
     status: int
     seconds: float
     bytes: int = 0
-    quota: Quota | None = None
+    quota: ReportedQuota | None = None
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -112,7 +112,7 @@ class RetryRecord(BaseCallRecord):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class FailureRecord(BaseCallRecord):
+class CallFailureRecord(BaseCallRecord):
     """A call that failed for good: its error goes to the caller. Refusals of the limiter are among them.
 
     Attributes:
@@ -193,7 +193,7 @@ class Hooks:
     on_response: Callable[[ResponseRecord], None] | None = None
     on_retry: Callable[[RetryRecord], None] | None = None
     on_wait: Callable[[WaitRecord], None] | None = None
-    on_failure: Callable[[FailureRecord], None] | None = None
+    on_failure: Callable[[CallFailureRecord], None] | None = None
     on_end: Callable[[EndRecord], None] | None = None
     on_token_renewed: Callable[[TokenRecord], None] | None = None
     _failed: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
@@ -272,7 +272,7 @@ class CallReporter:
         call_hook(self._hooks, "on_request", hook, record)
 
     def on_response(
-        self, url: str, status: int, seconds: float, *, attempt: int, size: int, quota: Quota | None
+        self, url: str, status: int, seconds: float, *, attempt: int, size: int, quota: ReportedQuota | None
     ) -> None:
         """Log a response and call its hook."""
         masked = mask_url(url)
@@ -346,7 +346,7 @@ class CallReporter:
         hook = self._hooks.on_failure
         if hook is not None:
             fields = self._call_fields(masked, attempt)
-            record = FailureRecord(**fields, seconds=seconds, waited=waited, error=error)
+            record = CallFailureRecord(**fields, seconds=seconds, waited=waited, error=error)
             call_hook(self._hooks, "on_failure", hook, record)
 
     def on_end(

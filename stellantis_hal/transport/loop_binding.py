@@ -6,7 +6,7 @@ import os
 import threading
 
 from stellantis_hal.errors import WrongLoopError
-from stellantis_hal.transport.running_loop import LoopHandle, running_loop
+from stellantis_hal.transport.loop_handle import LoopHandle, running_loop
 
 __all__ = ["LoopBinding"]
 

@@ -34,7 +34,7 @@ from stellantis_hal.transport.credentials import Anonymous, Credentials, add_cli
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
-from stellantis_hal.transport.rate_limit.quota_headers import UNREADABLE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import UNREADABLE, ReportedQuota
 from stellantis_hal.transport.retry import RetryPolicy, is_retryable, repeat_failed
 from stellantis_hal.transport.semaphore import TimedSemaphore
 from stellantis_hal.transport.streamed_response_bodies import StreamedBodyHolder
@@ -77,7 +77,7 @@ class PipelineContext:
     headers: Mapping[str, str]
     max_redirects: int
     hooks: Hooks
-    record_quota: Callable[[Quota], None]
+    record_quota: Callable[[ReportedQuota], None]
     next_request_id: Callable[[], int]
     queue: TimedSemaphore | None = None
 
@@ -201,7 +201,7 @@ class _Call:
     _granted_at = 0.0
     _credential_headers: Mapping[str, str] = _NO_HEADERS
     _sent_headers: Mapping[str, str] = _NO_HEADERS
-    _quota: Quota | None = None
+    _quota: ReportedQuota | None = None
 
     def __init__(
         self,
@@ -502,5 +502,5 @@ class _ForeignSlot:
     def sent(self) -> None:
         self._slot.sent()
 
-    def answered(self, quota: Quota | None = None) -> None:
+    def answered(self, quota: ReportedQuota | None = None) -> None:
         self._slot.answered()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.running_loop import loop_time
-from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
+from stellantis_hal.transport.loop_handle import loop_time
+from stellantis_hal.transport.shared_timer import SharedWakeUpTimer, Waiter
 
 __all__ = ["TimedSemaphore"]
 
@@ -35,7 +35,7 @@ class TimedSemaphore:
         self._timeout = timeout
         self._queue: OrderedDict[_Waiter, None] = OrderedDict()
         self._binding = LoopBinding("this semaphore")
-        self._timer = WaitQueueTimer(self._first_deadline, self._expire)
+        self._timer = SharedWakeUpTimer(self._first_deadline, self._expire)
 
     def try_acquire(self) -> bool:
         """Acquire without waiting, if possible; a waiting task is not overtaken, because releases go to the queue."""

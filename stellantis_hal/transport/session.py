@@ -33,7 +33,7 @@ from stellantis_hal.transport.pipeline import PipelineContext, PipelineOptions, 
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
@@ -151,7 +151,7 @@ class Session:
         self._conventions = ApiConventions() if conventions is None else conventions
         self._retry = RetryPolicy() if retry is None else retry
         self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
-        self._quota = Quota()
+        self._quota = ReportedQuota()
         self._exchange = BoundedBackend(
             transport,
             ssl_context=(Tls() if tls is None else tls).make_context,
@@ -177,7 +177,7 @@ class Session:
         )
 
     @property
-    def quota(self) -> Quota:
+    def quota(self) -> ReportedQuota:
         """What is left by the latest responses; None for each number that none has stated yet."""
         return self._quota
 
@@ -283,7 +283,7 @@ class Session:
     def _make_error(self, request: Request, response: Response) -> StellantisError | None:
         return make_error(request, response, now=self._clock(), conventions=self._conventions)
 
-    def _record_quota(self, quota: Quota) -> None:
+    def _record_quota(self, quota: ReportedQuota) -> None:
         self._quota = self._quota.updated(quota)
 
     async def aclose(self) -> None:
@@ -372,5 +372,5 @@ def _connections_for(limiter: RateLimiter, host_session: HostSession | None) -> 
     return suitable if allowed is None else min(suitable, allowed)
 
 
-def _ignore(quota: Quota) -> None:
+def _ignore(quota: ReportedQuota) -> None:
     """Drop an identity server's quota: it is not the API's."""

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 
-from stellantis_hal.transport.running_loop import LoopHandle, OneShotWakeup
+from stellantis_hal.transport.loop_handle import LoopHandle, OneShotWakeup
 
-__all__ = ["WaitQueueTimer", "Waiter"]
+__all__ = ["SharedWakeUpTimer", "Waiter"]
 
 
 class Waiter:
@@ -46,7 +46,7 @@ class Waiter:
             self._parked.wake()
 
 
-class WaitQueueTimer:
+class SharedWakeUpTimer:
     """The timer of a queue; one of the waiting tasks runs it.
 
     Args:

@@ -15,7 +15,7 @@ from stellantis_hal import __version__
 from stellantis_hal.cli import main
 from stellantis_hal.cli import standard_streams as output
 from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, DemoVehicleRow, demonstrate
-from stellantis_hal.cli.demo_screen import DemoScreen
+from stellantis_hal.cli.demo_screen import DemoOutput
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, VanishedFields, World
 from tests.support.functions import returns
@@ -82,7 +82,7 @@ def make_result(*failures: str) -> DemoResult:
 def printed(result: DemoResult) -> str:
     """Return a result as printed on a wide page."""
     page = StringIO()
-    DemoScreen(Console(file=page, width=120)).show(result)
+    DemoOutput(Console(file=page, width=120)).show(result)
     return page.getvalue()
 
 
@@ -105,7 +105,7 @@ def test_table_shows_failures_and_unknown_values() -> None:
 
 def test_without_a_terminal_vehicles_are_plain_lines() -> None:
     page = StringIO()
-    screen = DemoScreen(Console(file=page, width=40))
+    screen = DemoOutput(Console(file=page, width=40))
     with screen.show_progress(SMALL):
         screen.on_response(1, 0)
         screen.on_vehicle(make_result().rows[0])
@@ -117,7 +117,7 @@ def test_without_a_terminal_vehicles_are_plain_lines() -> None:
 
 def test_progress_is_live_on_a_terminal() -> None:
     page = StringIO()
-    screen = DemoScreen(Console(file=page, width=120, force_terminal=True))
+    screen = DemoOutput(Console(file=page, width=120, force_terminal=True))
     with screen.show_progress(SMALL):
         screen.on_response(12, 5)
         screen.on_vehicle(make_result().rows[0])
@@ -127,7 +127,7 @@ def test_progress_is_live_on_a_terminal() -> None:
 
 def test_silent_screen_prints_no_progress() -> None:
     page = StringIO()
-    screen = DemoScreen(Console(file=page), silent=True)
+    screen = DemoOutput(Console(file=page), silent=True)
     with screen.show_progress(SMALL):
         screen.on_vehicle(make_result().rows[0])
     assert page.getvalue() == ""

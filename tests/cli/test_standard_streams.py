@@ -20,7 +20,7 @@ from rich.console import Console
 
 from stellantis_hal import NotFoundError
 from stellantis_hal.cli import main
-from stellantis_hal.cli.demo_screen import DemoScreen
+from stellantis_hal.cli.demo_screen import DemoOutput
 from stellantis_hal.cli.failures import Failure, run_command
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.root_group import commands
@@ -302,7 +302,7 @@ def test_ctrl_c_while_starting_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 def test_no_width_drops_a_cell(width: int) -> None:
     page = io.StringIO()
-    DemoScreen(Console(file=page, width=width)).show(make_result())
+    DemoOutput(Console(file=page, width=width)).show(make_result())
     for cell in (
         "VF3A",
         "VF3B",
@@ -326,7 +326,7 @@ def test_a_pipe_closed_while_a_table_is_printed_is_raised(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sys, "stdout", Pipe())
     with pytest.raises(BrokenPipeError):
-        DemoScreen().show(make_result())
+        DemoOutput().show(make_result())
 
 
 def test_the_group_has_every_command() -> None:

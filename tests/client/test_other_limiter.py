@@ -12,7 +12,7 @@ from stellantis_hal import HalClient
 from stellantis_hal.fleet import BudgetWarning, Update, watch
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from tests.fleet.fleets import a_fleet, updates_of
 from tests.support.limiters import SpacingLimiter
 from tests.support.transports import ScriptedTransport
@@ -51,7 +51,7 @@ async def test_a_429_pauses_another_limiter_with_its_reason() -> None:
         await get(opened.pipeline())
     assert transport.times[1] >= transport.times[0] + 7.0
     assert (limiter.reasons, limiter.pauses) == (["a 429"], 1)
-    expected = Quota.from_headers(
+    expected = ReportedQuota.from_headers(
         Headers({"X-RateLimit-Limit-1": "100", "X-RateLimit-Remaining-1": "99"}), CONVENTIONS.quota_headers
     )
     assert limiter.quotas == [expected, None]

@@ -21,7 +21,6 @@ import stellantis_hal
 from stellantis_hal import (
     AccountLost,
     Application,
-    Change,
     CheckpointError,
     FileLimiterStore,
     FileTokenStore,
@@ -44,6 +43,7 @@ from stellantis_hal import (
     Token,
     Trip,
     Update,
+    ValueChange,
     Vehicle,
     VehicleUnavailable,
     backfill,
@@ -161,7 +161,7 @@ MADE: dict[str, Any] = {
     "Zone": lambda: stellantis_hal.zone("home", LATITUDE, LONGITUDE),
     "ZoneTrigger": _home,
     "CallbackTokenStore": lambda: stellantis_hal.CallbackTokenStore(lambda _: Token(SECRET, SECRET), print),
-    "Change": lambda: Change(f"extra.{VIN}", TEXT, TEXT),
+    "ValueChange": lambda: ValueChange(f"extra.{VIN}", TEXT, TEXT),
     "FileLimiterStore": lambda: FileLimiterStore("limits.json"),
     "FileTokenStore": lambda: FileTokenStore("tokens.json"),
     "HalDocument": lambda: HalDocument({"_links": {TEXT: {"href": PICTURE}}, "_embedded": {TEXT: []}, TEXT: TEXT}),
@@ -473,10 +473,10 @@ def test_models_of_a_user_follow_the_rule() -> None:
     ],
 )
 def test_a_change_shows_values_that_are_not_personal(path: str, shown: bool) -> None:
-    assert repr(Change(path, 40.125, 41)) == (
-        f"Change(path={path!r}, old=40.125, new=41)" if shown else f"Change(path={path!r}, old=***, new=***)"
+    assert repr(ValueChange(path, 40.125, 41)) == (
+        f"ValueChange(path={path!r}, old=40.125, new=41)" if shown else f"ValueChange(path={path!r}, old=***, new=***)"
     )
-    assert repr(Change(path, None, None)) == f"Change(path={path!r}, old=None, new=None)"
+    assert repr(ValueChange(path, None, None)) == f"ValueChange(path={path!r}, old=None, new=None)"
 
 
 # ------------------------------------------------------------------------------------------------- a fleet

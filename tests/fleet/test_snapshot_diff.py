@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet import snapshot_diff
-from stellantis_hal.fleet.snapshot_diff import Change, SnapshotState, diff
+from stellantis_hal.fleet.snapshot_diff import SnapshotState, ValueChange, diff
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, Response
@@ -41,19 +41,19 @@ def status_at(minute: int | None, level: float = 50.0, *, updated: int | None = 
 def test_of_a_first_snapshot_every_value_is_a_change() -> None:
     comparison = compare(None, status_at(0))
     assert comparison.outcome == "changed"
-    assert Change("energies[0].level", None, 50.0) in comparison.changes
+    assert ValueChange("energies[0].level", None, 50.0) in comparison.changes
 
 
 def test_a_change_has_its_path_and_both_values() -> None:
     state = compare(None, status_at(0)).state
     comparison = compare(state, status_at(0, 49.0))
-    assert comparison.changes == (Change("energies[0].level", 50.0, 49.0),)
+    assert comparison.changes == (ValueChange("energies[0].level", 50.0, 49.0),)
     assert comparison.state.serial == 2
 
 
 def test_a_removed_value_is_a_change() -> None:
     state = compare(None, status_at(0, battery={"voltage": 91})).state
-    assert compare(state, status_at(0)).changes == (Change("battery.voltage", 91.0, None),)
+    assert compare(state, status_at(0)).changes == (ValueChange("battery.voltage", 91.0, None),)
 
 
 def test_an_identical_snapshot_is_unchanged() -> None:
@@ -161,7 +161,7 @@ def test_a_body_has_no_changes_from_itself(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("old", "new"), [(True, 1), (0, False)])
 def test_a_boolean_differs_from_the_equal_number(old: Any, new: Any) -> None:
-    assert diff({"a": old}, {"a": new}) == (Change("a", old, new),)
+    assert diff({"a": old}, {"a": new}) == (ValueChange("a", old, new),)
 
 
 def test_numbers_that_are_equal_do_not_differ() -> None:
@@ -218,4 +218,4 @@ def test_changes_are_found_with_and_without_documents(keep_document: bool) -> No
     links = b'"_links":{"self":{"href":"/status"}}'
     state = compare(None, status_of(Body(b'{"odometer":{"mileage":1},%s}' % links), converter)).state
     comparison = compare(state, status_of(Body(b'{"odometer":{"mileage":2},%s}' % links), converter))
-    assert comparison.changes == (Change("odometer.mileage", 1.0, 2.0),)
+    assert comparison.changes == (ValueChange("odometer.mileage", 1.0, 2.0),)

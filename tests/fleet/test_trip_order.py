@@ -8,7 +8,7 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
+from stellantis_hal.fleet import CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, ValueChange, watch
 from stellantis_hal.simulator import BackendVariant, ScriptedFault, ServerFault, Trip, World
 from tests.fleet.fleets import (
     EPOCH,
@@ -92,7 +92,7 @@ async def test_a_new_trip_is_delivered_once() -> None:
         update = events[0]
         assert isinstance(update, Update)
         assert update.id == f"{fleet.vehicles[1]}/trips/{trip.id}/finished"
-        assert update.changes == (Change("trips", None, trip.id),)
+        assert update.changes == (ValueChange("trips", None, trip.id),)
         assert update.trip is not None
         assert update.trip.distance == 12.5
         assert update.status is None
@@ -117,7 +117,7 @@ async def test_an_unfinished_trip_is_delivered_again_when_finished() -> None:
         second = await until(updates, Update)
         assert [first.trip.id, second.trip.id] == [trip.id, trip.id]
         assert (first.trip.done, second.trip.done) == (False, True)
-        assert second.changes == (Change("done", False, True),)
+        assert second.changes == (ValueChange("done", False, True),)
         assert first.id != second.id
 
 
@@ -384,7 +384,7 @@ async def test_a_delivered_snapshot_is_not_repeated_after_a_restart() -> None:
             assert await updates_of(updates, ROUND) == []
             fleet.world.update_status(fleet.vehicles[0], battery={"voltage": 12}, createdAt="2026-01-01T12:00:00Z")
             changes = (await until(updates, Update)).changes
-            assert Change("battery.voltage", 91.5, 12.0) in changes
+            assert ValueChange("battery.voltage", 91.5, 12.0) in changes
             assert len(changes) < 8
 
 

@@ -50,7 +50,12 @@ from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.problems import RawProblem
 from stellantis_hal.testing.replay import ReplayTransport
-from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota, QuotaHeaderNames, retry_after
+from stellantis_hal.transport.rate_limit.quota_headers import (
+    LONGEST_PAUSE,
+    QuotaHeaderNames,
+    ReportedQuota,
+    retry_after,
+)
 from stellantis_hal.transport.rate_limit.redis import parse_reply
 from tests.resources.lossless import audit
 from tests.resources.test_bad_input import FULL, paths_of, replaced
@@ -201,9 +206,9 @@ def quota(content: bytes) -> None:
     values = _lines(content, 6)
     names = ("l1", "r1", "l2", "r2", "retry-after", "x-ratelimit-reset")
     headers = Headers([(name, value) for name, value in zip(names, values, strict=True) if value])
-    found = Quota.from_headers(headers, _QUOTA)
+    found = ReportedQuota.from_headers(headers, _QUOTA)
     if found is not None:
-        merged = Quota().updated(found).updated(found)
+        merged = ReportedQuota().updated(found).updated(found)
         for window in (merged.day, merged.burst):
             assert all(count is None or count >= 0 for count in (window.limit, window.remaining))
     seconds = retry_after(headers, now=_NOW)

@@ -29,8 +29,8 @@ from stellantis_hal.navigation import (
     option_checks,
     origins,
     request_headers,
-    resource_of_response,
     streamed_request_bodies,
+    written_resource,
 )
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import Download
@@ -763,7 +763,7 @@ for _verb, _target, _found, _own, _before in (
     for _at in (_target, "/v4/elsewhere"):
         _call(
             f"what {_verb} {_target} is about: {_found} {_own} {_before} at {_at}",
-            resource_of_response.identify,
+            written_resource.identify,
             _verb,
             f"https://api.example{_target}",
             make_response(url=f"https://api.example{_at}", **_found),
@@ -773,7 +773,7 @@ for _verb, _target, _found, _own, _before in (
 for _text in ("", " ", "/a", "a b", "{+x}", "/t{?x}", "/{*x}", "{", "mailto:a@b", "ftp://a/b", "#f", "//other/x"):
     _call(
         f"URL of a header field {_text!r}",
-        resource_of_response.header_url,
+        written_resource.header_url,
         Headers({"location": _text}),
         "location",
         HOME,
@@ -794,7 +794,7 @@ for _href in (
 ):
     _call(
         f"stated self {_href!r}",
-        resource_of_response.stated_self,
+        written_resource.stated_self,
         parse({"_links": {"self": link(_href)}}),
         make_response(url=f"{HOME}/other"),
         f"{HOME}/.hidden/items/7",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from stellantis_hal import Quota, ReportedWindow, Request, Response
+from stellantis_hal import ReportedQuota, ReportedWindow, Request, Response
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import make_get, make_response
@@ -44,10 +44,10 @@ def test_a_snapshot_has_each_field() -> None:
 
 def test_a_quota_is_that_of_its_class() -> None:
     names = QuotaHeaderNames(day_limit="limit", day_remaining="left")
-    made = Quota.from_headers({"limit": "10", "left": "3"}, names)
-    assert made == Quota(day=ReportedWindow(10, 3))
+    made = ReportedQuota.from_headers({"limit": "10", "left": "3"}, names)
+    assert made == ReportedQuota(day=ReportedWindow(10, 3))
     assert made is not None
-    assert fields_of(made) == fields_of(Quota(day=ReportedWindow(10, 3)))
+    assert fields_of(made) == fields_of(ReportedQuota(day=ReportedWindow(10, 3)))
 
 
 @pytest.mark.parametrize("value", [make_get(URL, {}), RESPONSE, ReportedWindow(1, 2)])

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, write_to_textfi
 
 from stellantis_hal import (
     Application,
-    FailureRecord,
+    CallFailureRecord,
     FileTokenStore,
     Hooks,
     ResponseRecord,
@@ -25,7 +25,7 @@ def on_response(record: ResponseRecord) -> None:
     responses.labels(record.route, record.status).inc()
 
 
-def on_failure(record: FailureRecord) -> None:
+def on_failure(record: CallFailureRecord) -> None:
     """Count a failed call."""
     failures.labels(type(record.error).__name__).inc()
 

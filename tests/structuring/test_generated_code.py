@@ -12,13 +12,13 @@ import pytest
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.missing_value_codes import MILEAGE, TEMPERATURE
-from stellantis_hal.structuring.codegen import generate
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import Path, names, schema_of
 from stellantis_hal.structuring.future_limit import FutureLimit
 from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.model_reader_codegen import generate
 from stellantis_hal.structuring.problems import ConsistencyCheck, Disagreement, Problem, ProblemList
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec, Seconds
 from tests.resources.served import Served

@@ -19,11 +19,11 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip, TripKinetic
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring import compiler
-from stellantis_hal.structuring.codegen import FieldReader, GeneratedCode, generate
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.field_mapping import ClassSchema
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured, make_converter
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.model_reader_codegen import FieldReader, GeneratedCode, generate
 from tests.resources import bodies
 from tests.resources.served import Served
 

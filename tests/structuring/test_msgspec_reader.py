@@ -28,15 +28,15 @@ from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import Path, names
 from stellantis_hal.structuring.future_limit import FutureLimit
-from stellantis_hal.structuring.hooks import make_converter
-from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.msgspec_reader import MsgspecReader
-from stellantis_hal.structuring.msgspec_structs import (
+from stellantis_hal.structuring.generated_msgspec_structs import (
     MAX_LEARNED,
     NoMsgspecStructError,
     forget_unknown_keys,
     msgspec_struct,
 )
+from stellantis_hal.structuring.hooks import make_converter
+from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.msgspec_reader import MsgspecReader
 from stellantis_hal.structuring.scalars import ScalarCodec, Seconds
 from tests.structuring.test_msgspec_reading import resource_of
 

@@ -24,8 +24,8 @@ from stellantis_hal.navigation.response_snapshot import ResponseSnapshot
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.extra import Extra
 from stellantis_hal.structuring.field_mapping import schema_of
+from stellantis_hal.structuring.generated_msgspec_structs import forget_unknown_keys
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.msgspec_structs import forget_unknown_keys
 from stellantis_hal.structuring.typed_resource import TypedResource
 from tests.structuring.wire_bodies import keys_of, model_classes, mutate, sample
 

@@ -13,8 +13,8 @@ from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.future_limit import FutureLimit
+from stellantis_hal.structuring.generated_msgspec_structs import MAX_LEARNED, forget_unknown_keys, msgspec_struct
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.msgspec_structs import MAX_LEARNED, forget_unknown_keys, msgspec_struct
 from stellantis_hal.structuring.scalars import ScalarCodec
 from tests.structuring.test_generated_code import EXTRAS, LEFT, OLDER, OWN, WHOLE, every_field, places
 from tests.structuring.test_msgspec_reader import Car, Reading

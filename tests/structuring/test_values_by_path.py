@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.snapshot_diff import Change, diff
+from stellantis_hal.fleet.snapshot_diff import ValueChange, diff
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
@@ -73,17 +73,17 @@ def test_values_of_a_users_hook_are_those_of_the_plain_form(days: Any) -> None:
     assert list(values_by_path(model).items()) == list(plain_by_path(model.to_dict("python")).items())
 
 
-def slow_diff(old: dict[str, Any], new: dict[str, Any]) -> tuple[Change, ...]:
+def slow_diff(old: dict[str, Any], new: dict[str, Any]) -> tuple[ValueChange, ...]:
     """Return the changes by their definition."""
 
     def differs(path: str, value: Any) -> bool:
         before = old.get(path)
         return before != value or isinstance(before, bool) != isinstance(value, bool)
 
-    changed = [Change(path, old.get(path), value) for path, value in new.items() if differs(path, value)]
+    changed = [ValueChange(path, old.get(path), value) for path, value in new.items() if differs(path, value)]
     return (
         *changed,
-        *(Change(path, value, None) for path, value in old.items() if path not in new and value is not None),
+        *(ValueChange(path, value, None) for path, value in old.items() if path not in new and value is not None),
     )
 
 

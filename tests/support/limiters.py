@@ -10,7 +10,7 @@ import anyio
 
 from stellantis_hal.errors import BudgetExhaustedError, LimiterSlotExpiredError
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 
 __all__ = ["SpacingLimiter"]
 
@@ -27,7 +27,7 @@ class SpacingSlot:
             raise LimiterSlotExpiredError
         self.limiter.granted += 1
 
-    def answered(self, quota: Quota | None = None) -> None:
+    def answered(self, quota: ReportedQuota | None = None) -> None:
         self.limiter.quotas.append(quota)
 
 
@@ -41,7 +41,7 @@ class SpacingLimiter:
         self.entered = False
         self.granted = self.refused = self.pauses = 0
         self.next_at = -math.inf
-        self.quotas: list[Quota | None] = []
+        self.quotas: list[ReportedQuota | None] = []
         self.reasons: list[str] = []
         self.priorities: set[Priority] = set()
 

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
 
 __all__ = ["Player", "Scene", "StrictWindow"]
@@ -145,12 +145,12 @@ class Scene:
         def arrive() -> None:
             is_served = self.server.arrive(self.now)
             left = self.server.limit - len(self.server.arrivals)
-            quota = Quota(burst=ReportedWindow(self.server.limit, left), refused=not is_served)
+            quota = ReportedQuota(burst=ReportedWindow(self.server.limit, left), refused=not is_served)
             self.later(back, lambda: self.answer(player, grant, quota))
 
         self.later(there, arrive)
 
-    def answer(self, player: Player, grant: RequestGrant, quota: Quota) -> None:
+    def answer(self, player: Player, grant: RequestGrant, quota: ReportedQuota) -> None:
         """Book an answer."""
         if not player.is_dead:
             player.book.answered(grant, self.now, quota)

@@ -12,9 +12,9 @@ from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerErr
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBody, to_source
 from stellantis_hal.transport.hooks import (
+    CallFailureRecord,
     CallReporter,
     EndRecord,
-    FailureRecord,
     Hooks,
     RequestRecord,
     ResponseRecord,
@@ -23,7 +23,7 @@ from stellantis_hal.transport.hooks import (
 )
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, Badge, get, response_with, session, wall
 
@@ -67,7 +67,7 @@ async def test_a_response_is_recorded_with_its_figures() -> None:
     async with opened:
         await get(opened.pipeline(), method="POST")
     assert [(each.method, each.status, each.quota) for each in heard] == [
-        ("POST", 202, Quota(day=ReportedWindow(5, 4)))
+        ("POST", 202, ReportedQuota(day=ReportedWindow(5, 4)))
     ]
     assert heard[0].seconds == pytest.approx(2.0, abs=0.1)
 
@@ -129,7 +129,7 @@ async def test_a_redirect_is_recorded_as_a_request_of_its_own() -> None:
 
 
 async def test_a_failure_is_recorded_with_what_the_caller_gets(caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[FailureRecord] = []
+    heard: list[CallFailureRecord] = []
     opened, _ = session(*[httpx.Response(503)] * 2, hooks=Hooks(on_failure=heard.append), retry=RetryPolicy(attempts=2))
     async with opened:
         with caplog.at_level(logging.DEBUG, "stellantis_hal"), pytest.raises(ServerError) as failure:
@@ -142,7 +142,7 @@ async def test_a_failure_is_recorded_with_what_the_caller_gets(caplog: pytest.Lo
 
 
 async def test_a_refusal_of_the_limiter_is_a_failure() -> None:
-    heard: list[FailureRecord] = []
+    heard: list[CallFailureRecord] = []
     limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
     opened, _ = session(OK, hooks=Hooks(on_failure=heard.append), limiter=limiter)
     async with opened:
@@ -153,7 +153,7 @@ async def test_a_refusal_of_the_limiter_is_a_failure() -> None:
 
 
 async def test_a_download_that_fails_is_recorded() -> None:
-    heard: list[FailureRecord] = []
+    heard: list[CallFailureRecord] = []
     opened, _ = session(httpx.Response(404), hooks=Hooks(on_failure=heard.append))
     async with opened:
         with pytest.raises(NotFoundError):
@@ -302,7 +302,7 @@ CALL: dict[str, Any] = {
     "route": "/user/vehicles/***",
 }
 SERVER_ERROR = ServerError("503", status=503)
-QUOTA = Quota(day=ReportedWindow(100, 93), burst=ReportedWindow(10, 7))
+QUOTA = ReportedQuota(day=ReportedWindow(100, 93), burst=ReportedWindow(10, 7))
 PLACE = "#7 PUT https://api.test/user/vehicles/***?x=***: "
 
 
@@ -329,7 +329,7 @@ PLACE = "#7 PUT https://api.test/user/vehicles/***?x=***: "
         (
             "failure",
             {"error": SERVER_ERROR, "seconds": 4.5, "waited": 1.25},
-            FailureRecord,
+            CallFailureRecord,
             PLACE + "failed after 3 attempts and 4.50 s, 1.25 s of them waiting for the limiter (ServerError)",
             {"error": "ServerError", "seconds": 4.5, "waited": 1.25},
         ),

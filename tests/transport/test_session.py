@@ -25,7 +25,7 @@ from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.hooks import Hooks, RequestRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
@@ -149,17 +149,17 @@ async def test_the_quota_of_the_latest_responses_is_known() -> None:
     second = response_with(200, X_RateLimit_Limit_2="10", X_RateLimit_Remaining_2="9")
     opened, _ = session(first, second, OK)
     async with opened:
-        assert opened.quota == Quota()
+        assert opened.quota == ReportedQuota()
         for _ in range(3):
             await get(opened.pipeline())
-        assert opened.quota == Quota(day=ReportedWindow(1000, 900), burst=ReportedWindow(10, 9))
+        assert opened.quota == ReportedQuota(day=ReportedWindow(1000, 900), burst=ReportedWindow(10, 9))
 
 
 async def test_an_unlimited_pipelines_quota_is_not_the_sessions() -> None:
     opened, _ = session(response_with(200, X_RateLimit_Limit_1="5", X_RateLimit_Remaining_1="4"))
     async with opened:
         await get(opened.pipeline(limited=False))
-        assert opened.quota == Quota()
+        assert opened.quota == ReportedQuota()
 
 
 async def test_a_borrowed_transport_is_not_closed() -> None:

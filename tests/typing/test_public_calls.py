@@ -51,11 +51,11 @@ from stellantis_hal import (
     CallbackStatus,
     CallbackTokenStore,
     CallbackType,
+    CallFailureRecord,
     Capabilities,
     Capacity,
     CapacityPlan,
     CarHistory,
-    Change,
     ChargingProgram,
     ChargingStatus,
     CheckpointError,
@@ -86,7 +86,6 @@ from stellantis_hal import (
     EventVehicle,
     Expression,
     FailureCause,
-    FailureRecord,
     FenceToken,
     FencingLease,
     Fetch,
@@ -188,7 +187,6 @@ from stellantis_hal import (
     Program,
     Progress,
     PushDevices,
-    Quota,
     QuotaError,
     QuotaHeaderNames,
     RateLimitedError,
@@ -215,6 +213,7 @@ from stellantis_hal import (
     Removed,
     RenewingBearerCredentials,
     Report,
+    ReportedQuota,
     ReportedWindow,
     Request,
     RequestOptions,
@@ -277,6 +276,7 @@ from stellantis_hal import (
     UntrustedOriginError,
     Update,
     User,
+    ValueChange,
     Vehicle,
     VehicleCapabilities,
     VehicleIdentity,
@@ -463,7 +463,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
     retries = list[RetryRecord]()
     waits = list[WaitRecord]()
     requests = list[RequestRecord]()
-    failures = list[FailureRecord]()
+    failures = list[CallFailureRecord]()
     tokens = list[TokenRecord]()
     ends = list[EndRecord]()
     hooks = Hooks(
@@ -480,7 +480,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
         account = assert_type(account_of(client, simulator), Account)
         account = assert_type(account.with_options(priority="background", max_wait=600), Account)
         assert_type(account.key, str)
-        assert_type(client.quota, Quota)
+        assert_type(client.quota, ReportedQuota)
         assert_type(client.quota.day, ReportedWindow)
         assert client.quota.burst.remaining is None
         root = assert_type(await account.root(), HalResource)
@@ -784,7 +784,7 @@ async def test_limiters_of_several_processes(tmp_path: Path) -> None:
         assert_type(limiter.is_away, bool)
         async with limiter.slot() as slot:
             slot.sent()
-            slot.answered(Quota())
+            slot.answered(ReportedQuota())
         assert limiter.statistics.granted == 1
 
 
@@ -801,7 +801,7 @@ async def test_a_limiter_with_a_store(tmp_path: Path) -> None:
         async with limiter.slot(priority=priority, max_wait=1.0) as slot:
             assert_type(slot, Slot)
             slot.sent()
-            slot.answered(Quota())
+            slot.answered(ReportedQuota())
         limiter.pause(60.0)
         with pytest.raises(BudgetExhaustedError) as refused:
             async with limiter.slot(max_wait=1.0):
@@ -821,7 +821,7 @@ def describe(event: WatchEvent) -> str:
             assert_type(event.vehicle, Vehicle)
             assert_type(event.trip, Trip | None)
             assert_type(event.status, Status | None)
-            assert_type(event.changes, tuple[Change, ...])
+            assert_type(event.changes, tuple[ValueChange, ...])
             return event.what
         case AccountEmpty():
             return f"{assert_type(event.account, str)}: again in {event.again_in} s"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["Line", "is_beginning", "read_lines"]
+__all__ = ["ScannedLine", "is_beginning", "read_lines"]
 
 
-class Line:
+class ScannedLine:
     """A line of a file.
 
     Attributes:
@@ -36,12 +36,12 @@ class Line:
         return self.is_last and kept[: len(beginning)] == beginning[: len(kept)]
 
 
-def read_lines(file: BinaryIO) -> Iterator[Line]:
+def read_lines(file: BinaryIO) -> Iterator[ScannedLine]:
     start, number = 0, 1
     raw = file.readline()
     while raw:
         following = file.readline()
-        yield Line(number, start, raw, is_last=not following)
+        yield ScannedLine(number, start, raw, is_last=not following)
         start, number, raw = start + len(raw), number + 1, following
 
 

@@ -20,7 +20,7 @@ from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent
 from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.resources.status import Status
-from stellantis_hal.transport.running_loop import LoopHandle
+from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["RARER", "NotificationSource", "PushFeed"]
 

@@ -30,8 +30,8 @@ from stellantis_hal.fleet.watching.statistics import FleetStatistics
 from stellantis_hal.navigation.call_site_warnings import warn_at
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.running_loop import LoopHandle, loop_time
 from stellantis_hal.validation import require_type
 
 __all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from stellantis_hal.errors import RemoteRefusedError, StellantisError
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.remote_policy import (
     CommandPolicyState,
@@ -60,7 +60,7 @@ class CommandLedger:
         clock: the wall clock.
     """
 
-    def __init__(self, services: ControlServices, key: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, services: ControlDependencies, key: str, clock: Callable[[], datetime]) -> None:
         self._policy = services.policy
         self._store = services.state
         self._key = key

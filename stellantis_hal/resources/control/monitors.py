@@ -14,8 +14,8 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.control.callback import Callback, CallbackReference, CallbackType, callback_id
 from stellantis_hal.resources.control.callback_targets import CallbackAttribute, Webhook
 from stellantis_hal.resources.control.callbacks import Callbacks
+from stellantis_hal.resources.control.control_dependencies import services_of
 from stellantis_hal.resources.control.control_page_source import url_below_callback
-from stellantis_hal.resources.control.control_services import services_of
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.labelled_collection import CollectionAdapter, LabelledCollection, Locate

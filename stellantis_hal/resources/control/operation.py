@@ -27,7 +27,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import PrioritizedFetch
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.command_ledger import CommandLedger
-from stellantis_hal.resources.control.control_services import services_of
+from stellantis_hal.resources.control.control_dependencies import services_of
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
 from stellantis_hal.resources.control.remote_actions import ActionKind

@@ -39,8 +39,8 @@ from stellantis_hal.navigation.writes import read_outcome, write_request
 from stellantis_hal.resources.blocks.capabilities import Capabilities
 from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
+from stellantis_hal.resources.control.control_dependencies import services_of
 from stellantis_hal.resources.control.control_page_source import url_below_callback
-from stellantis_hal.resources.control.control_services import services_of
 from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteActionRequest

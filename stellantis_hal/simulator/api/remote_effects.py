@@ -7,7 +7,7 @@ from typing import Any
 
 from stellantis_hal.simulator.api.remote_body_checks import read_time_of_day
 from stellantis_hal.simulator.world.car_actions import CarActions
-from stellantis_hal.simulator.world.control_state import ChargeProgram, ClimateProgram
+from stellantis_hal.simulator.world.car_control_state import ChargeProgram, ClimateProgram
 from stellantis_hal.simulator.world.entities import GeoPoint
 
 __all__ = ["execute"]

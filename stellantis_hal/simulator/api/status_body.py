@@ -8,8 +8,8 @@ from typing import Any
 from stellantis_hal.simulator.api.driving_range import displayed_range, expected_wh
 from stellantis_hal.simulator.api.http_messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
+from stellantis_hal.simulator.world.car_control_state import DOORS, CarControlState, ChargeProgram
 from stellantis_hal.simulator.world.consumption_model import BATTERY_WH
-from stellantis_hal.simulator.world.control_state import DOORS, CarControlState, ChargeProgram
 from stellantis_hal.simulator.world.entities import ChargingState, Energy, Vehicle, VehicleState
 from stellantis_hal.simulator.world.weather import is_day
 

@@ -21,7 +21,7 @@ from stellantis_hal.simulator.world.world import World
 if TYPE_CHECKING:
     from stellantis_hal.simulator.simulator import Simulator
 
-__all__ = ["ControlApplication", "PortDispatcher"]
+__all__ = ["ControlApplication", "TwoPortApplication"]
 
 _MAX_BODY = 65_536
 _PAGE = 100  # vehicles of a response
@@ -233,7 +233,7 @@ class ControlApplication:
         )
 
 
-class PortDispatcher:
+class TwoPortApplication:
     """ASGI application of one server on two ports: the simulated API, and the control address."""
 
     def __init__(self, api: Callable[..., Any], control: ControlApplication, port: int) -> None:

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from stellantis_hal.simulator.serving.control import ControlApplication, PortDispatcher
+from stellantis_hal.simulator.serving.control import ControlApplication, TwoPortApplication
 
 if TYPE_CHECKING:
     import uvicorn
@@ -77,7 +77,7 @@ def controlled(
 def _application(simulator: Simulator, listening: list[socket.socket]) -> Any:
     if len(listening) == 1:
         return simulator.asgi
-    return PortDispatcher(simulator.asgi, ControlApplication(simulator), listening[1].getsockname()[1])
+    return TwoPortApplication(simulator.asgi, ControlApplication(simulator), listening[1].getsockname()[1])
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.simulator.world.control_state import (
+from stellantis_hal.simulator.world.car_control_state import (
     CHARGE_TYPES,
     DOORS,
     PRIVACY_STATES,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from stellantis_hal.simulator.world.control_state import NO_CONTROLS, CarControlState
+from stellantis_hal.simulator.world.car_control_state import NO_CONTROLS, CarControlState
 
 __all__ = [
     "BRANDS",

@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.car_actions import CarActions
-from stellantis_hal.simulator.world.control_state import NO_CONTROLS, CarControlState
+from stellantis_hal.simulator.world.car_control_state import NO_CONTROLS, CarControlState
 from stellantis_hal.simulator.world.driver import Driver, Stand, TripAndStand
 from stellantis_hal.simulator.world.entities import (
     Account,

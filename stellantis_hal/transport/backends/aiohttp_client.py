@@ -17,8 +17,8 @@ from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
 from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesConnector, StrayBytesError
+from stellantis_hal.transport.loop_handle import running_loop
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
-from stellantis_hal.transport.running_loop import running_loop
 
 if TYPE_CHECKING:
     import httpx

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
 from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
 from stellantis_hal.transport.rate_limit.grant_queue import GrantQueue, Waiter
@@ -30,9 +31,8 @@ from stellantis_hal.transport.rate_limit.protocol import (
     Priority,
     RateLimits,
 )
-from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.shared_ledger import ALIVE, SECOND, UNLIMITED, LedgerReply, LedgerRequest
-from stellantis_hal.transport.running_loop import loop_time
 
 __all__ = ["LedgerClient", "LedgerConnection", "OnOutage"]
 
@@ -402,7 +402,7 @@ class LedgerClient:
         """Book a request as sent."""
         self._book.sent(grant, anyio.current_time())
 
-    def answered(self, grant: RequestGrant, quota: Quota | None) -> None:
+    def answered(self, grant: RequestGrant, quota: ReportedQuota | None) -> None:
         """Book a request as answered."""
         now = anyio.current_time()
         self._book.answered(grant, now, quota)

@@ -11,12 +11,12 @@ from typing import Self
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import LoopHandle
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
-from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from stellantis_hal.transport.running_loop import LoopHandle
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -176,7 +176,7 @@ class _LimiterSlot:
         if self._sending is None and self._minute >= 0:
             self._sending = self._queue.sent(self._loop.now())
 
-    def answered(self, quota: Quota | None = None) -> None:
+    def answered(self, quota: ReportedQuota | None = None) -> None:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
             now = self._loop.now()

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     ALIVE,
     DAY,
@@ -111,10 +111,10 @@ class ProcessGrants:
         self._under_way: OrderedDict[int, RequestGrant] = OrderedDict()
         self._answered: list[tuple[int, int, float]] = []
         self._given_back: list[tuple[int, int]] = []
-        self._quota: tuple[Quota, int] | None = None
+        self._quota: tuple[ReportedQuota, int] | None = None
         self._day: dict[int, int] = {}
         self._mirrored = (0, 0.0)
-        self._handed_in: tuple[int, int, tuple[Quota, int] | None] = (0, 0, None)
+        self._handed_in: tuple[int, int, tuple[ReportedQuota, int] | None] = (0, 0, None)
 
     @property
     def out(self) -> int:
@@ -140,7 +140,7 @@ class ProcessGrants:
             self._given_back.append((grant.number, grant.minute))
 
     def answered(
-        self, grant: RequestGrant, now: float, quota: Quota | None = None, *, is_complete: bool = True
+        self, grant: RequestGrant, now: float, quota: ReportedQuota | None = None, *, is_complete: bool = True
     ) -> None:
         """Book a request as answered, or as given up after it was sent."""
         self.sent(grant, now)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 
 import attrs
 
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 
 __all__ = ["REFUSAL", "Capacity", "LimiterStatistics", "Priority", "RateLimiter", "RateLimits", "Slot"]
 
@@ -109,7 +109,7 @@ class Slot(Protocol):
         """
         ...
 
-    def answered(self, quota: Quota | None = None) -> None:
+    def answered(self, quota: ReportedQuota | None = None) -> None:
         """Mark the request as answered; its headers' quota corrects the limiter."""
         ...
 

@@ -13,11 +13,11 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from stellantis_hal.transport.running_loop import LoopHandle, loop_time
-from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
+from stellantis_hal.transport.shared_timer import SharedWakeUpTimer, Waiter
 
 __all__ = ["SentRequest", "TokenQueue"]
 
@@ -119,7 +119,9 @@ class TokenQueue:
         self._background = _Line()
         self._refused_tasks: OrderedDict[int, None] = OrderedDict()
         self._latest: list[_Waiter] = []
-        self._timer = WaitQueueTimer(lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance()))
+        self._timer = SharedWakeUpTimer(
+            lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance())
+        )
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
         self._tasks = 0  # in wait(): where there are none, no line needs to be looked at
         self._seconds_waited = self._advanced_at = 0.0
@@ -250,7 +252,7 @@ class TokenQueue:
         self._ledger.give_back(minute, sending)
         self._wake(now)
 
-    def answered(self, now: float, minute: int, sending: SentRequest, quota: Quota | None) -> None:
+    def answered(self, now: float, minute: int, sending: SentRequest, quota: ReportedQuota | None) -> None:
         """Book a request as answered."""
         number, sent_at, returned = sending
         ledger = self._ledger

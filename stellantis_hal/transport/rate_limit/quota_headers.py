@@ -16,8 +16,8 @@ from stellantis_hal.hal.redaction import redacted_repr
 __all__ = [
     "LONGEST_PAUSE",
     "UNREADABLE",
-    "Quota",
     "QuotaHeaderNames",
+    "ReportedQuota",
     "ReportedWindow",
     "parse_retry_after",
     "retry_after",
@@ -76,7 +76,7 @@ class QuotaHeaderNames:
 
 
 @attrs.frozen(kw_only=True)
-class Quota:
+class ReportedQuota:
     """Both windows of a subscription: 24 hours and one second.
 
     Attributes:
@@ -90,7 +90,7 @@ class Quota:
     refused: bool = attrs.field(default=False, eq=False)
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaderNames) -> Quota | None:
+    def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaderNames) -> ReportedQuota | None:
         """Return the quota that a response states; None where it states none that can be parsed.
 
         Names are looked up in lower case, as :class:`~stellantis_hal.hal.header_mapping.Headers` keeps them.
@@ -110,11 +110,11 @@ class Quota:
         made.day = day
         made.burst = burst
         made.refused = False
-        made.__class__ = Quota
-        quota: Quota = made
+        made.__class__ = ReportedQuota
+        quota: ReportedQuota = made
         return quota
 
-    def updated(self, newer: Quota) -> Quota:
+    def updated(self, newer: ReportedQuota) -> ReportedQuota:
         """Return the newer values, and the older ones where the newer response states none."""
         day, burst = newer.day, newer.burst
         if (
@@ -125,11 +125,11 @@ class Quota:
             and not newer.refused
         ):
             return newer
-        return Quota(day=_merged(self.day, day), burst=_merged(self.burst, burst))
+        return ReportedQuota(day=_merged(self.day, day), burst=_merged(self.burst, burst))
 
 
 _WindowInTheMaking = mutable_twin(ReportedWindow)
-_QuotaInTheMaking = mutable_twin(Quota)
+_QuotaInTheMaking = mutable_twin(ReportedQuota)
 
 
 def _window(limit_text: str | None, remaining_text: str | None) -> ReportedWindow:

@@ -10,7 +10,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.ledger_client import LedgerClient, LedgerConnection, OnOutage
 from stellantis_hal.transport.rate_limit.process_grants import RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 
 __all__ = ["SharedLimiter"]
 
@@ -124,7 +124,7 @@ class _SharedSlot:
             self._client.check(grant)
             self._client.sent(grant)
 
-    def answered(self, quota: Quota | None = None) -> None:
+    def answered(self, quota: ReportedQuota | None = None) -> None:
         if self._grant is not None:
             grant, self._grant = self._grant, None
             self._client.answered(grant, quota)

@@ -10,7 +10,7 @@ from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, Conge
 from stellantis_hal.transport.rate_limit.day_window import DayWindow
 from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 
 __all__ = ["QuotaLedger"]
 
@@ -155,7 +155,9 @@ class QuotaLedger:
             else:
                 self.congestion.succeeded(now, now - round_trip)
 
-    def correct(self, now: float, quota: Quota, *, returned_at_sending: int, sent_at: float = -math.inf) -> None:
+    def correct(
+        self, now: float, quota: ReportedQuota, *, returned_at_sending: int, sent_at: float = -math.inf
+    ) -> None:
         """Apply the server's headers, as far as each window explains. Advance first."""
         has_changed = False
         stated = quota.burst

@@ -14,12 +14,12 @@ import pytest
 from stellantis_hal.client.account import Account
 from stellantis_hal.fleet import (
     BudgetWarning,
-    Change,
     CheckpointError,
     MemoryCheckpoints,
     Recovered,
     Removed,
     Update,
+    ValueChange,
     VehicleUnavailable,
     Watch,
     by_activity,
@@ -66,7 +66,7 @@ async def test_an_update_has_account_vehicle_changes_and_age() -> None:
         update = await until(updates, Update, what="status")
         assert update.account == "account-0000"
         assert update.vehicle.id == fleet.vehicles[0]
-        assert Change("battery.voltage", 91.5, 50.0) in update.changes
+        assert ValueChange("battery.voltage", 91.5, 50.0) in update.changes
         assert update.status is update.resource
         assert update.status.battery.voltage == 50.0
         assert update.trip is None

@@ -36,7 +36,7 @@ from stellantis_hal import (
 )
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key
-from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.simulator import ExpiredToken, ScriptedFault, Simulator, TooManyRequests, World
 from stellantis_hal.structuring.converter import read
 from tests.resources.control.commanded import SEED, Commanded, Line, commanded
@@ -666,5 +666,5 @@ async def test_a_store_that_others_always_change_is_an_error() -> None:
     async with commanded(state=Contended()) as case:
         with pytest.raises(StellantisError, match="100 times"):
             await case.remote.doors.lock()
-        ledger = CommandLedger(ControlServices(), "key", case.simulator.now)
+        ledger = CommandLedger(ControlDependencies(), "key", case.simulator.now)
         assert await ledger.running(ActionKind.DOOR) is None

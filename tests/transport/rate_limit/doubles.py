@@ -9,7 +9,7 @@ import anyio.lowlevel
 
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from tests.transport.doubles import wall
 
 __all__ = ["DAY", "assert_in_turn", "fail", "make_limiter", "spend", "started", "unset", "wait_and_leave"]
@@ -27,7 +27,11 @@ def unset() -> datetime:
 
 
 async def spend(
-    limiter: RateLimiter, *, priority: Priority = "interactive", max_wait: float = 60.0, quota: Quota | None = None
+    limiter: RateLimiter,
+    *,
+    priority: Priority = "interactive",
+    max_wait: float = 60.0,
+    quota: ReportedQuota | None = None,
 ) -> float:
     """Send one request that is answered at once; return the time of sending."""
     async with limiter.slot(priority=priority, max_wait=max_wait) as slot:

@@ -15,20 +15,20 @@ from stellantis_hal.transport.rate_limit.day_window import DayWindow
 from stellantis_hal.transport.rate_limit.effective_limit import LAPSE, EffectiveLimit
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend
 
 pytestmark = pytest.mark.anyio
 ABSURD = {
-    "a day of one request": Quota(day=ReportedWindow(1, 0)),
-    "a day without rest": Quota(day=ReportedWindow(100_000, 0)),
-    "a day of one and no word of the rest": Quota(day=ReportedWindow(1, None)),
-    "a day of two": Quota(day=ReportedWindow(2, 0)),
-    "less than was answered": Quota(day=ReportedWindow(3, 0)),
-    "a second of one": Quota(burst=ReportedWindow(1, 0)),
-    "more left than there is": Quota(day=ReportedWindow(1, 100), burst=ReportedWindow(1, 100)),
-    "both windows closed": Quota(day=ReportedWindow(1, 0), burst=ReportedWindow(1, 0)),
+    "a day of one request": ReportedQuota(day=ReportedWindow(1, 0)),
+    "a day without rest": ReportedQuota(day=ReportedWindow(100_000, 0)),
+    "a day of one and no word of the rest": ReportedQuota(day=ReportedWindow(1, None)),
+    "a day of two": ReportedQuota(day=ReportedWindow(2, 0)),
+    "less than was answered": ReportedQuota(day=ReportedWindow(3, 0)),
+    "a second of one": ReportedQuota(burst=ReportedWindow(1, 0)),
+    "more left than there is": ReportedQuota(day=ReportedWindow(1, 100), burst=ReportedWindow(1, 100)),
+    "both windows closed": ReportedQuota(day=ReportedWindow(1, 0), burst=ReportedWindow(1, 0)),
 }
 
 
@@ -54,17 +54,17 @@ async def test_a_day_limit_below_what_was_answered_is_not_believed() -> None:
     limiter = make_limiter(100, 100_000)
     for _ in range(5):
         await spend(limiter)
-    await spend(limiter, quota=Quota(day=ReportedWindow(5, 0)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(5, 0)))
     assert limiter.limits.per_day == 100_000
     assert limiter.statistics.free_today == 100_000 - 6
-    await spend(limiter, quota=Quota(day=ReportedWindow(7, 0)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(7, 0)))
     assert limiter.limits.per_day == 7
 
 
 async def test_requests_under_way_do_not_count_as_answered() -> None:
     limiter = make_limiter(100, 100_000)
     async with limiter.slot(), limiter.slot():
-        await spend(limiter, quota=Quota(day=ReportedWindow(1, 0)))
+        await spend(limiter, quota=ReportedQuota(day=ReportedWindow(1, 0)))
         assert limiter.limits.per_day == 1
 
 
@@ -91,9 +91,9 @@ async def test_after_an_absurd_limit_one_request_goes_first() -> None:
 async def test_a_limit_served_twice_does_not_lapse() -> None:
     """A limit known from headers that left something, twice, is that of the subscription: it is not probed."""
     limiter = TokenBucketLimiter(clock=wall)
-    await spend(limiter, quota=Quota(day=ReportedWindow(3, 2)))
-    await spend(limiter, quota=Quota(day=ReportedWindow(3, 1)))
-    await spend(limiter, quota=Quota(day=ReportedWindow(3, 0)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(3, 2)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(3, 1)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(3, 0)))
     await anyio.sleep(4 * LAPSE)
     with pytest.raises(BudgetExhaustedError):
         await spend(limiter)
@@ -104,7 +104,7 @@ async def test_a_limit_served_twice_does_not_lapse() -> None:
 
 async def test_waiters_beyond_the_lapse_are_not_refused() -> None:
     limiter = make_limiter(100, 100_000)
-    await spend(limiter, quota=Quota(day=ReportedWindow(1, 0)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(1, 0)))
     with pytest.raises(BudgetExhaustedError, match=r"daily limit of 1 reached") as refusal:
         await spend(limiter, max_wait=LAPSE - 10)
     assert refusal.value.retry_after == pytest.approx(LAPSE, abs=1.0)

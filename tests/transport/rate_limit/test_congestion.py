@@ -16,14 +16,14 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.transport.rate_limit.congestion import INITIAL_WINDOW, CongestionControl
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from tests.support.limiting_servers import HaproxyRequestRate, LimitingServer, NginxLimitReq, SlidingWindow
 from tests.support.profiles import deep, scenario
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio
-REFUSED = Quota(refused=True)
+REFUSED = ReportedQuota(refused=True)
 WARM_UP = 10.0
 SECONDS = 120.0
 SERVERS: dict[str, tuple[Callable[[], Callable[[float], float | None]], str | None, float]] = {
@@ -668,7 +668,7 @@ def test_a_rate_never_stops(steps: list[tuple[float, bool]]) -> None:
 
 
 def test_a_quota_is_equal_whether_or_not_it_refuses() -> None:
-    assert Quota(burst=ReportedWindow(5, 1), refused=True) == Quota(burst=ReportedWindow(5, 1))
+    assert ReportedQuota(burst=ReportedWindow(5, 1), refused=True) == ReportedQuota(burst=ReportedWindow(5, 1))
 
 
 def played(

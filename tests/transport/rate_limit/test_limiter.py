@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from tests.support.clocks import BACKENDS, jumping
 from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import DAY, assert_in_turn, fail, make_limiter, spend, started, unset
@@ -129,21 +129,21 @@ async def test_the_default_clock_is_the_systems() -> None:
 
 async def test_headers_count_requests_of_other_processes() -> None:
     limiter = make_limiter(100, 1000)
-    await spend(limiter, quota=Quota(day=ReportedWindow(1000, 300), burst=ReportedWindow(100, 40)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(1000, 300), burst=ReportedWindow(100, 40)))
     assert limiter.statistics.free_today == 300
     assert limiter.statistics.free_this_second == 40
 
 
 async def test_given_limits_are_ceilings() -> None:
     limiter = make_limiter(100, 1000)
-    await spend(limiter, quota=Quota(day=ReportedWindow(5000, 4999), burst=ReportedWindow(500, 499)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(5000, 4999), burst=ReportedWindow(500, 499)))
     assert limiter.statistics.free_today == 999
     assert limiter.statistics.free_this_second == 99
 
 
 async def test_default_limits_follow_headers_up_and_down() -> None:
     limiter = TokenBucketLimiter(clock=wall)
-    await spend(limiter, quota=Quota(day=ReportedWindow(200_000, 199_999), burst=ReportedWindow(500, 499)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(200_000, 199_999), burst=ReportedWindow(500, 499)))
     assert limiter.statistics.free_today == 199_999
     assert limiter.statistics.free_this_second == 499
 
@@ -151,7 +151,7 @@ async def test_default_limits_follow_headers_up_and_down() -> None:
 async def test_limits_and_capacity_are_those_known_now() -> None:
     limiter = TokenBucketLimiter(clock=wall)
     assert limiter.limits == RateLimits(100, 100_000)
-    await spend(limiter, quota=Quota(day=ReportedWindow(1_000, 500), burst=ReportedWindow(10, 9)))
+    await spend(limiter, quota=ReportedQuota(day=ReportedWindow(1_000, 500), burst=ReportedWindow(10, 9)))
     assert limiter.limits == RateLimits(10, 1_000)
     assert limiter.capacity("interactive") == Capacity(per_second=10, per_day=1_000, free_today=500)
     assert limiter.capacity("background") == Capacity(per_second=9, per_day=900, free_today=400)

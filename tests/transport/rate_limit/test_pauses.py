@@ -7,7 +7,7 @@ import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
 from stellantis_hal.transport.rate_limit.protocol import Priority
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +109,7 @@ async def test_without_limits_only_pauses_are_waited_for() -> None:
     limiter = make_limiter()
     start = anyio.current_time()
     for _ in range(500):
-        await spend(limiter, quota=Quota(day=ReportedWindow(10, 0), burst=ReportedWindow(1, 0)))
+        await spend(limiter, quota=ReportedQuota(day=ReportedWindow(10, 0), burst=ReportedWindow(1, 0)))
     assert anyio.current_time() < start + 1.0
     limiter.pause(3.0)
     assert await spend(limiter) >= start + 3.0

@@ -9,7 +9,7 @@ import pytest
 from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
 from stellantis_hal.transport.rate_limit.process_grants import ProcessGrants, RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.shared_ledger import (
     SECOND,
     LedgerReply,
@@ -34,8 +34,8 @@ class Process:
         return self.book.apply(exchange, self.ledger.take(exchange, round(now * SECOND)), taken_at=now, now=now)
 
 
-def quota_of(remaining: int) -> Quota:
-    return Quota(burst=ReportedWindow(4, remaining))
+def quota_of(remaining: int) -> ReportedQuota:
+    return ReportedQuota(burst=ReportedWindow(4, remaining))
 
 
 def book(**values: Any) -> ProcessGrants:
@@ -75,7 +75,7 @@ def test_next_exchange_hands_in_what_was_done() -> None:
         (6, 500, START + 0.1, True, 5),
     ]
     process.sent(answered, START)
-    process.answered(answered, START + 0.25, Quota(day=ReportedWindow(90, 80), burst=ReportedWindow(4, 2)))
+    process.answered(answered, START + 0.25, ReportedQuota(day=ReportedWindow(90, 80), burst=ReportedWindow(4, 2)))
     process.unused(unused)
     process.unused(unused)
     expected = attrs.evolve(
@@ -105,13 +105,13 @@ def test_next_exchange_hands_in_what_was_done() -> None:
 @pytest.mark.parametrize(
     ("quota", "fields"),
     [
-        (Quota(), {}),
-        (Quota(burst=ReportedWindow(4, 0)), {"burst_limit": 4, "burst_remaining": 0}),
-        (Quota(day=ReportedWindow(None, 7)), {"day_remaining": 7}),
-        (Quota(burst=ReportedWindow(3, None), day=ReportedWindow(9, None)), {"burst_limit": 3, "day_limit": 9}),
+        (ReportedQuota(), {}),
+        (ReportedQuota(burst=ReportedWindow(4, 0)), {"burst_limit": 4, "burst_remaining": 0}),
+        (ReportedQuota(day=ReportedWindow(None, 7)), {"day_remaining": 7}),
+        (ReportedQuota(burst=ReportedWindow(3, None), day=ReportedWindow(9, None)), {"burst_limit": 3, "day_limit": 9}),
     ],
 )
-def test_quota_is_handed_in_as_far_as_it_is_stated(quota: Quota, fields: dict[str, Any]) -> None:
+def test_quota_is_handed_in_as_far_as_it_is_stated(quota: ReportedQuota, fields: dict[str, Any]) -> None:
     process = book()
     process.answered(grants_of(process)[0], START, quota)
     exchange = process.exchange(START)

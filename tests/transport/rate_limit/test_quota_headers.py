@@ -12,8 +12,8 @@ from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import (
     LONGEST_PAUSE,
-    Quota,
     QuotaHeaderNames,
+    ReportedQuota,
     ReportedWindow,
     parse_retry_after,
     retry_after,
@@ -33,7 +33,7 @@ def test_all_four_fields_make_a_quota() -> None:
             "X-RateLimit-Remaining-2": "97",
         }
     )
-    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(
+    assert ReportedQuota.from_headers(headers, CONVENTIONS.quota_headers) == ReportedQuota(
         day=ReportedWindow(100_000, 99_998), burst=ReportedWindow(100, 97)
     )
 
@@ -43,37 +43,37 @@ def test_all_four_fields_make_a_quota() -> None:
     [("X-RateLimit-Limit-1", ReportedWindow(7, None)), ("X-RateLimit-Remaining-1", ReportedWindow(None, 7))],
 )
 def test_half_a_window_is_better_than_none(name: str, window: ReportedWindow) -> None:
-    assert Quota.from_headers(Headers({name: "7"}), CONVENTIONS.quota_headers) == Quota(day=window)
+    assert ReportedQuota.from_headers(Headers({name: "7"}), CONVENTIONS.quota_headers) == ReportedQuota(day=window)
 
 
 def test_a_response_without_quota_headers_has_none() -> None:
-    assert Quota.from_headers(Headers({"Content-Type": "text/html"}), CONVENTIONS.quota_headers) is None
+    assert ReportedQuota.from_headers(Headers({"Content-Type": "text/html"}), CONVENTIONS.quota_headers) is None
 
 
 def test_without_header_names_there_is_no_quota() -> None:
-    assert Quota.from_headers(Headers({"": "7", "X-RateLimit-Limit-1": "7"}), QuotaHeaderNames()) is None
+    assert ReportedQuota.from_headers(Headers({"": "7", "X-RateLimit-Limit-1": "7"}), QuotaHeaderNames()) is None
 
 
 def test_an_unknown_quota_has_no_numbers() -> None:
-    assert Quota().day.remaining is None
+    assert ReportedQuota().day.remaining is None
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "١٢", "9" * 35, "inf"])
 def test_an_invalid_count_is_unknown(text: str) -> None:
-    assert Quota.from_headers(Headers({"X-RateLimit-Remaining-1": text}), CONVENTIONS.quota_headers) is None
+    assert ReportedQuota.from_headers(Headers({"X-RateLimit-Remaining-1": text}), CONVENTIONS.quota_headers) is None
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str)))
 def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
-    quota = Quota.from_headers(Headers(fields), CONVENTIONS.quota_headers)
+    quota = ReportedQuota.from_headers(Headers(fields), CONVENTIONS.quota_headers)
     assert quota is None or all(
         value is None or value >= 0 for window in (quota.day, quota.burst) for value in (window.limit, window.remaining)
     )
 
 
 def test_a_newer_response_keeps_what_it_does_not_state() -> None:
-    older = Quota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5))
-    assert older.updated(Quota(day=ReportedWindow(100, 49))) == Quota(
+    older = ReportedQuota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5))
+    assert older.updated(ReportedQuota(day=ReportedWindow(100, 49))) == ReportedQuota(
         day=ReportedWindow(100, 49), burst=ReportedWindow(10, 5)
     )
 
@@ -81,24 +81,24 @@ def test_a_newer_response_keeps_what_it_does_not_state() -> None:
 @pytest.mark.parametrize("gap", [("day", "limit"), ("day", "remaining"), ("burst", "limit"), ("burst", "remaining")])
 def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
     older, newer = (
-        Quota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5)),
-        Quota(day=ReportedWindow(90, 40), burst=ReportedWindow(9, 4)),
+        ReportedQuota(day=ReportedWindow(100, 50), burst=ReportedWindow(10, 5)),
+        ReportedQuota(day=ReportedWindow(90, 40), burst=ReportedWindow(9, 4)),
     )
     window, name = gap
 
-    def with_number(number: int | None) -> Quota:
+    def with_number(number: int | None) -> ReportedQuota:
         return attrs.evolve(newer, **{window: attrs.evolve(getattr(newer, window), **{name: number})})
 
     assert older.updated(with_number(None)) == with_number(getattr(getattr(older, window), name))
 
 
 def test_a_newer_response_may_state_half_a_window() -> None:
-    assert Quota(day=ReportedWindow(100, 50)).updated(Quota(day=ReportedWindow(None, 49))) == Quota(
-        day=ReportedWindow(100, 49)
-    )
-    assert Quota(day=ReportedWindow(100, 50)).updated(Quota(day=ReportedWindow(90, None))) == Quota(
-        day=ReportedWindow(90, 50)
-    )
+    assert ReportedQuota(day=ReportedWindow(100, 50)).updated(
+        ReportedQuota(day=ReportedWindow(None, 49))
+    ) == ReportedQuota(day=ReportedWindow(100, 49))
+    assert ReportedQuota(day=ReportedWindow(100, 50)).updated(
+        ReportedQuota(day=ReportedWindow(90, None))
+    ) == ReportedQuota(day=ReportedWindow(90, 50))
 
 
 @pytest.mark.parametrize(
@@ -179,4 +179,6 @@ def test_a_reset_may_be_a_timestamp(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(("text", "count"), [(" 7\t", 7), ("007", 7), ("0", 0), ("9" * 15, 10**15 - 1)])
 def test_a_count_may_stand_between_blanks(text: str, count: int) -> None:
     headers = {"x-ratelimit-remaining-1": text}
-    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(day=ReportedWindow(None, count))
+    assert ReportedQuota.from_headers(headers, CONVENTIONS.quota_headers) == ReportedQuota(
+        day=ReportedWindow(None, count)
+    )

@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
     NetworkError,
 )
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.clocks import jumping
 from tests.support.shared_ledgers import MemoryLedger
@@ -193,7 +193,7 @@ async def test_refused_response_holds_back_at_once() -> None:
     limiter = limiter_of(MemoryLedger())
     async with entered(limiter):
         start = anyio.current_time()
-        await spend(limiter, quota=Quota(refused=True))
+        await spend(limiter, quota=ReportedQuota(refused=True))
         assert await spend(limiter) >= start + 0.1
 
 
@@ -219,7 +219,7 @@ async def test_headers_lower_the_limits_of_all() -> None:
     ledger = MemoryLedger()
     first, second = limiter_of(ledger, 10, 1_000), limiter_of(ledger, 10, 1_000)
     async with entered(first, second):
-        await spend(first, quota=Quota(day=ReportedWindow(500, 400), burst=ReportedWindow(5, 4)))
+        await spend(first, quota=ReportedQuota(day=ReportedWindow(500, 400), burst=ReportedWindow(5, 4)))
         await anyio.sleep(2.0)
         assert second.limits == RateLimits(5, 500)
         assert second.statistics.free_today == 400

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.transport.rate_limit.protocol import Capacity, RateLimits
-from stellantis_hal.transport.rate_limit.quota_headers import Quota, ReportedWindow
+from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 
 UNREADABLE = [
@@ -192,7 +192,7 @@ def test_a_lowered_rate_is_said() -> None:
 def test_a_limit_stated_lately_is_the_aim_after_a_429(stated_at: float, *, is_aim: bool) -> None:
     ledger = QuotaLedger(None, interactive_share=0.0)
     for at in (-1_000.0, stated_at):
-        ledger.correct(at, Quota(burst=ReportedWindow(40)), returned_at_sending=0, sent_at=at)
+        ledger.correct(at, ReportedQuota(burst=ReportedWindow(40)), returned_at_sending=0, sent_at=at)
     for now, refused in ((0.0, False), (1.0, False), (2.0, False), (3.0, False), (4.0, True), (6.0, False)):
         ledger.advance(now)
         ledger.answered(now, ledger.take(now, background=False), 0.0, refused=refused)
@@ -213,7 +213,7 @@ def test_capacity_is_what_the_share_leaves() -> None:
 
 def test_the_reserved_share_follows_a_corrected_limit() -> None:
     ledger = QuotaLedger(None, interactive_share=0.5)
-    ledger.correct(0.0, Quota(burst=ReportedWindow(4, 4)), returned_at_sending=0)
+    ledger.correct(0.0, ReportedQuota(burst=ReportedWindow(4, 4)), returned_at_sending=0)
     assert [ledger.take(0.0, background=True) >= 0 for _ in range(3)] == [True, True, False]
 
 

@@ -26,7 +26,7 @@ from stellantis_hal.structuring.scalars import (
 
 __all__ = [
     "MAX_LEARNED",
-    "MsgspecStruct",
+    "GeneratedMsgspecStruct",
     "NoMsgspecStructError",
     "doubtful_fields",
     "forget_unknown_keys",
@@ -48,7 +48,7 @@ class NoMsgspecStructError(Exception):
 
 
 @attrs.frozen
-class MsgspecStruct:
+class GeneratedMsgspecStruct:
     """The struct of one class, or of the objects in it that only hold others.
 
     Attributes:
@@ -63,11 +63,11 @@ class MsgspecStruct:
 
     type: Any
     attributes: dict[str, str]
-    holders: dict[str, MsgspecStruct]
+    holders: dict[str, GeneratedMsgspecStruct]
     undecoded: frozenset[str]
     unknown: tuple[str, ...]
     doubted: frozenset[str]
-    parts: dict[str, tuple[type, MsgspecStruct]]
+    parts: dict[str, tuple[type, GeneratedMsgspecStruct]]
 
 
 # The keys that no field has, as bodies showed them: by class and whether it is part of another, and by place.
@@ -75,7 +75,7 @@ _unknown: Final[dict[tuple[type, bool], dict[Path, list[str]]]] = {}
 
 
 # By class, whether it is part of another, and the fields that are doubted.
-_structs: Final[dict[tuple[type, bool, frozenset[str]], MsgspecStruct]] = {}
+_structs: Final[dict[tuple[type, bool, frozenset[str]], GeneratedMsgspecStruct]] = {}
 
 
 def forget_unknown_keys() -> None:
@@ -95,7 +95,7 @@ def learn_unknown_keys(model: Any) -> None:
         del _structs[key]
 
 
-def _has_part(struct: MsgspecStruct, kinds: set[tuple[type, bool]]) -> bool:
+def _has_part(struct: GeneratedMsgspecStruct, kinds: set[tuple[type, bool]]) -> bool:
     return any((kind, True) in kinds or _has_part(part, kinds) for kind, part in struct.parts.values())
 
 
@@ -149,7 +149,9 @@ def doubtful_fields(kind: type) -> dict[str, str]:
     return {key: field.name for field in fields if first.count(key := field.paths[0][0]) == 1}
 
 
-def msgspec_struct(kind: type, *, is_part: bool = False, doubted: frozenset[str] = frozenset()) -> MsgspecStruct:
+def msgspec_struct(
+    kind: type, *, is_part: bool = False, doubted: frozenset[str] = frozenset()
+) -> GeneratedMsgspecStruct:
     """Return the struct of a class; it is made once for what bodies have shown so far.
 
     Args:
@@ -172,7 +174,7 @@ class _StructMaker:
         self._doubted = doubted
         self._schema = schema_of(kind)
         self._unknown = _unknown.get((kind, is_part), {})
-        self._parts: dict[str, tuple[type, MsgspecStruct]] = {}
+        self._parts: dict[str, tuple[type, GeneratedMsgspecStruct]] = {}
         self._types: dict[Path, Any] = {}
         known: set[str] = set(getattr(kind, "__linked__", ()))
         if is_part:
@@ -188,11 +190,11 @@ class _StructMaker:
         if any(path in self._schema.containers for path in self._types):
             raise NoMsgspecStructError(kind.__name__)
 
-    def make(self, place: Path) -> MsgspecStruct:
+    def make(self, place: Path) -> GeneratedMsgspecStruct:
         """Make the struct of the object at a place: of the class itself, or of one that only holds others."""
         depth = len(place) + 1
         keys: dict[str, Any] = {}
-        holders: dict[str, MsgspecStruct] = {}
+        holders: dict[str, GeneratedMsgspecStruct] = {}
         for path in (*self._types, *self._schema.containers, *self._ignored):
             if len(path) == depth and path[:-1] == place:
                 if path in self._schema.containers:
@@ -213,7 +215,7 @@ class _StructMaker:
             gc=False,
         )
         undecoded = frozenset(key for key, kind in keys.items() if kind is self._msgspec.Raw)
-        return MsgspecStruct(
+        return GeneratedMsgspecStruct(
             type=made,
             attributes=attributes,
             holders=holders,

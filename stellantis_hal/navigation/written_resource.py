@@ -15,12 +15,12 @@ from stellantis_hal.navigation.fetch_protocol import Response
 from stellantis_hal.navigation.link_selection import self_url
 from stellantis_hal.navigation.origins import origin_of
 
-__all__ = ["ResourceOfResponse", "header_url", "identify", "stated_self"]
+__all__ = ["WrittenResource", "header_url", "identify", "stated_self"]
 
 _WRITES_OF_TARGET = frozenset({"PUT", "PATCH"})
 
 
-class ResourceOfResponse(NamedTuple):
+class WrittenResource(NamedTuple):
     """Which resource a response is about.
 
     Attributes:
@@ -34,7 +34,7 @@ class ResourceOfResponse(NamedTuple):
 
 def identify(
     method: str, target: str, response: Response, own_url: str | None, posted_to: Sequence[str] = ()
-) -> ResourceOfResponse:
+) -> WrittenResource:
     """Return which resource the response of a write is about.
 
     That is what Content-Location (on the same origin) says, or the Location of a 201, or the ``self`` of the body; a
@@ -50,9 +50,9 @@ def identify(
         posted_to: targets of the POSTs before, whose answers were written to.
     """
     if method == "HEAD":
-        return ResourceOfResponse(target, True)
+        return WrittenResource(target, True)
     if method == "DELETE":
-        return ResourceOfResponse()
+        return WrittenResource()
     for found in _candidates(method, target, response, own_url):
         url, is_location = found.url, found.is_location
         if not _is_around(url, target, method, is_location=is_location) and not any(
@@ -60,8 +60,8 @@ def identify(
         ):
             is_shown = response.url != target or method in _WRITES_OF_TARGET
             is_described = found.is_content_location or response.status == 201
-            return ResourceOfResponse(url, is_described or (is_shown and url == response.url))
-    return ResourceOfResponse()
+            return WrittenResource(url, is_described or (is_shown and url == response.url))
+    return WrittenResource()
 
 
 class _Candidate(NamedTuple):

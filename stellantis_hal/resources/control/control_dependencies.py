@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.remote_policy import RemotePolicy
     from stellantis_hal.storage.key_value_store import StateStore
 
-__all__ = ["ControlServices", "services_of"]
+__all__ = ["ControlDependencies", "services_of"]
 
 
-class ControlServices:
+class ControlDependencies:
     """What a client hands to everything that controls vehicles, as ``services`` of its resources' context.
 
     Args:
@@ -34,7 +34,7 @@ class ControlServices:
     @classmethod
     def of(
         cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventReceiver | None
-    ) -> ControlServices:
+    ) -> ControlDependencies:
         """Return the services of a client's options.
 
         Raises:
@@ -73,7 +73,7 @@ class ControlServices:
         return self._state
 
 
-def services_of(context: ResourceContext) -> ControlServices:
+def services_of(context: ResourceContext) -> ControlDependencies:
     """Return what the client hands to control; of a client that hands nothing, the defaults, for this object alone."""
     services = context.services
-    return services if isinstance(services, ControlServices) else ControlServices()
+    return services if isinstance(services, ControlDependencies) else ControlDependencies()

@@ -10,8 +10,8 @@ import trio
 
 from stellantis_hal.errors import WrongLoopError
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.running_loop import LoopHandle, loop_time
-from stellantis_hal.transport.shared_timer import Waiter, WaitQueueTimer
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
+from stellantis_hal.transport.shared_timer import SharedWakeUpTimer, Waiter
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
 
@@ -116,7 +116,7 @@ async def test_a_waiter_that_is_done_before_it_waits_does_not_wait() -> None:
     waiter = Waiter()
     waiter.wake()
     with anyio.fail_after(1):
-        await WaitQueueTimer(anyio.current_time, lambda: None).wait(waiter, LoopHandle())
+        await SharedWakeUpTimer(anyio.current_time, lambda: None).wait(waiter, LoopHandle())
     assert waiter.done
 
 
