@@ -150,7 +150,7 @@ class Session:
         self._clock = clock
         self._conventions = ApiConventions() if conventions is None else conventions
         self._retry = RetryPolicy() if retry is None else retry
-        self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
+        self._limiter = TokenBucketLimiter(_UNLIMITED) if limiter is None else limiter
         self._quota = ReportedQuota()
         self._exchange = BoundedBackend(
             transport,

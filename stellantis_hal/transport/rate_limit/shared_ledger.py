@@ -292,7 +292,7 @@ class _Offer:
             first = min(max(self.next_return, RETRY + self.horizon // 2), RETRY_LATEST + self.horizon // 2)
         return max(
             first - self.horizon // 2,
-            self.delays[-1] // 2 if self.delays else 0,
+            *(delay // 2 for delay in self.delays[-1:]),
             self.paused_for - self.horizon // 2,
             self.horizon // 4,
         )
