@@ -37,6 +37,7 @@ FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
 WAYS: Final = ("forwards", "backwards", "backwards, by token", "concurrently")
 _LENGTH: Final = 8
 _SAMPLE: Final = 48
+_MANY: Final = ("5", ".5", "..5", ".55", "a5", "5r5")  # more than a page
 
 
 class Reading(NamedTuple):
@@ -67,9 +68,9 @@ class _Log(logging.Handler):
 def _change(elements: list[Any], change: str, number: int) -> None:
     """Change a collection, by one letter.
 
-    ``+`` and ``-`` add and remove an item at the head, ``2`` adds two, ``a`` and ``r`` add and remove one at the tail,
-    and ``m`` removes one in the middle; ``=`` adds one at the head and removes one in the middle, and ``s`` removes one
-    at the head and adds one at the tail.
+    ``+`` and ``-`` add and remove an item at the head, ``2`` and ``5`` add as many, ``a`` and ``r`` add and remove one
+    at the tail, and ``m`` removes one in the middle; ``=`` adds one at the head and removes one in the middle, and
+    ``s`` removes one at the head and adds one at the tail.
     """
     if change in "-s" and elements:
         del elements[0]
@@ -77,8 +78,8 @@ def _change(elements: list[Any], change: str, number: int) -> None:
         del elements[len(elements) // 2]
     if change == "r" and elements:
         elements.pop()
-    if change in "+2=":
-        elements[:0] = [f"new{number}.{index}" for index in range(2 if change == "2" else 1)]
+    if change in "+2=5":
+        elements[:0] = [f"new{number}.{index}" for index in range({"2": 2, "5": 5}.get(change, 1))]
     if change in "as":
         elements.append(f"new{number}")
 
@@ -135,7 +136,7 @@ def sequences() -> list[str]:
     """Return the changes of the file: some of those of up to four responses."""
     draw = random.Random(11)
     drawn = ["".join(draw.choices(".+-2arm=s", k=draw.randint(1, 4))) for _ in range(_SAMPLE)]
-    return [*dict.fromkeys(drawn)]
+    return [*dict.fromkeys((*drawn, *_MANY))]
 
 
 def described(form: str, way: str, part: slice = slice(None)) -> list[str]:
