@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 import time
@@ -101,6 +102,17 @@ class PostgresConnection:
             return f"PostgreSQL {host}{parts.path}"
         shown = [pair for pair in self._dsn.split() if pair.partition("=")[0] in {"host", "port", "dbname"}]
         return f"PostgreSQL {' '.join(shown)}".rstrip()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the server has ended the session between two calls, or said something: the next call shows which."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return True
+        try:
+            return bool(select.select([connection.fileno()], [], [], 0)[0])
+        except (OSError, ValueError, _psycopg().Error):
+            return True
 
     def on_connect(self, function: Callable[[Connection[Any]], None]) -> None:
         """Call a function in the thread whenever a connection was made, outside of a transaction."""

@@ -1,7 +1,6 @@
 """Servers that other programs write to: foreign values in Redis, other schemas in PostgreSQL."""
 
 import time
-from collections.abc import Generator
 from typing import Any
 
 import anyio
@@ -150,21 +149,12 @@ ALTER DATABASE postgres SET search_path = trick, pg_catalog;
 """
 
 
-@pytest.fixture
-def postgres() -> Generator[PostgresServer, None, None]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
-async def test_functions_of_other_schemas_are_not_called(postgres: PostgresServer) -> None:
+async def test_functions_of_other_schemas_are_not_called(postgres_of_its_own: PostgresServer) -> None:
     """A user who may create functions in a schema of the search path would run as this one, and read the tokens."""
-    async with PostgresConnection(postgres.dsn) as admin:
+    dsn = postgres_of_its_own.dsn
+    async with PostgresConnection(dsn) as admin:
         await admin.run(lambda connection: connection.execute(TRICK))
-    async with PostgresTokenStore(postgres.dsn) as tokens, PostgresCheckpoints(postgres.dsn) as checkpoints:
+    async with PostgresTokenStore(dsn) as tokens, PostgresCheckpoints(dsn) as checkpoints:
         await tokens.create_schema()
         await tokens.save("alice", TOKEN)
         assert await tokens.load("bob") is None
@@ -172,9 +162,9 @@ async def test_functions_of_other_schemas_are_not_called(postgres: PostgresServe
             pass
         async with checkpoints.reserve("a"):
             await checkpoints.save("v", b"1")
-        async with PostgresLease(postgres.dsn, "a", shards=1):
+        async with PostgresLease(dsn, "a", shards=1):
             pass
-    async with PostgresConnection(postgres.dsn) as admin:
+    async with PostgresConnection(dsn) as admin:
         calls = await admin.run(lambda connection: connection.execute("SELECT name FROM trick.calls").fetchall())
     assert calls == []
 

@@ -1,7 +1,6 @@
 """PostgreSQL that cuts connections, is stopped, ends, or is full."""
 
 import time
-from collections.abc import Generator
 from typing import Any
 
 import anyio
@@ -9,6 +8,7 @@ import pytest
 
 from stellantis_hal import (
     CheckpointError,
+    CheckpointsInUseError,
     ConfigurationError,
     LeaseLostError,
     PostgresCheckpoints,
@@ -23,16 +23,6 @@ from tests.conformance.postgres_server import PostgresServer
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.conformance]
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Generator[PostgresServer, None, None]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
 def cut_all(connection: Any) -> None:
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stellantis_hal'"
@@ -42,6 +32,16 @@ def cut_all(connection: Any) -> None:
 
 def remove_tables(connection: Any) -> None:
     connection.execute("DROP SCHEMA IF EXISTS stellantis_hal CASCADE")
+
+
+async def end_sessions(admin: PostgresConnection) -> None:
+    """Cut all other connections, and wait until the server has ended their sessions."""
+    rest = "SELECT pid FROM pg_stat_activity WHERE application_name = 'stellantis_hal' AND pid <> pg_backend_pid()"
+    pids = {row[0] for row in await admin.run(lambda connection: connection.execute(rest).fetchall())}
+    await admin.run(cut_all)
+    with anyio.fail_after(30):
+        while pids & {row[0] for row in await admin.run(lambda connection: connection.execute(rest).fetchall())}:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
 
 
 async def test_a_missing_schema_is_told(postgres: PostgresServer) -> None:
@@ -70,6 +70,80 @@ async def test_connections_are_cut_at_every_statement(postgres: PostgresServer) 
                     await store.save("cut", b"%d" % number)
                     assert await store.load("cut") == b"%d" % number
             tasks.cancel_scope.cancel()
+
+
+async def test_a_name_is_reserved_again_after_a_cut(postgres: PostgresServer) -> None:
+    async with (
+        PostgresConnection(postgres.dsn) as admin,
+        PostgresCheckpoints(postgres.dsn) as first,
+        PostgresCheckpoints(postgres.dsn) as second,
+    ):
+        await first.create_schema()
+        async with first.reserve("cut"):
+            for number in range(2):
+                await end_sessions(admin)
+                await first.save("k", b"%d" % number)
+                with pytest.raises(CheckpointsInUseError):
+                    async with second.reserve("cut"):
+                        pass
+                assert await second.load("k") == b"%d" % number
+        async with second.reserve("cut"):
+            await second.save("k", b"second")
+
+
+async def test_a_name_that_another_took_after_a_cut_is_told(postgres: PostgresServer) -> None:
+    """The first writes nothing while the second has the name, and goes on once that has ended."""
+    async with (
+        PostgresConnection(postgres.dsn) as admin,
+        PostgresCheckpoints(postgres.dsn, timeout=2.0) as first,
+        PostgresCheckpoints(postgres.dsn) as second,
+    ):
+        await first.create_schema()
+        async with first.reserve("taken"):
+            await first.save("k", b"first")
+            await end_sessions(admin)
+            async with second.reserve("taken"):
+                with pytest.raises(CheckpointsInUseError, match="taken"):
+                    await first.save("k", b"late")
+                assert await second.load("k") == b"first"
+                await second.save("k", b"second")
+            await first.save("k", b"last")
+            assert await second.load("k") == b"last"
+
+
+async def test_a_name_of_a_session_that_ends_a_little_later(postgres: PostgresServer) -> None:
+    """As that of a process that was killed: the server notices it after a moment."""
+    async with (
+        PostgresCheckpoints(postgres.dsn) as first,
+        PostgresCheckpoints(postgres.dsn) as second,
+        anyio.create_task_group() as tasks,
+        first.reserve("killed"),
+    ):
+
+        async def end() -> None:
+            await anyio.sleep(0.2)
+            async with PostgresConnection(postgres.dsn) as admin:
+                await admin.run(cut_all)
+
+        tasks.start_soon(end)
+        async with second.reserve("killed"):
+            pass
+
+
+async def test_a_lease_whose_former_session_lives_on_goes_on(postgres: PostgresServer) -> None:
+    """Behind a network that was cut the server keeps a session for a while, with its lock."""
+    async with PostgresCheckpoints(postgres.dsn) as store:
+        await store.create_schema()
+    async with PostgresLease(postgres.dsn, "ghost", ttl=1.5) as lease:
+        connection = lease._table._connection  # type: ignore[attr-defined]
+        former, connection._connection = connection._connection, None
+        try:
+            for _ in range(4):
+                await anyio.sleep(1.0)
+                assert lease.share() == 1.0
+            assert connection._connection not in (None, former)
+        finally:
+            former.close()
 
 
 async def test_a_lease_outlives_its_connection(postgres: PostgresServer) -> None:

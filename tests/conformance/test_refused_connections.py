@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Callable, Generator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,23 +38,8 @@ def leftovers() -> Generator[None, None, None]:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Generator[PostgresServer, None, None]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer, None, None]:
-    server = RedisServer(Path(tmp_path_factory.mktemp("redis")), ("--requirepass", "right"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
+def redis_options() -> tuple[str, ...]:
+    return ("--requirepass", "right")
 
 
 async def message_of(store: Any) -> str:

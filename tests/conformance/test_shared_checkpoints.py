@@ -1,7 +1,8 @@
 """Checkpoints and leases that processes share, in SQLite, PostgreSQL and Redis."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import anyio
 import attrs
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from stellantis_hal import (
     CheckpointsInUseError,
@@ -26,32 +28,17 @@ from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.fleet.leases.postgres import PostgresLease
 from stellantis_hal.fleet.leases.redis import RedisLease
 from stellantis_hal.simulator import SubscriptionLimits
-from tests.conformance.postgres_server import PostgresServer
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
 from tests.fleet.fleets import a_fleet
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
 
 LIMITS = SubscriptionLimits(100, 10_000_000)
-ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Generator[PostgresServer, None, None]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer, None, None]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), ALWAYS)
-    server.start()
-    yield server
-    server.kill()
+def redis_options() -> tuple[str, ...]:
+    return ("--appendonly", "yes", "--appendfsync", "always")
 
 
 @attrs.frozen
@@ -158,6 +145,29 @@ async def test_a_name_is_shared_by_leases_and_by_nothing_else(shared: Shared, tm
             with pytest.raises(CheckpointsInUseError):
                 async with one.reserve(name):
                     pass
+
+
+def test_a_name_lost_in_redis_is_told(redis: RedisServer, tmp_path: Path) -> None:
+    """The reservation of a process that was stopped for long expires, and another one takes the name."""
+    name, key, namespace = f"lost {tmp_path}", f"{tmp_path}/k", str(tmp_path)
+
+    async def make() -> RedisCheckpoints:
+        return RedisCheckpoints(redis.url, namespace=namespace)
+
+    with start_blocking_portal() as one, start_blocking_portal() as two, ExitStack() as stack:
+        first, second = one.call(make), two.call(make)
+        stack.enter_context(one.wrap_async_context_manager(first))
+        stack.enter_context(two.wrap_async_context_manager(second))
+        stack.enter_context(one.wrap_async_context_manager(first.reserve(name)))
+        one.call(first.save, key, b"first")
+        stopped = one.start_task_soon(time.sleep, 4.5)  # of the first event loop, as if its process were
+        with two.wrap_async_context_manager(second.reserve(name)):
+            stopped.result(30)
+            with pytest.raises(CheckpointsInUseError):
+                one.call(first.save, key, b"late")
+            assert two.call(second.load, key) == b"first"
+        one.call(first.save, key, b"last")
+        assert two.call(second.load, key) == b"last"
 
 
 async def test_one_is_active_and_the_others_stand_by(shared: Shared) -> None:

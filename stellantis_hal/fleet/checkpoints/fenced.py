@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointsInUseError, CheckpointStore, in_use
@@ -18,6 +18,7 @@ class SharedCheckpoints(CheckpointStore):
     """A checkpoint store over an engine that checks fencing tokens in the transaction of each read and write."""
 
     _fence: FencingLease | None = None
+    _reservations: tuple[Callable[[], Awaitable[None]], ...] = ()
 
     @abstractmethod
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
@@ -82,11 +83,15 @@ class SharedCheckpoints(CheckpointStore):
         """Write contents as the owner of a token.
 
         Raises:
+            CheckpointsInUseError: another stream has reserved a name that was reserved here, while this process was
+                stopped or cut off from the store; nothing was written.
             CheckpointError: the store failed.
             LeaseLostError: the token is of a former owner; nothing was written.
         """
         try:
             if contents:
+                for renew in self._reservations:
+                    await renew()
                 await self._write(contents, token)
         except StorageError as error:
             raise CheckpointError(f"the checkpoints cannot be written: {error}") from error
@@ -101,6 +106,15 @@ class SharedCheckpoints(CheckpointStore):
         """
         async with self._reserve(name, shared=self._fence is not None):
             yield
+
+    @contextmanager
+    def _renewed(self, renew: Callable[[], Awaitable[None]]) -> Generator[None, None, None]:
+        """Call a function before each write within the block: it makes sure that a reservation still holds."""
+        self._reservations = (*self._reservations, renew)
+        try:
+            yield
+        finally:
+            self._reservations = tuple(other for other in self._reservations if other is not renew)
 
     def fenced(self, owner: str) -> CheckpointStore:
         """Return this store as an owner of now sees it; the store itself where it has no fence."""

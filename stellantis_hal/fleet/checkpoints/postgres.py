@@ -23,6 +23,13 @@ __all__ = ["PostgresCheckpoints"]
 
 _CLASS = 7237412
 """Class of the advisory locks by which names are reserved."""
+_ENDING = 1.0
+"""Seconds within which the server ends the session of a process that was killed."""
+_PAUSE = 0.1
+_KEEPALIVES = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"
+"""Lets the server end a session within 20 s where the client's machine is gone."""
+_IDLE_TIMEOUT_SINCE = 140_000
+"""Version of the server from which on it may end sessions that are idle."""
 
 
 class PostgresCheckpoints(SharedCheckpoints):
@@ -96,28 +103,48 @@ class PostgresCheckpoints(SharedCheckpoints):
             row = connection.execute(query, (_CLASS, number)).fetchone()
             taken.append(row is not None and bool(row[0]))
 
+        def take_first(connection: Connection[Any]) -> None:
+            connection.execute(_KEEPALIVES)
+            if connection.info.server_version >= _IDLE_TIMEOUT_SINCE:
+                connection.execute("SET idle_session_timeout = 0")
+            take(connection)
+
         def release(connection: Connection[Any]) -> None:
-            if taken[-1]:
-                connection.execute(f"SELECT pg_catalog.pg_advisory_unlock{kind}(%s, %s)", (_CLASS, number))
+            connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+
+        async def wait(seconds: float) -> None:
+            deadline = anyio.current_time() + seconds
+            try:
+                await connection.run(lambda _: None)
+                while not taken[-1]:
+                    if anyio.current_time() >= deadline:
+                        raise self.refuse(name, self._place)
+                    await anyio.sleep(_PAUSE)
+                    await connection.run(take)
+            except StorageError as error:
+                raise CheckpointError(f"the name cannot be reserved: {error}") from error
+
+        async def renew() -> None:
+            if connection.is_cut:
+                await wait(self._timeout)
 
         connection = PostgresConnection(self._dsn, timeout=self._timeout)
-        connection.on_connect(take)
+        connection.on_connect(take_first)
         connection.on_close(release)
         async with self._memory.reserve(name):
             try:
-                try:
-                    await connection.run(lambda _: None)
-                except StorageError as error:
-                    raise CheckpointError(f"the name cannot be reserved: {error}") from error
-                if not taken[-1]:
-                    raise self.refuse(name, self._place)
-                yield
+                await wait(_ENDING)
+                with self._renewed(renew):
+                    yield
             finally:
                 with anyio.CancelScope(shield=True):  # bounded by the time of a call
                     await connection.aclose()
 
     def _reserve(self, name: str, *, shared: bool) -> AbstractAsyncContextManager[None]:
-        """Reserve a name by a lock of a session of its own, which ends with the process."""
+        """Reserve a name by a lock of a session of its own, which ends with the process.
+
+        A session that was cut is made again before the next write, and the lock is taken again.
+        """
         return self._hold(name, shared)
 
     async def aclose(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -134,13 +135,28 @@ class RedisCheckpoints(SharedCheckpoints):
                         raise self.refuse(name, self._redis.place) from error
                 await anyio.sleep(0.5)
             try:
-                while not shared and not lease.shards:
-                    if anyio.current_time() >= deadline:
-                        raise self.refuse(name, self._redis.place)
-                    await anyio.sleep(0.2)
-                yield
+                if not shared:
+                    await self._wait_for(lease, name, deadline)
+                with self._renewed(partial(self._renew, lease, name, shared)):
+                    yield
             finally:
                 await lease.__aexit__(None, None, None)
+
+    async def _renew(self, lease: RedisLease, name: str, shared: bool) -> None:
+        """Make sure that a reservation holds, which is lost while the process is stopped or the server away."""
+        if not shared and not lease.shards:
+            await self._wait_for(lease, name, anyio.current_time() + _RESERVED_FOR + 1.0)
+
+    async def _wait_for(self, lease: RedisLease, name: str, deadline: float) -> None:
+        """Wait until a name is reserved by its lease.
+
+        Raises:
+            CheckpointsInUseError: another stream has it.
+        """
+        while not lease.shards:
+            if anyio.current_time() >= deadline:
+                raise self.refuse(name, self._redis.place)
+            await anyio.sleep(0.2)
 
     def _reserve(self, name: str, *, shared: bool) -> AbstractAsyncContextManager[None]:
         return self._hold(name, shared)

@@ -34,7 +34,7 @@ class PostgresLeaseTable:
         self._name = name
         digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).digest()
         self._class = int.from_bytes(digest, "big", signed=True)
-        self._lock_id = random.SystemRandom().randrange(1, 2**31)
+        self._lock_id = 0
         self._connection.on_connect(self._lock)
 
     @property
@@ -43,7 +43,8 @@ class PostgresLeaseTable:
         return self._connection.place
 
     def _lock(self, connection: Connection[Any]) -> None:
-        # Kept for as long as the session lives. Another session of this member may still have it: its end is near.
+        # Kept for as long as the session lives. A former session of this member may live on for a while with its own.
+        self._lock_id = random.SystemRandom().randrange(1, 2**31)
         connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", (self._class, self._lock_id))
 
     async def open(self) -> None:
