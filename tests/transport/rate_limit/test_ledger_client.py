@@ -198,6 +198,25 @@ async def test_outage_is_said_with_its_length(on_outage: str, consequence: str) 
         assert await refusal(limiter) == f"nothing was sent: {AWAY} 1.5 s (no answer){consequence}"
 
 
+async def test_outage_refuses_requests_that_wait_and_says_why() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger, on_outage="refuse", interactive_share=0.0)
+    refusals: list[str] = []
+
+    async def wait() -> None:
+        refusals.append(await refusal(limiter, max_wait=60.0))
+
+    async with limiter:
+        await anyio.sleep(1.5)
+        for _ in range(4):
+            await spend(limiter)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            ledger.is_away = True
+    assert refusals == [f'nothing was sent: {AWAY} 0 s (no answer), and on_outage is "refuse"']
+
+
 SHARED = "after one window this process sends at most 2 of 4 requests per second, and 50 of the day"
 
 
