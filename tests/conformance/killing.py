@@ -214,7 +214,7 @@ async def _course(  # noqa: PLR0915 - one course of events
     ids = [vehicle.id for vehicle in workers.simulator.world.vehicles]
     for _ in range(WORKERS):
         workers.start()
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         while len({vehicle for _, _, vehicle in workers.polls}) < vehicles:  # noqa: ASYNC110 - of other processes
             await anyio.sleep(0.05)
     await anyio.sleep(3)
@@ -227,7 +227,7 @@ async def _course(  # noqa: PLR0915 - one course of events
             await anyio.sleep(within / count)
 
     async def settle() -> None:
-        with anyio.move_on_after(30):
+        with anyio.move_on_after(120):
             while not workers.has_stored(made[-vehicles:]):  # noqa: ASYNC110 - of other processes
                 await anyio.sleep(0.1)
         await anyio.sleep(2)
@@ -266,7 +266,7 @@ async def _course(  # noqa: PLR0915 - one course of events
             victim = workers.running.pop(0)
             if victim.poll() is None:
                 victim.send_signal(signal.SIGTERM)
-                with anyio.fail_after(15):
+                with anyio.fail_after(60):
                     await anyio.to_thread.run_sync(victim.wait)
             workers.start()
             await anyio.sleep(1.5)

@@ -1,28 +1,32 @@
 """Servers written by others, each in its own process within a block."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-__all__ = ["announced", "fleet_specification", "free_port", "prism", "running", "specification", "wait_for"]
+__all__ = ["announced", "end", "fleet_specification", "free_port", "prism", "running", "specification", "wait_for"]
 
 _SECONDS = 60
+_PORTS = (15_000, 32_000)
+_random = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
+    """Return a free port below those that the system gives to connections, which could take it before a server does."""
+    while True:
+        port = _random.randrange(*_PORTS)
+        with socket.socket() as listening, suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -41,8 +45,7 @@ def running(
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(10)
+        end(process)
 
 
 @contextmanager
@@ -68,8 +71,17 @@ def announced(
             yield f"http://127.0.0.1:{port}"
         finally:
             timeout.cancel()
-            process.terminate()
-            process.wait(10)
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Terminate a process, and kill it if that is not enough."""
+    process.terminate()
+    try:
+        process.wait(_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_SECONDS)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

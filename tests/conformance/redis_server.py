@@ -3,8 +3,11 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,17 @@ class RedisServer:
             [*command, *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(self.port, self._process)
+        self._wait_until_loaded()
+
+    def _wait_until_loaded(self) -> None:
+        """Wait while it listens and reads its data: it refuses commands meanwhile."""
+        for _ in range(600):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+                connection.sendall(b"PING\r\n")
+                if not connection.recv(100).startswith(b"-LOADING"):
+                    return
+            time.sleep(0.1)
+        raise RuntimeError("Redis did not read its data within 60 s")
 
     def stop(self) -> None:
         """Stop its process, which keeps its connections and answers nothing."""

@@ -64,10 +64,12 @@ def simulated(tls: TlsFiles | None = None) -> Generator[Simulator, None, None]:
     serving, listener = server(simulator, tls=tls)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield simulator
-    serving.should_exit = True
-    thread.join(10)
-    listener.close()
+    try:
+        yield simulator
+    finally:
+        serving.should_exit = True
+        thread.join(60)
+        listener.close()
 
 
 @pytest.fixture(scope="module")

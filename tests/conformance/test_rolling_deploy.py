@@ -121,21 +121,21 @@ class Deployment:
         assert process.stdin is not None
         process.stdin.write(json.dumps({**self.settings, "port": port}).encode())
         process.stdin.close()
-        await self.until(lambda: len(self.written("ready")) > before or process.poll() is not None, 40)
+        await self.until(lambda: len(self.written("ready")) > before or process.poll() is not None, 120)
         assert process.poll() is None, self.errors.read_text()
 
     async def end_oldest(self) -> None:
         """End the oldest worker as a supervisor does, once its successor is there."""
         process, _ = self.running.pop(0)
         process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             assert await anyio.to_thread.run_sync(process.wait) == 0, self.errors.read_text()
 
     async def kill_oldest(self) -> None:
         """Kill the oldest worker, at a time at which no renewed token is on its way to the store."""
         process, _ = self.running[0]
         async with token_store(self.place) as store:  # type: ignore[union-attr]
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 while True:
                     process.send_signal(signal.SIGSTOP)
                     tokens = [await store.load(each["key"]) for each in self.settings["accounts"]]
@@ -232,7 +232,7 @@ async def test_a_rolling_deploy_loses_and_doubles_nothing(engine: str, tmp_path:
                 await replace()
                 await anyio.sleep(1)
                 tasks.cancel_scope.cancel()
-            await deployment.until(lambda: missing() == (set(), set()), 30, describe)
+            await deployment.until(lambda: missing() == (set(), set()), 120, describe)
 
         async def replace_both() -> None:
             for _ in range(2):
@@ -250,7 +250,7 @@ async def test_a_rolling_deploy_loses_and_doubles_nothing(engine: str, tmp_path:
             lambda: (
                 {car for car in cars for path in deployment.ledger.answered if f"/{car}/trips" in path} == set(cars)
             ),
-            30,
+            120,
             lambda: f"polled: {sorted(deployment.ledger.answered)}; ",
         )
         await anyio.sleep(1)  # and stored

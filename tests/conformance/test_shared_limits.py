@@ -103,8 +103,9 @@ async def test_keys_are_in_one_slot_of_a_cluster(redis_server: RedisServer) -> N
     redis_server.start()
     async with RedisConnection(redis_server.url) as redis:
         await redis.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        while b"cluster_state:ok" not in await redis.call("CLUSTER", "INFO"):  # noqa: ASYNC110 - another process changes it
-            await anyio.sleep(0.05)
+        with anyio.fail_after(60):
+            while b"cluster_state:ok" not in await redis.call("CLUSTER", "INFO"):  # noqa: ASYNC110 - of another process
+                await anyio.sleep(0.05)
     async with RedisLimiter(redis_server.url, "app", RateLimits(10, 100), processes=1) as limiter:
         await spend(limiter)
         assert not limiter.is_away
