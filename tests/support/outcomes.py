@@ -141,6 +141,7 @@ def outcome(case: Case) -> list[str]:
     try:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
+            warnings.simplefilter("ignore", ResourceWarning)  # of what earlier tests left, collected at any time
             anyio.run(main)
     finally:
         logger.removeHandler(handler)
