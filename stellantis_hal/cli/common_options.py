@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import click
@@ -74,11 +75,13 @@ def current() -> Invocation:
     return (context.find_object(Invocation) if context is not None else None) or Invocation()
 
 
-def show_log(stream: TextIO) -> None:
-    """Show each request and response, without secrets, as the package logs them."""
+def show_log(stream: TextIO, context: click.Context) -> None:
+    """Show each request and response, without secrets, as the package logs them, until a context is closed."""
     logger = logging.getLogger("stellantis_hal")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    context.call_on_close(partial(logger.removeHandler, handler))
+    context.call_on_close(partial(logger.setLevel, logger.level))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
 

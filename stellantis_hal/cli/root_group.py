@@ -82,7 +82,7 @@ def commands(context: click.Context, /, *, profile: str | None, simulated: bool,
     context.obj = Invocation(simulated=simulated, **options)  # for the errors of the profile
     context.color = options["color"]
     if options["verbose"] > 1:
-        show_log(sys.stderr)
+        show_log(sys.stderr, context)
     if context.invoked_subcommand in _WITHOUT_PROFILE:
         return
     from stellantis_hal.cli.profiles import read_profile

@@ -1,6 +1,7 @@
 """What all commands have in common: variables of options, JSON, errors of one line, exit statuses."""
 
 import json
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -221,7 +222,11 @@ def test_every_exit_status_is_documented() -> None:
 
 
 def test_the_exchange_is_shown_without_secrets(capfd: pytest.CaptureFixture[str]) -> None:
+    """The logger of the process is as before afterwards."""
+    logger = logging.getLogger("stellantis_hal")
+    before = (logger.level, list(logger.handlers))
     ran = run("vehicles", "--simulate", "-vv")
+    assert (logger.level, logger.handlers) == before
     assert ran.exit_code == 0
     assert "GET https://api.simulator.test/connectedcar/v4/user/vehicles: 200 in" in ran.stderr
     assert VIN not in ran.stderr
