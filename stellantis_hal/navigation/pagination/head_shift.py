@@ -30,23 +30,24 @@ class HeadShift:
         """Return the state at the start, by digests of the items of the first page."""
         return cls(tuple(items[:_SIZE]))
 
-    def after(self, items: Sequence[bytes], moved: int) -> HeadShift:
+    def after(self, items: Sequence[bytes], behind: Sequence[bytes], moved: int) -> HeadShift:
         """Return the state after a page nearer to the head.
 
         Args:
-            items: digests of its items, and of those that had moved from it.
-            moved: the number of the latter.
+            items: digests of its items.
+            behind: digests of the items behind them, as far as they were read again.
+            moved: how many of these had moved there from the page.
         """
-        before = None if self.before is None else self.before + len(items)
+        before = None if self.before is None else self.before + len(items) + moved
         for first in self.head[:1]:
-            before = items.index(first) if first in items else before
+            before = (*items, *behind).index(first) if first in items or first in behind else before
         return HeadShift(self.head, self.moved + moved, before)
 
     def is_explained(self, items: Sequence[bytes], *, has_totals: bool) -> bool:
         """Return whether no more items were added than had moved.
 
         Args:
-            items: digests of the items of the first page, read again, as in :meth:`after`.
+            items: digests of the items of the first page, read again, and of those behind them.
             has_totals: whether totals show that items were removed, else only the first item does.
         """
         if not self.head or self.before == self.moved:

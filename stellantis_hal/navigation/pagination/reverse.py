@@ -50,8 +50,9 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     read there; without totals, after a token, those before the first known item. The first page is read first and
     last: where it shows that more were added than were found to have moved, because others were removed meanwhile, a
     notice says that items may be missing. Not noticed is, while as many others are removed, what is added behind the
-    head, is removed from the head again, or is added at the head after as many were added at the tail before the
-    second response. Pages that are collected forwards are as complete as those that are read forwards.
+    head, is removed from the head again, is added while items that have moved are read, or is added at the head after
+    as many were added at the tail before the last page was read. Pages that are collected forwards are as complete as
+    those that are read forwards.
 
     Args:
         spec: what to paginate.
@@ -195,13 +196,14 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             return await self._collect(None, end=unlinked_range[1] + 1)
         items = self._spec.items.entries(page)
         shifted, notices = await self._moved_items(page, entries)
-        moved = shifted[: _first_known(shifted, self._known)]
-        found = _digests([*items, *moved])
+        own, behind = _digests(items), _digests(shifted)
+        # Those of the page itself have moved after it was read.
+        moved = sum(one not in own for one in behind[: _first_known(shifted, self._known)])
         if self._first is not None and url is None:  # what was added before the last page was read moved nothing
             self._shift = attrs.evolve(self._shift, moved=max(0, (total_of(page) or 0) - (total_of(self._first) or 0)))
-        self._shift = HeadShift() if notices else self._shift.after(found, len(moved))  # it is told once
+        self._shift = HeadShift() if notices else self._shift.after(own, behind, moved)  # it is told once
         if items:
-            self._known, self._edge = found[: len(items)], found[0]
+            self._known, self._edge = own, own[0]
         items = tuple(_reversed(items, shifted))
         position = None if self._position is None else self._position + entries
         link = await self._link_before(page, position)
@@ -222,8 +224,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         least = self._least_total  # items that were added while others were read are not counted
         if self._ended and self._is_counted and position is not None and least is not None and position < least:
             notices = (*notices, total_notice(page, least, position))
-        is_compared = self._ended and bool(found) and (self._first is not None or least is not None)
-        if is_compared and not self._shift.is_explained(found, has_totals=least is not None):
+        is_compared = self._ended and bool(items) and (self._first is not None or least is not None)
+        if is_compared and not self._shift.is_explained((*own, *behind), has_totals=least is not None):
             notices = (*notices, _head_notice(page))
         return RawPage(
             page=page,
@@ -369,6 +371,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 items += self._spec.items.entries(later)
                 was_reduced = was_reduced or self._growth(later) < growth
                 growth = max(growth, self._growth(later))
+        if growth > self._growth(page):  # then these are of several states of the collection
+            self._shift = HeadShift()
         return tuple(items), (removal_notice(page),) if was_reduced else ()
 
     def _growth(self, page: HalResource) -> int:
