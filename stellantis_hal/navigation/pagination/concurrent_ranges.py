@@ -96,7 +96,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         starts = range(len(items) - 1, total - 1, step)
         jobs = (partial(self._fetch, first, is_open=first + step >= total - 1) for first in starts)
         self._prefetched = OrderedResults(self._tasks, jobs, self._limit)
-        return self._advance(found, 0)
+        return self._advance(found)
 
     async def _next_prefetched(self) -> RawPage | None:
         """Return the next range that was prefetched; None where there is none, or it does not overlap as expected."""
@@ -152,7 +152,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         if not found.ids or None in found.ids:
             return await self._read_sequentially()
         self._position, self._head, self._may_repeat = -1, found.ids[0], True
-        return self._advance(found, 0)
+        return self._advance(found)
 
     async def _read_sequentially(self, first: HalResource | None = None) -> RawPage:
         """Read the collection page by page, from its start; items that were returned are left out later."""
@@ -168,7 +168,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         self._ended = True
         return RawPage(page=found.page, items=(), next_url=None, notices=notices)
 
-    def _advance(self, found: _Range, skipped: int) -> RawPage:
+    def _advance(self, found: _Range, skipped: int = 0) -> RawPage:
         """Return a range without its first items, which were returned before."""
         items = found.items[skipped:]
         page = found.page

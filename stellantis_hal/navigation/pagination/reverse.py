@@ -132,10 +132,11 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     async def _last_page(self, first: HalResource) -> HalResource | None:
         """Return the last page of the collection; None where pages have to be collected forwards."""
-        forward = RawPageIterator(self._forward_spec(), first=first)
+        forward = RawPageIterator(self._spec, first=first)
         start = await anext(forward)
         if forward.by_range:
-            return await self._last_range(first, start.position or 0)
+            assert start.position is not None  # noqa: S101 - the next range begins there
+            return await self._last_range(first, start.position)
         if start.next_url is None:
             if forward.is_short:
                 raise IncompleteCollectionError(
@@ -391,7 +392,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         rest = None if before is None else _MovedItems(self._known_of(before), self._total)
         is_reached = False
         try:
-            async for raw in RawPageIterator(self._forward_spec(), first=first):
+            async for raw in RawPageIterator(self._spec, first=first):
                 if raw.page is None:
                     break
                 items = raw.items
@@ -448,9 +449,6 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             least_total=total,
             edge=digest(fingerprint_of(raw.items[-1])),
         )
-
-    def _forward_spec(self) -> PageIterationSpec:
-        return attrs.evolve(self._spec, reverse=False)
 
 
 class _MovedItems:

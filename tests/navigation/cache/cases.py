@@ -985,3 +985,5 @@ def _prioritized() -> Any:
 
 _call("options of a cache", _prioritized)
 _call("an instant", lambda: described(datetime(2024, 1, 1, tzinfo=UTC)))
+_call("memory as it is made", lambda: repr(MemoryCache()))
+_call("a partition of no account", lambda: choose_partition(None, None, must_last=True) == Partition.of("anonymous"))

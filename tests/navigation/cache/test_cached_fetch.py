@@ -25,6 +25,8 @@ from stellantis_hal.navigation.cache.memory import MemoryCache
 from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from tests.navigation.cache.origin_server import NOON, URL, OriginServer, answer_of, get
@@ -834,3 +836,14 @@ async def test_other_tasks_run_at_each_sixteenth_hit(monkeypatch: pytest.MonkeyP
         assert (await get(cache)).from_cache
     assert [number for number, is_pause in enumerate(told, 1) if is_pause] == [16, 32]
     assert len(told) == 33
+
+
+async def test_an_entry_point_is_read_again_from_the_server() -> None:
+    server = OriginServer()
+    server.answer("{}", cache_control="max-age=60", content_type="application/json")
+    entry = EntryPoint(URL, ResourceContext(server.cached()))
+    assert not (await entry.root()).from_cache
+    assert (await EntryPoint(URL, ResourceContext(server.cached())).root()).status == 200
+    again = await entry.reread()
+    assert (again.from_cache, server.last("cache-control")) == (False, "no-cache")
+    assert await entry.root() is again
