@@ -116,6 +116,11 @@ class Order:
     size: int = 0
 
 
+@attrs.frozen
+class Parcel:
+    size: int | None = None
+
+
 class Numbered(dict[str, int]):
     """A class that no hook makes."""
 
@@ -150,6 +155,11 @@ def test_what_pydantic_refuses_is_named_without_values() -> None:
     assert sorted(found.path for found in error.problems) == ["$._embedded", "$._links", "$.y"]
     error = error_of(lambda: make_converter().structure([], Point))
     assert str(error) == "Point does not accept the value: $: pydantic: model_type"
+
+
+def test_what_cattrs_expects_may_have_no_name() -> None:
+    error = error_of(lambda: structure({"size": "big"}, Parcel))
+    assert str(error).endswith(": $.size (unknown): ValueError, expected int | None")
 
 
 def test_what_cattrs_refuses_is_named_without_values() -> None:

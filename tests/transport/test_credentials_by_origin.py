@@ -1,5 +1,7 @@
 """Credentials: trusted origins, the client id, renewal."""
 
+from collections.abc import Mapping
+
 import httpx
 import pytest
 
@@ -23,6 +25,19 @@ async def test_credentials_are_sent_to_the_api() -> None:
     assert request.headers["authorization"] == "Bearer token-1"
     assert str(request.url) == f"{API}/user?a=1&client_id=app"
     assert response.url == f"{API}/user?a=1"
+
+
+async def test_credentials_replace_fields_of_another_case() -> None:
+    class Named(Badge):
+        async def headers(self) -> Mapping[str, str]:
+            return {"X-KEY": "credentials", "x-Other": "credentials"}
+
+    opened, transport = session(OK)
+    async with opened:
+        await opened.pipeline(credentials=Named())(Request(url=f"{API}/user", headers={"x-key": "request", "X-A": "a"}))
+    headers = transport.requests[0].headers
+    assert headers.get_list("x-key") == ["credentials"]
+    assert (headers["x-other"], headers["x-a"]) == ("credentials", "a")
 
 
 async def test_the_client_id_is_never_sent_twice() -> None:

@@ -269,6 +269,18 @@ async def test_share_begins_with_an_empty_window(caplog: pytest.LogCaptureFixtur
         assert limiter.statistics.paused_for == pytest.approx(1.0, abs=0.02)
 
 
+async def test_share_grants_requests_of_both_priorities() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger, processes=1)
+    async with limiter:
+        await anyio.sleep(1.5)
+        ledger.is_away = True
+        await anyio.sleep(2.5)
+        await spend(limiter, max_wait=5.0)
+        await spend(limiter, max_wait=5.0, priority="background")
+        assert limiter.statistics.granted == 2
+
+
 THREE_PROCESSES = (
     "3 processes share this limiter, and processes=2 was given: raise it, because an outage divides the limits by it"
 )
