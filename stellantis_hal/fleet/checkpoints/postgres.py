@@ -125,7 +125,7 @@ class PostgresCheckpoints(SharedCheckpoints):
                 raise CheckpointError(f"the name cannot be reserved: {error}") from error
 
         async def renew() -> None:
-            if connection.is_cut:
+            if connection.is_cut or not taken[-1]:
                 await wait(self._timeout)
 
         connection = PostgresConnection(self._dsn, timeout=self._timeout)
