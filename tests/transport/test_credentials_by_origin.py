@@ -40,6 +40,14 @@ async def test_credentials_replace_fields_of_another_case() -> None:
     assert (headers["x-other"], headers["x-a"]) == ("credentials", "a")
 
 
+async def test_a_request_replaces_the_default_fields() -> None:
+    opened, transport = session(OK)
+    names = ("Accept", "ACCEPT-ENCODING", "User-agent")
+    async with opened:
+        await get(opened.pipeline(), headers=dict.fromkeys(names, "x"))
+    assert [transport.requests[0].headers.get_list(name) for name in names] == [["x"]] * 3
+
+
 async def test_the_client_id_is_never_sent_twice() -> None:
     opened, transport = session(OK)
     async with opened:
