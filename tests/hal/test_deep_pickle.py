@@ -99,7 +99,6 @@ def test_deep_bodies_are_pickled_and_copied(shape: str, duplicate: Callable[[Any
 
 @pytest.mark.parametrize("duplicate", COPIES)
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.unmeasured
 def test_deep_parts_are_pickled_and_copied(shape: str, duplicate: Callable[[Any], Any]) -> None:
     body = decode(SHAPES[shape].encode())
     link = Link.parse("item", {"href": "/a", "x": body})

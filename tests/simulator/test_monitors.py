@@ -288,7 +288,6 @@ async def test_a_day_of_moving_cars_raises_each_edge_once() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.unmeasured
 async def test_monitors_made_during_deliveries_are_followed() -> None:
     client = Watcher(Simulator(World(seed=3, vehicles=1, trips=30, moving=True)))
     sent: list[httpx.Request] = []

@@ -323,7 +323,6 @@ def test_files_that_were_edited_are_continued(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.unmeasured
 def test_a_file_cut_anywhere_is_mended_and_loses_one_trip(tmp_path: Path, kind: Kind) -> None:
     path = path_of(tmp_path, kind)
     write(path, 1, 2, 3, vehicle="v1")
