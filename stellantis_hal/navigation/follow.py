@@ -15,6 +15,7 @@ from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.option_checks import FOLLOW_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
+from stellantis_hal.navigation.pagination.page_source import MAX_LINKED_ITEMS
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers
 from stellantis_hal.navigation.single_flight import SingleFlight
@@ -116,7 +117,7 @@ class Follow(Generic[R]):
         rel: str | None = None,
         *,
         source: ItemSource = "auto",
-        limit: int = 1_000,
+        limit: int = MAX_LINKED_ITEMS,
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,

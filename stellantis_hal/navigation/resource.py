@@ -43,6 +43,7 @@ from stellantis_hal.navigation.pagination.item_selection import (
     leads_to_collection,
     pair_links,
 )
+from stellantis_hal.navigation.pagination.page_source import MAX_LINKED_ITEMS
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRangeSyntax, Pages, Paginator
 from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_serialization import Dump, load, picklable_dump
@@ -372,7 +373,7 @@ class HalResource(ResourceView):
         rel: str | None = None,
         *,
         source: ItemSource = "auto",
-        limit: int = 1_000,
+        limit: int = MAX_LINKED_ITEMS,
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,

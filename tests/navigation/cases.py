@@ -19,6 +19,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.errors import ApiError, NetworkError
+from stellantis_hal.hal import link_header
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation import (
@@ -2177,3 +2178,10 @@ for _verb in ("follow", "post", "write"):
 _on("follow a chain with an option that it does not have", lambda found: found.follow("one").follow("two", nmae="x"))
 _on("follow a number", lambda found: found.follow(5))
 _on("expand with an option that is none", lambda found: found.expand("one", embedded="x"))
+for _more in (0, 1):
+    _field = '<a>; rel="x"; title="'.ljust(link_header.MAX_LENGTH - 1 + _more, "t") + '"'
+    _call(
+        f"links of a header {_more} longer than is read",
+        lambda field: len(media_types.links_of_header(Headers({"link": field}), HOME)),
+        _field,
+    )

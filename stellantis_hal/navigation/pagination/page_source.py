@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
@@ -15,9 +15,18 @@ from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "InvalidItemsHandler", "PageIterationSpec", "PageSource"]
+__all__ = [
+    "MAX_LINKED_ITEMS",
+    "Absent",
+    "InvalidItemsHandler",
+    "PageIterationSpec",
+    "PageSource",
+]
 
 _RANGE_NOT_SATISFIABLE = 416
+
+MAX_LINKED_ITEMS: Final = 1_000
+"""The number of items that are fetched by their links, by default."""
 
 Absent = Callable[[ApiError], bool]
 """Return whether an error on the first page means that the collection is empty."""
@@ -59,7 +68,7 @@ class PageIterationSpec:
 
     source: PageSource
     items: ItemLocation
-    limit: int = 1_000
+    limit: int = MAX_LINKED_ITEMS
     reverse: bool = False
     absent: Absent | None = None
     on_invalid: InvalidItemsHandler

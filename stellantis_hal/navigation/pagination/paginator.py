@@ -13,7 +13,13 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemLocation, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
-from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageIterationSpec, PageSource
+from stellantis_hal.navigation.pagination.page_source import (
+    MAX_LINKED_ITEMS,
+    Absent,
+    InvalidItemsHandler,
+    PageIterationSpec,
+    PageSource,
+)
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
@@ -247,7 +253,7 @@ class Paginator(Generic[T]):
         rel: str | None = None,
         *,
         items_from: ItemSource = "auto",
-        limit: int = 1_000,
+        limit: int = MAX_LINKED_ITEMS,
         unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
