@@ -509,17 +509,17 @@ async def test_other_tasks_run_after_each_hundred_items(monkeypatch: pytest.Monk
     assert (len(found), pauses) == (250, [100, 201])
 
 
-@pytest.mark.parametrize(
-    ("read", "count"),
-    [
-        (lambda found: found.follow_all("item"), 8),
-        (lambda found: found.items("item").concurrent(), 8),
-        (lambda found: found.items("item").pages().concurrent(), 8),
-        (lambda found: found.items("item").ahead(), 2),
-        (lambda found: found.items("item").pages().ahead(), 2),
-    ],
-)
-async def test_so_many_items_are_fetched_at_a_time_by_default(read: Callable[[Any], Any], count: int) -> None:
+READS: list[tuple[Callable[[HalResource], Any], int]] = [
+    (lambda found: found.follow_all("item"), 8),
+    (lambda found: found.items("item").concurrent(), 8),
+    (lambda found: found.items("item").pages().concurrent(), 8),
+    (lambda found: found.items("item").ahead(), 2),
+    (lambda found: found.items("item").pages().ahead(), 2),
+]
+
+
+@pytest.mark.parametrize(("read", "count"), READS)
+async def test_linked_items_are_read_some_at_a_time_by_default(read: Callable[[Any], Any], count: int) -> None:
     site = _site(20)
     async with read(site.resource({"_links": {"item": _linked(*range(20))}})) as each:
         assert [one async for one in each]
