@@ -149,6 +149,18 @@ async def test_listings_of_many_accounts_that_fail_are_one_outage(fault: Fault) 
         assert told(rest) == []
 
 
+async def test_an_account_removed_during_an_outage_is_not_listed() -> None:
+    faults = Faults(windows=[failing(LISTINGS, ServerFault(500), until=2 * HOUR)])
+    async with (
+        a_fleet(vehicles=4, accounts=4, faults=faults, retry=ONCE, token_lifetime=1e6) as fleet,
+        watch(fleet.accounts, every=3 * EVERY, what="status", relist=timedelta(hours=1), adapt=None) as updates,
+    ):
+        assert told(await follow(updates, fleet, until=2 * HOUR - 60)) == [(Outage, "vehicles", None)]
+        assert updates.remove(fleet.accounts[0])
+        assert told(await follow(updates, fleet, until=2 * HOUR + 1_000)) == [(Recovered, "vehicles", None)]
+        assert updates.statistics.accounts == updates.statistics.vehicles == 3
+
+
 async def test_a_lost_account_ends_its_outage() -> None:
     """Its consent is withdrawn while its vehicles cannot be listed."""
     faults = Faults(windows=[failing(LISTINGS, ServerFault(500))])
