@@ -206,7 +206,7 @@ def _encode_body(options: RequestOptions) -> EncodedBody | None:
     if len(given) > 1:
         raise TypeError(f"a request has one body: leave out {' or '.join(f'{name}=' for name in given)}")
     content_type = options.get("content_type")
-    if content_type is not None and given[:1] in (["form"], ["files"]):
+    if content_type is not None and given in (["form"], ["files"]):
         raise TypeError("content_type= cannot be combined with form= and files=, which have one of their own")
     if not given:
         return None

@@ -2185,3 +2185,12 @@ for _more in (0, 1):
         lambda field: len(media_types.links_of_header(Headers({"link": field}), HOME)),
         _field,
     )
+
+
+async def _stale_page(found: Any) -> Any:
+    await found.put(json=1)
+    pages = [page async for page in found.items("copied", headers={"X": "1"}).pages()]
+    return [(page.resource.stale, page.resource.snapshot.asked) for page in pages]
+
+
+_on("pages of a resource that was written to", _stale_page)

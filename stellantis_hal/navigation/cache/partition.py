@@ -42,7 +42,7 @@ class Partition:
     @classmethod
     def of_secret(cls, secret: str, *names: str) -> Partition:
         """Return the partition of an account that a secret is part of; it cannot be guessed from the keys in a file."""
-        salt = cls.of(*names).prefix.encode("ascii")
+        salt = cls.of(*names).prefix.encode()
         stretched = hashlib.pbkdf2_hmac("sha256", utf8(secret), salt, _ITERATIONS, _LENGTH)
         return cls(stretched.hex(), is_lasting=True)
 

@@ -987,3 +987,13 @@ _call("options of a cache", _prioritized)
 _call("an instant", lambda: described(datetime(2024, 1, 1, tzinfo=UTC)))
 _call("memory as it is made", lambda: repr(MemoryCache()))
 _call("a partition of no account", lambda: choose_partition(None, None, must_last=True) == Partition.of("anonymous"))
+for _age in (49, 50, 51):
+    _call(
+        f"a response that is {_age} s old, to be fresh for 10 s more",
+        lambda age: [
+            found.may_serve(found.received_at + timedelta(seconds=age - found.initial_age), wishes)
+            for found in [_kept(delay=0.0)]
+            for wishes in ({"min-fresh": "10"}, {"max-age": "50"}, {"min-fresh": "10", "max-age": "50"}, {})
+        ],
+        _age,
+    )
