@@ -16,8 +16,8 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from stellantis_hal import HalResource, StellantisError, TemplateError
+from stellantis_hal.cli.browser_dialogs import AskScreen, ChoiceScreen, ConfirmWriteScreen, HalFormScreen, shown
 from stellantis_hal.cli.browser_entries import MAX_ENTRIES, Entry, entries_of
-from stellantis_hal.cli.browser_screens import AskScreen, ChoiceScreen, ConfirmWriteScreen, HalFormScreen, shown
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.cli.visible import is_secret, visible

@@ -11,10 +11,10 @@ from click.shell_completion import CompletionItem
 
 from stellantis_hal.cli.standard_streams import OneLineErrorGroup
 
-__all__ = ["CommandLocation", "LazyGroup"]
+__all__ = ["LazyCommandSpec", "LazyGroup"]
 
 
-class CommandLocation(NamedTuple):
+class LazyCommandSpec(NamedTuple):
     """Where a command is, and what the help of its group says of it.
 
     Attributes:
@@ -29,12 +29,12 @@ class CommandLocation(NamedTuple):
 class _CommandsByName(MutableMapping[str, click.Command]):
     """The commands of a group by name, each imported when it is asked for."""
 
-    def __init__(self, lazy: Mapping[str, CommandLocation]) -> None:
-        self._found: dict[str, click.Command | CommandLocation] = {**lazy}
+    def __init__(self, lazy: Mapping[str, LazyCommandSpec]) -> None:
+        self._found: dict[str, click.Command | LazyCommandSpec] = {**lazy}
 
     def __getitem__(self, name: str) -> click.Command:
         found = self._found[name]
-        if isinstance(found, CommandLocation):
+        if isinstance(found, LazyCommandSpec):
             module = import_module(f"stellantis_hal.cli.{found.module}")
             found = self._found[name] = getattr(module, name)
         return found
@@ -62,7 +62,7 @@ class LazyGroup(OneLineErrorGroup):
         lazy: its commands by name.
     """
 
-    def __init__(self, *arguments: Any, lazy: Mapping[str, CommandLocation], **settings: Any) -> None:
+    def __init__(self, *arguments: Any, lazy: Mapping[str, LazyCommandSpec], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.commands: MutableMapping[str, click.Command] = _CommandsByName(lazy)
         self._outlines = {name: click.Command(name, help=each.help) for name, each in lazy.items()}

@@ -13,46 +13,46 @@ from stellantis_hal.__version__ import __version__
 from stellantis_hal.cli.common_options import COMMON_OPTIONS, Invocation, show_log, to_front
 from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import run_command
-from stellantis_hal.cli.lazy_group import CommandLocation, LazyGroup
+from stellantis_hal.cli.lazy_group import LazyCommandSpec, LazyGroup
 from stellantis_hal.cli.settings_folder import config_path
 
 __all__ = ["commands"]
 
 _COMMANDS: Final = {
-    "browse": CommandLocation("browse", "Browse any HAL API in the terminal, from its entry URL."),
-    "login": CommandLocation("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
-    "logout": CommandLocation("account_commands", "Revoke an account's token and delete it."),
-    "whoami": CommandLocation("account_commands", "Show the logged-in user, as the API returns it."),
-    "token": CommandLocation("account_commands", "Show a token's expiry and scopes, not the token."),
-    "tokens": CommandLocation("token_copy", "Copy tokens between stores."),
-    "config": CommandLocation(
+    "browse": LazyCommandSpec("browse", "Browse any HAL API in the terminal, from its entry URL."),
+    "login": LazyCommandSpec("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
+    "logout": LazyCommandSpec("account_commands", "Revoke an account's token and delete it."),
+    "whoami": LazyCommandSpec("account_commands", "Show the logged-in user, as the API returns it."),
+    "token": LazyCommandSpec("account_commands", "Show a token's expiry and scopes, not the token."),
+    "tokens": LazyCommandSpec("token_copy", "Copy tokens between stores."),
+    "config": LazyCommandSpec(
         "config_command", "Show each value of the configuration and where it comes from; secrets are masked."
     ),
-    "vehicles": CommandLocation("cars", "List the cars of the account."),
-    "status": CommandLocation("cars", "Show the last known state of a car."),
-    "trips": CommandLocation("trips", "List the trips of a car, the latest first."),
-    "trip": CommandLocation("trips", "Show one trip, by its id: each column of its row that has a value."),
-    "maintenance": CommandLocation("cars", "Show when a car's next service is due."),
-    "alerts": CommandLocation("cars", "List the alerts of a car."),
-    "watch": CommandLocation(
+    "vehicles": LazyCommandSpec("cars", "List the cars of the account."),
+    "status": LazyCommandSpec("cars", "Show the last known state of a car."),
+    "trips": LazyCommandSpec("trips", "List the trips of a car, the latest first."),
+    "trip": LazyCommandSpec("trips", "Show one trip, by its id: each column of its row that has a value."),
+    "maintenance": LazyCommandSpec("cars", "Show when a car's next service is due."),
+    "alerts": LazyCommandSpec("cars", "List the alerts of a car."),
+    "watch": LazyCommandSpec(
         "watch_command", "Watch cars, all of the account by default: a live table, or a line for each event."
     ),
-    "export": CommandLocation("trips", "Write all trips of the account to a file."),
-    "report": CommandLocation(
+    "export": LazyCommandSpec("trips", "Write all trips of the account to a file."),
+    "report": LazyCommandSpec(
         "report", "Write trips, consumption, levels and charging as one HTML file, which needs no network."
     ),
-    "record": CommandLocation(
+    "record": LazyCommandSpec(
         "record", "Record what the API answers for an account into FILE, without what is private."
     ),
-    "remote": CommandLocation("remote", "Send a command to a car, and show each step of it."),
-    "callbacks": CommandLocation("callbacks", "List and change where events are delivered to."),
-    "monitors": CommandLocation("monitors", "List and change what the vendor watches."),
-    "receive": CommandLocation("receive", "Receive the vendor's notifications and print them."),
-    "fleet": CommandLocation("partner_fleets", "Read the fleets of a partner (B2B), and the cars in them."),
-    "doctor": CommandLocation("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
-    "demo": CommandLocation("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
-    "simulate": CommandLocation("simulate", "Serve the simulated API over a socket until interrupted."),
-    "completion": CommandLocation(
+    "remote": LazyCommandSpec("remote", "Send a command to a car, and show each step of it."),
+    "callbacks": LazyCommandSpec("callbacks", "List and change where events are delivered to."),
+    "monitors": LazyCommandSpec("monitors", "List and change what the vendor watches."),
+    "receive": LazyCommandSpec("receive", "Receive the vendor's notifications and print them."),
+    "fleet": LazyCommandSpec("partner_fleets", "Read the fleets of a partner (B2B), and the cars in them."),
+    "doctor": LazyCommandSpec("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
+    "demo": LazyCommandSpec("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
+    "simulate": LazyCommandSpec("simulate", "Serve the simulated API over a socket until interrupted."),
+    "completion": LazyCommandSpec(
         "completion", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
     ),
 }

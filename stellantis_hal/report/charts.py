@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.report.energy_measurements import LEAST_LEVEL, EnergyMeasurement
 from stellantis_hal.report.levels import LEAST_RISE, LevelDay, Rise
-from stellantis_hal.report.totals import Month
+from stellantis_hal.report.totals import MonthTotals
 from stellantis_hal.report.trip_facts import TripFacts
 
 __all__ = ["Chart", "consumption_chart", "distance_chart", "level_chart", "range_chart", "rise_chart", "speed_chart"]
@@ -68,7 +68,7 @@ class Chart:
     rows: tuple[tuple[str | float, ...], ...] = ()
 
 
-def distance_chart(months: Sequence[Month]) -> Chart:
+def distance_chart(months: Sequence[MonthTotals]) -> Chart:
     """Return bars of the kilometres of each month."""
     values = [
         {"month": month.name, "km": round(month.totals.km or 0.0, 1), "trips": month.totals.trips, **_shade(month)}
@@ -93,7 +93,7 @@ def distance_chart(months: Sequence[Month]) -> Chart:
     )
 
 
-def consumption_chart(months: Sequence[Month], energy: str) -> Chart:
+def consumption_chart(months: Sequence[MonthTotals], energy: str) -> Chart:
     """Return a line of the consumption per 100 km of each month."""
     is_electric = energy == "battery"
     unit = "kWh/100 km" if is_electric else "l/100 km"
@@ -339,7 +339,7 @@ def _text(field: str, title: str) -> dict[str, str]:
     return {"field": field, "title": title, "type": "nominal"}
 
 
-def _shade(month: Month) -> dict[str, Any]:
+def _shade(month: MonthTotals) -> dict[str, Any]:
     return {
         "opacity": _PALE if month.is_partial else _FULL,
         "part": "a part of it" if month.is_partial else "all of it",

@@ -10,7 +10,7 @@ import attrs
 
 from stellantis_hal.report.trip_facts import TripFacts
 
-__all__ = ["Month", "Totals", "months"]
+__all__ = ["MonthTotals", "Totals", "months"]
 
 _MOST_MONTHS: Final = 600
 
@@ -56,7 +56,7 @@ class Totals:
 
 
 @attrs.frozen(kw_only=True)
-class Month:
+class MonthTotals:
     """A month in the zone of the report.
 
     Attributes:
@@ -70,7 +70,7 @@ class Month:
     is_partial: bool
 
 
-def months(trips: Sequence[TripFacts], first: datetime | None, last: datetime | None) -> list[Month]:
+def months(trips: Sequence[TripFacts], first: datetime | None, last: datetime | None) -> list[MonthTotals]:
     """Return the months from the first to the last trip that has a start, also those without trips.
 
     Args:
@@ -94,7 +94,7 @@ def months(trips: Sequence[TripFacts], first: datetime | None, last: datetime | 
     if names[-1] != max(by_name):  # a trip of another century stretches the axis: keep the months that have trips
         names = sorted(by_name)
     return [
-        Month(
+        MonthTotals(
             name=f"{name[0]:04d}-{name[1]:02d}",
             totals=Totals.of(by_name.get(name, [])),
             is_partial=_is_partial(name, begin.date(), end),

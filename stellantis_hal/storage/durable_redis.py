@@ -9,9 +9,9 @@ from typing import Any, Self
 import anyio
 
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.storage.completed import completed
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import Argument, RedisAddress, RedisConnection, RedisScript, key_prefix
+from stellantis_hal.storage.run_to_completion import run_to_completion
 
 __all__ = ["DurableRedis", "keep"]
 
@@ -52,7 +52,7 @@ async def keep(
             await anyio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    return await completed(run)
+    return await run_to_completion(run)
 
 
 def _is_refusal(error: StorageError) -> bool:

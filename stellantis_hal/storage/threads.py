@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import anyio.to_thread
 
-from stellantis_hal.storage.completed import completed
+from stellantis_hal.storage.run_to_completion import run_to_completion
 
 __all__ = ["run_to_end"]
 
@@ -25,4 +25,4 @@ async def run_to_end(function: Callable[[], T]) -> T:
     Raises:
         Exception: what the function raises, unless the caller was cancelled meanwhile.
     """
-    return await completed(partial(anyio.to_thread.run_sync, function))
+    return await run_to_completion(partial(anyio.to_thread.run_sync, function))

@@ -14,9 +14,9 @@ from urllib.parse import quote, unquote
 
 from stellantis_hal.hal.uri import split
 from stellantis_hal.testing import private_kinds as kinds
+from stellantis_hal.testing.anonymization_allowlist import PATH_WORDS, is_public_host, member_names, vocabulary
 from stellantis_hal.testing.private_kinds import is_metric, is_secret_parameter, kind_of, to_snake_case
 from stellantis_hal.testing.pseudonyms import VIN, Pseudonyms
-from stellantis_hal.testing.public_vocabulary import PATH_WORDS, is_public_host, member_names, vocabulary
 from stellantis_hal.vendor.gateway import GATEWAY
 
 __all__ = ["REMOVED", "Anonymizer"]

@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
+from stellantis_hal.cli.browser_dialogs import ConfirmWriteScreen, HalFormScreen
 from stellantis_hal.cli.browser_entries import entries_of
-from stellantis_hal.cli.browser_screens import ConfirmWriteScreen, HalFormScreen
 from stellantis_hal.cli.hal_browser import HalBrowser, VisitedResource
 from stellantis_hal.cli.python_snippet import PythonSnippet
 from stellantis_hal.simulator import Simulator

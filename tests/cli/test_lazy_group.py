@@ -6,7 +6,7 @@ import click
 import pytest
 
 from stellantis_hal.cli import main
-from stellantis_hal.cli.lazy_group import CommandLocation, LazyGroup
+from stellantis_hal.cli.lazy_group import LazyCommandSpec, LazyGroup
 from stellantis_hal.cli.root_group import commands
 
 
@@ -36,7 +36,7 @@ def test_no_command_is_hidden() -> None:
 
 
 def test_a_group_takes_and_loses_commands() -> None:
-    group = LazyGroup("group", lazy={"demo": CommandLocation("demo_command", "Poll.")})
+    group = LazyGroup("group", lazy={"demo": LazyCommandSpec("demo_command", "Poll.")})
     group.add_command(click.Command("other"))
     assert "demo" in group.commands
     assert [*group.commands] == ["demo", "other"]
@@ -51,7 +51,7 @@ def test_an_extra_missing_in_a_command_names_its_installation(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["stellantis-hal", "other"])
     monkeypatch.setitem(sys.modules, "stellantis_hal.cli.not_loaded", None)
-    lazy = LazyGroup("group", lazy={"other": CommandLocation("not_loaded", "Do.")})
+    lazy = LazyGroup("group", lazy={"other": LazyCommandSpec("not_loaded", "Do.")})
     monkeypatch.setattr("stellantis_hal.cli.root_group.commands", lazy)
     with pytest.raises(ModuleNotFoundError, match="not_loaded"):
         main()

@@ -13,8 +13,8 @@ import anyio
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
-from stellantis_hal.storage.completed import completed
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.run_to_completion import run_to_completion
 
 __all__ = ["LOCK_LEASE", "LeasedLocks"]
 
@@ -80,13 +80,13 @@ class LeasedLocks:
 
     async def _try(self, key: str, owner: str) -> bool:
         try:
-            return await completed(lambda: self._take(key, owner, LOCK_LEASE))
+            return await run_to_completion(lambda: self._take(key, owner, LOCK_LEASE))
         except StorageError as error:
             raise TokenStoreError(f"the lock of account {mask_repr(key)} failed: {error}", key=key) from error
 
     async def _release(self, key: str, owner: str) -> None:
         try:
-            await completed(lambda: self._give(key, owner))
+            await run_to_completion(lambda: self._give(key, owner))
         except StorageError as error:
             _log.warning(
                 "the lock of an account was not given up: others wait for it for up to %g s (%s)", LOCK_LEASE, error

@@ -8,12 +8,12 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-__all__ = ["completed"]
+__all__ = ["run_to_completion"]
 
 T = TypeVar("T")
 
 
-async def completed(call: Callable[[], Awaitable[T]]) -> T:
+async def run_to_completion(call: Callable[[], Awaitable[T]]) -> T:
     """Return what a call returns; when this ends, the call has ended, so that two calls never run in another order.
 
     The caller may be cancelled by ``task.cancel()`` or ``asyncio.timeout`` too, from which a shield alone does not
