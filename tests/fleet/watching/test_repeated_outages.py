@@ -48,6 +48,7 @@ def told(events: list[WatchEvent]) -> list[tuple[Any, ...]]:
 # ------------------------------------------------------------------------------------------- 429
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wait", ["1", scenario(None), scenario("60")])
 async def test_a_429_on_one_kind_is_an_outage_of_it_once(wait: str | None) -> None:
     """The first 429 may concern all; once statuses are served in spite of it, the trips alone are out."""
@@ -107,6 +108,7 @@ async def test_an_outage_of_all_is_told_beside_a_429_of_one_kind() -> None:
             assert counted[Outage, what, None] == counted[Recovered, what, None] >= 1
 
 
+@pytest.mark.long
 async def test_a_429_on_listings_alone_is_no_repeated_outage() -> None:
     faults = Faults(windows=[failing(LISTINGS, ServerFault(429, retry_after="1"))])
     async with (
@@ -123,6 +125,7 @@ async def test_a_429_on_listings_alone_is_no_repeated_outage() -> None:
 # ------------------------------------------------------------------------------------------- listings
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [ServerFault(500), scenario(kinds.HtmlError(200))])
 async def test_listings_of_many_accounts_that_fail_are_one_outage(fault: Fault) -> None:
     """The vehicles are polled as ever, and all accounts are listed soon after the end."""
@@ -179,6 +182,7 @@ async def test_a_lost_account_ends_its_outage() -> None:
 # ------------------------------------------------------------------------------------------- identity servers
 
 
+@pytest.mark.long
 async def test_renewals_that_fail_for_all_but_one_are_one_outage() -> None:
     """The server renews the tokens of one brand only; those of the others fail for hours."""
     url = "https://idpcvs.peugeot.com.simulator.test/{domain}/am/oauth2"
