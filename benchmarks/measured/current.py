@@ -9,7 +9,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from stellantis_hal import Account, HalDocument, HalResource, RateLimiter, RateLimits, TokenBucketLimiter
+from stellantis_hal import (
+    Account,
+    HalDocument,
+    HalResource,
+    RateLimiter,
+    RateLimits,
+    ReportedQuota,
+    ReportedWindow,
+    TokenBucketLimiter,
+)
 from stellantis_hal.credentials.stores.file_format import serialize_tokens
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode, encode
@@ -25,6 +34,8 @@ from stellantis_hal.transport.session import Session
 __all__ = [
     "Fetch",
     "HalDocument",
+    "ReportedQuota",
+    "ReportedWindow",
     "Request",
     "Response",
     "append_query",

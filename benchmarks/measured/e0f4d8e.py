@@ -15,6 +15,7 @@ from typing import Any
 
 from stellantis_hal import HalDocument, HalResource, RateLimits
 
+_package: Any = import_module("stellantis_hal")
 _fetch: Any = import_module("stellantis_hal.navigation.fetch")
 _json: Any = import_module("stellantis_hal.hal.json")
 _uri: Any = import_module("stellantis_hal.hal.uri")
@@ -25,6 +26,8 @@ _Origins: Any = import_module("stellantis_hal.navigation.origins").Origins
 _Books: Any = import_module("stellantis_hal.transport.books").Books
 _DayWindow: Any = import_module("stellantis_hal.transport.bucket").DayWindow
 
+ReportedQuota: Any = _package.Quota
+ReportedWindow: Any = _package.Window
 Request: Any = _fetch.Request
 Response: Any = _fetch.Answer
 Fetch: Any = _fetch.Fetch
@@ -38,6 +41,8 @@ serialize_tokens: Any = import_module("stellantis_hal.auth.token_file").write_to
 __all__ = [
     "Fetch",
     "HalDocument",
+    "ReportedQuota",
+    "ReportedWindow",
     "Request",
     "Response",
     "append_query",
