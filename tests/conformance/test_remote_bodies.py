@@ -178,7 +178,7 @@ def test_operations_made_from_the_schema_are_read(find: Callable[[], str]) -> No
         max_examples=100,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
-    @given(bodies_of(load(find()), "RemoteActionRequest"))
+    @given(bodies_of(load(find()), "RemoteAction"))
     def check(body: Any) -> None:
         step = read_step(body, source="poll", at=NOW)
         assert (step is None) == ("status" not in body)
