@@ -40,7 +40,6 @@ ErrorFactory = Callable[[Request, Response], StellantisError | None]
 
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 _MAX_TEXT = 8_192
-_MAX_EXCERPT = 300
 _MAX_DETAIL = 1_000
 _MAX_CODE = 10**9
 _TRANSIENT = frozenset({408, 425, 429})
@@ -130,7 +129,7 @@ def make_error(
     message = body.message or (said_by_shape.detail if said_by_shape.detail != body.error else None) or ""
     words = " ".join(part for part in (body.error, message, body.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"
-    said = f": {excerpt(words, _MAX_EXCERPT).rstrip('. ')}" if words else ""
+    said = f": {excerpt(words).rstrip('. ')}" if words else ""
     if any(phrase in words.lower() for phrase in conventions.misconfiguration_phrases):
         return ConfigurationError(
             f"{place} refused the application with {status}{said}. {conventions.misconfiguration_advice}",
@@ -156,7 +155,7 @@ def make_error(
         or body.error in conventions.transient_errors
         or (status == 409 and _has_key(request)),
         oauth_error=body.error,
-        description=excerpt(message, _MAX_EXCERPT),
+        description=excerpt(message),
         detail=said_by_shape.detail or body.message[:_MAX_DETAIL] or None,
         errors=said_by_shape.errors,
         problem_type=said_by_shape.problem_type,

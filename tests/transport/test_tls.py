@@ -95,6 +95,12 @@ def test_the_certificate_of_an_application_joins_the_settings() -> None:
         assert with_certificate(tls, context) == Tls(context=context)
 
 
+def test_settings_of_another_class_are_refused() -> None:
+    settings: Any = "ca.pem"
+    with pytest.raises(TypeError, match=r"^tls must be"):
+        with_certificate(settings, None)
+
+
 @pytest.mark.parametrize("certificate", ["files", "context"])
 def test_two_client_certificates_are_refused(certificate: str, tmp_path: Path) -> None:
     """Also authorities beside the context of an application, which would not be trusted."""

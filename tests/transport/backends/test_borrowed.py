@@ -308,7 +308,17 @@ async def test_a_session_as_a_transport_sends_what_it_is_given() -> None:
         async with httpx.AsyncClient(transport=session_transport(session)) as client:
             response = await client.post(f"{server.url}/a?b=%2f", content=b"body", headers={"X-One": "1"})
         assert (response.status_code, response.content, response.headers["x-odd"]) == (200, b"[1]", "é")
+        (head,) = server.heads
+        assert head.startswith(b"POST /a?b=%2f HTTP/1.1\r\n")
+        assert b"\r\nx-one: 1\r\n" in head.lower()
         assert not session.closed
+
+
+async def test_a_client_as_a_transport_sends_by_its_own_transports() -> None:
+    own = httpx.MockTransport(lambda request: httpx.Response(200, text=str(request.url)))
+    async with httpx.AsyncClient(transport=own) as client:
+        response = await session_transport(client).handle_async_request(httpx.Request("GET", "http://api.test/a"))
+        assert await response.aread() == b"http://api.test/a"
 
 
 def test_without_its_library_nothing_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:

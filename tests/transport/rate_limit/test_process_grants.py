@@ -212,6 +212,16 @@ def test_exchange_is_due_for_what_is_to_be_handed_in() -> None:
     assert process.due_at() == -math.inf
 
 
+def test_a_grant_that_was_returned_is_not_overdue() -> None:
+    """Its request began to be sent, and was not."""
+    process = book()
+    grant, *_ = grants_of(process)
+    process.sent(grant, START)
+    process.unused(grant)
+    exchange = process.exchange(START + 60.0)
+    assert (exchange.answered, exchange.given_back) == ((), ((grant.number, grant.minute),))
+
+
 def test_slow_request_returns_its_token_before_its_answer() -> None:
     """It is late by the way to the server, which the ledger subtracts."""
     process = book()

@@ -73,6 +73,16 @@ async def test_day_survives_a_restart_of_the_machine(tmp_path: Path) -> None:
         assert (await ledger.take(turn_of("d", 1))).day_free == 20
 
 
+async def test_grants_unknown_to_their_process_return_to_the_day(tmp_path: Path) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
+        await ledger.take(turn_of("a", 1))
+        machine.clock += SECOND
+        assert (await ledger.take(turn_of("a", 2, interactive=4))).day_free == 16
+        machine.clock += 2 * SECOND
+        assert (await ledger.take(turn_of("a", 3))).day_free == 20
+
+
 async def test_clock_of_a_start_without_an_id_is_noticed(tmp_path: Path) -> None:
     machine = Machine()
     async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
