@@ -82,6 +82,7 @@ class ProcessGrants:
         "_handed_in",
         "_is_shared",
         "_known",
+        "_lapsed",
         "_mirrored",
         "_number",
         "_out",
@@ -107,6 +108,7 @@ class ProcessGrants:
         self._epoch = self._former = ""
         self._is_shared = True
         self._alive_until = -math.inf
+        self._lapsed = 0  # the last grant that the ledger took back while the process stood still
         self._out: dict[int, RequestGrant] = {}
         self._under_way: OrderedDict[int, RequestGrant] = OrderedDict()
         self._answered: list[tuple[int, int, float]] = []
@@ -125,7 +127,9 @@ class ProcessGrants:
 
     def is_stale(self, grant: RequestGrant, now: float) -> bool:
         """Return whether the ledger may have given a grant to another process, as it does where one stands still."""
-        return now > grant.at + _HELD or (grant.is_shared and now >= self._alive_until)
+        return now > grant.at + _HELD or (
+            grant.is_shared and (now >= self._alive_until or grant.number <= self._lapsed)
+        )
 
     def sent(self, grant: RequestGrant, now: float) -> None:
         """Book a request as sent."""
@@ -275,6 +279,8 @@ class ProcessGrants:
         if exchange.pause > 0:
             self.round_trips.forget()
         self._epoch = reply.epoch
+        if taken_at >= self._alive_until:
+            self._lapsed = self._known  # an exchange makes none of them valid again
         self._alive_until = taken_at + ALIVE / SECOND
         self.latest = reply
         grants: list[RequestGrant] = []

@@ -199,6 +199,22 @@ def test_grant_is_stale_when_others_may_have_its_token(
     assert process.is_stale(grant, now) is is_stale
 
 
+def test_no_exchange_makes_a_lapsed_grant_valid_again() -> None:
+    """A process that stood still exchanges before its tasks send: others have its tokens by then."""
+    process = book()
+    old, *_ = grants_of(process)
+    later = START + 5.0
+    assert not process.is_stale(old, START + 1.0)
+    assert process.is_stale(old, later)
+    new, *_ = process.apply(
+        process.exchange(later), attrs.evolve(FIRST, minutes=(), delays=(0,)), taken_at=later, now=later
+    )
+    assert process.is_stale(old, later)
+    assert not process.is_stale(new, later)
+    process.apply(process.exchange(later), attrs.evolve(FIRST, minutes=()), taken_at=later + 1.0, now=later + 1.0)
+    assert not process.is_stale(new, later + 1.0)
+
+
 def test_exchange_is_due_for_what_is_to_be_handed_in() -> None:
     process = book()
     slow, answered, unused = grants_of(process)
