@@ -122,7 +122,7 @@ async def _print_events(receiver: Receiver, options: _Options, server: Any) -> N
     printed = 0
     try:
         async with receiver.events() as events:
-            async for event in events:
+            async for event in events:  # pragma: no branch - they end by cancellation
                 line = escape_json(json.dumps(event_to_json(event))) if current().as_json else describe_event(event)
                 sys.stdout.write(f"{line}\n")
                 sys.stdout.flush()

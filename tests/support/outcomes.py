@@ -35,7 +35,7 @@ Case = Callable[[list[Request]], Any]
 _RANDOM = re.compile(r"[^\s']*/outcome-\w{8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,27}|\b[0-9a-f]{32}\b|0x[0-9a-f]{8,}")
 # What Python 3.11 says, and later versions in other words.
 _BY_VERSION = (
-    (re.compile(r"(not JSON compliant): \S+"), r"\1"),
+    (re.compile(r"(not JSON compliant): -?(?:nan|inf)"), r"\1"),
     (re.compile(r"UnicodeDecodeError: 'utf-16' codec .*BOM"), "UnicodeError: UTF-16 stream does not start with BOM"),
 )
 _LENGTH = 4_000
