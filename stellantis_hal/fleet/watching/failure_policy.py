@@ -221,8 +221,7 @@ class FailurePolicy:
         account.failures = 0
         account.listing_failing_since = None
         self._retry_listings(account, now)
-        for outage in self._listing_reports.ended(account.name):
-            await self._emit(self._end_of(outage, now, _LISTINGS))
+        await self._report_ends(self._listing_reports, account.name, now, _LISTINGS)
         if account.lost_at is not None:
             self._registry.reschedule_vehicles(account, now)
             await self._end_account_failure(account, Recovered(account=account.key, after=now - account.lost_at))
@@ -330,10 +329,13 @@ class FailurePolicy:
 
     async def _end_reports(self, account: WatchedAccount, now: float) -> None:
         """End the outages that were reported of an account, as it is lost: its server has decided."""
-        for outage in self._renewal_reports.ended(account.name):
-            await self._emit(self._end_of(outage, now))
-        for outage in self._listing_reports.ended(account.name):
-            await self._emit(self._end_of(outage, now, _LISTINGS))
+        await self._report_ends(self._renewal_reports, account.name, now)
+        await self._report_ends(self._listing_reports, account.name, now, _LISTINGS)
+
+    async def _report_ends(self, reports: AccountOutages, name: str, now: float, several: str | None = None) -> None:
+        """Emit the ends of the outages that are over as the account of a name is served, or lost."""
+        for outage in reports.ended(name):
+            await self._emit(self._end_of(outage, now, several))
 
     # ------------------------------------------------------------------------------------------- identity servers
 
@@ -391,8 +393,7 @@ class FailurePolicy:
         if outage.is_reported:
             await self._emit(Recovered(after=now - outage.since, server=outage.server))
         if outage.account is not None:
-            for over in self._renewal_reports.ended(outage.account.name):
-                await self._emit(self._end_of(over, now))
+            await self._report_ends(self._renewal_reports, outage.account.name, now)
 
     # ------------------------------------------------------------------------------------------- outages
 
