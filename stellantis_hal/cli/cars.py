@@ -19,6 +19,7 @@ from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, tabbe
 from stellantis_hal.errors import ForbiddenError, NotFoundError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.blocks.measured import latest_instant
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["alerts", "columns", "maintenance", "show", "status", "vehicles"]
@@ -140,7 +141,7 @@ def maintenance(*, car: str | None, **options: Any) -> None:
         elif found is None:
             click.echo("The API has no service plan of this car.", err=True)
         else:
-            reported = age(found.updated_at or found.created_at, connection.now())
+            reported = age(latest_instant(found), connection.now())
             show(f"Service in {amount(found.days)} days or {amount(found.mileage, 'km')}, reported {reported}")
 
     run_connected(act, options)

@@ -20,6 +20,7 @@ __all__ = ["CarState", "reported_at", "status_lines"]
 
 _NARROW: Final = 60
 _LABEL: Final = 10
+_ENERGY_NAMES: Final = {EnergyType.ELECTRIC: "Battery", EnergyType.FUEL: "Fuel"}
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +77,7 @@ def status_lines(car: CarState, *, now: datetime, zone: tzinfo | None, width: in
         lines.append(state)
     size = max(10, min(30, width - 50))
     for energy in status.energies:
-        name = "Battery" if energy.type == EnergyType.ELECTRIC else "Fuel"
+        name = _ENERGY_NAMES.get(energy.type, one_line(energy.type or "") or "Energy")[:_LABEL]
         parts = [f"{amount(energy.level):>4} %", f"{amount(energy.autonomy):>5} km"]
         lines.append(f"{name:<{_LABEL}} {bar(energy.level, size)} {'  '.join(parts)}   {_charging(energy, now, zone)}")
     lines += _pairs([("Doors", _doors(status)), ("Air", (_air(status) or [UNKNOWN])[0])])

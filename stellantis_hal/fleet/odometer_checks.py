@@ -36,7 +36,7 @@ class OdometerChecks:
     def check_status(self, watched_vehicle: WatchedVehicle, status: Status) -> Status:
         """Return a status, with a problem where its mileage is below that after the last trip."""
         odometer, block, mileage = watched_vehicle.odometer, status.odometer, status.mileage
-        at = None if block is None else block.updated_at or block.created_at or status.created_at
+        at = None if block is None else block.measured_at or status.created_at
         if mileage is not None and at is not None:
             watched_vehicle.reported_mileage = (mileage, at)
         problem = None if odometer is None else odometer.compare_later(mileage, at, "$.odometer.mileage")

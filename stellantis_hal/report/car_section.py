@@ -24,8 +24,11 @@ from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.levels import LevelSample, days, rises
 from stellantis_hal.report.totals import Totals, months
 from stellantis_hal.report.trip_facts import Point, TripFacts, known_point, local, sorted_facts
+from stellantis_hal.resources.blocks.measured import latest_instant
+from stellantis_hal.resources.rows import battery_capacity
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Motorization
+from stellantis_hal.structuring.units import convert_unit
 
 __all__ = ["CarSection", "car_section"]
 
@@ -82,7 +85,7 @@ def car_section(history: CarHistory, zone: tzinfo | None) -> CarSection:
         first=min(starts, default=None),
         last=max(starts, default=None),
         status=status,
-        told=None if status is None else local(status.updated_at or status.created_at, zone),
+        told=None if status is None else local(latest_instant(status), zone),
         charts=_charts(history, trips, measured, status, zone),
         routes=tuple(route for route in routes if len(route) > 1),
         remarks=tuple(_remarks(history, trips, repeated, status)),
@@ -98,9 +101,7 @@ def _charts(
 ) -> tuple[Chart, ...]:
     by_month = months(trips, local(history.since, zone), local(history.until, zone))
     energies = _energies(history, trips, measured)
-    electric = None if status is None else status.electric
-    load = None if electric is None or electric.battery is None else electric.battery.load
-    capacity = None if load is None else load.capacity_kwh
+    capacity = convert_unit(None if status is None else battery_capacity(status.electric), "Wh", "kWh")
     return (
         distance_chart(by_month),
         *(consumption_chart(by_month, energy) for energy in energies),
@@ -135,7 +136,7 @@ def _latest(measured: Sequence[EnergyMeasurement], energy: str) -> LevelSample |
 
 
 def _reported(status: Status) -> float:
-    at = status.updated_at or status.created_at
+    at = latest_instant(status)
     return 0.0 if at is None else at.timestamp()
 
 

@@ -11,6 +11,7 @@ import attrs
 from stellantis_hal.report.trip_facts import local
 from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.blocks.environment import Environment
+from stellantis_hal.resources.blocks.measured import latest_instant
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 
@@ -52,7 +53,7 @@ def measurements(
     """Return the measurements of statuses and telemetry, in order; those without an instant are left out."""
     found: list[EnergyMeasurement] = []
     for status in statuses:
-        found += _measured(status.energies, status.environment, status.updated_at or status.created_at, zone)
+        found += _measured(status.energies, status.environment, latest_instant(status), zone)
     for record in telemetry:
         energies = () if record.vehicle is None else record.vehicle.energies
         found += _measured(energies, record.environment, record.created_at, zone)
@@ -64,7 +65,7 @@ def _measured(
 ) -> Iterable[EnergyMeasurement]:
     air = None if environment is None else environment.air
     for energy in energies:
-        moment = local(energy.created_at or at, zone)
+        moment = local(latest_instant(energy) or at, zone)
         name = {"Electric": "battery", "Fuel": "fuel"}.get(str(energy.type))
         if moment is not None and name is not None:
             yield EnergyMeasurement(

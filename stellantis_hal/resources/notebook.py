@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stellantis_hal.hal.html_tables import facts_table
+from stellantis_hal.resources.blocks.measured import latest_instant
 from stellantis_hal.structuring.problems import Problem
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def trip_html(trip: Trip) -> str:
 
 def status_html(status: Status) -> str:
     """Return a status as a table."""
-    facts = [("Told", _instant(status.updated_at or status.created_at))]
+    facts = [("Told", _instant(latest_instant(status)))]
     for name, energy in (("Battery", status.electric), ("Fuel", status.fuel)):
         if energy is not None:
             facts.append(

@@ -36,6 +36,9 @@ class FixStatus(OpenEnum):
     THREE_D = "3D"
 
 
+_FARTHEST: Final = (180.0, 90.0)  # degrees of longitude, of latitude
+
+
 def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tuple[float, ...] | None:
     if value.__class__ is list and len(value) == 3:  # the usual case
         east, north, up = value
@@ -43,6 +46,8 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
             east.__class__ is north.__class__ is up.__class__ is float
             and east - east == north - north == up - up == 0.0
             and (east or north)
+            and -180.0 <= east <= 180.0
+            and -90.0 <= north <= 90.0
         ):
             return east, north, up
     if not isinstance(value, list):
@@ -65,6 +70,10 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
     if not any(numbers[:2]):
         record_problem(problems, path, value, "[0, 0] stands for an unknown position", "sentinel")
         return None
+    for index, most in enumerate(_FARTHEST):
+        if not -most <= numbers[index] <= most:
+            reason = f"not within {-most:g} to {most:g} degrees"  # without the figure: it is part of a place
+            record_problem(problems, f"{path}[{index}]", numbers[index], reason, "disagreement")
     for index, number in enumerate(value[3:], 3):
         record_problem(problems, f"{path}[{index}]", number, "numbers beyond the altitude have no meaning", "sentinel")
     return tuple(numbers)
@@ -108,7 +117,9 @@ class Position(TypedResource):
         default=None, metadata=names(("properties", "createdAt"), ("properties", "updatedAt"))
     )
     updated_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "updatedAt")))
-    heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading"), unit="deg"))
+    heading: float | None = attrs.field(
+        default=None, metadata=names(("properties", "heading"), unit="deg", minimum=0, maximum=360)
+    )
     signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality"), unit="1"))
     type: PositionType | None = attrs.field(default=None, metadata=names(("properties", "type")))
     fix_status: FixStatus | None = attrs.field(default=None, metadata=names(("properties", "fixStatus")))

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from stellantis_hal.resources.blocks.energy import EnergyType
+from stellantis_hal.resources.blocks.energy import Energy, EnergyType
+from stellantis_hal.resources.blocks.measured import latest_instant
+from stellantis_hal.structuring.units import convert_unit
 
 if TYPE_CHECKING:
     from stellantis_hal.resources.status import Status
     from stellantis_hal.resources.trip import Trip
 
-__all__ = ["POSITION_COLUMNS", "STATUS_COLUMNS", "TRIP_COLUMNS", "Cell", "Column", "to_row", "used"]
+__all__ = ["POSITION_COLUMNS", "STATUS_COLUMNS", "TRIP_COLUMNS", "Cell", "Column", "battery_capacity", "to_row", "used"]
 
 Cell = str | float | int | bool | datetime | None
 """A value of a row; instants are aware, in UTC."""
@@ -81,20 +83,28 @@ def _level(energies: str, kind: EnergyType) -> Callable[[Any], Cell]:
     return lambda trip: next((energy.level for energy in getattr(trip, energies) if energy.type == kind), None)
 
 
-def _measured(energy: str) -> Callable[[Any], Cell]:
-    """Return a function that reads when the level of an energy was measured."""
-
-    def read(status: Status) -> Cell:
-        found = getattr(status, energy)
-        return None if found is None else max(filter(None, (found.created_at, found.updated_at)), default=None)
-
-    return read
+def _measured(part: str) -> Callable[[Any], Cell]:
+    """Return a function that reads when a part of a status was measured."""
+    return lambda status: latest_instant(getattr(status, part))
 
 
-def _capacity(status: Status) -> Cell:
-    """Return the capacity of the traction battery: of its load, else as older responses have it."""
-    newer, older = _at("electric.battery.load.capacity")(status), _at("electric.battery.capacity")(status)
-    return older if newer is None else newer
+def battery_capacity(energy: Energy | None) -> float | None:
+    """Return the Wh of a full traction battery: of its load, else as older responses have them."""
+    battery = None if energy is None else energy.battery
+    if battery is None or battery.load is None or battery.load.capacity is None:
+        return None if battery is None else battery.capacity
+    return battery.load.capacity
+
+
+def _residual(status: Status) -> Cell:
+    """Return the Wh left in the traction battery: of its load, else of the kWh that older responses have."""
+    energy = status.electric
+    battery = None if energy is None else energy.battery
+    if battery is not None and battery.load is not None and battery.load.residual is not None:
+        return battery.load.residual
+    electric = None if energy is None or energy.extension is None else energy.extension.electric
+    older = None if electric is None or electric.residual is None else electric.residual.consumption
+    return convert_unit(older, "kWh", "Wh")
 
 
 TRIP_COLUMNS: Final = (
@@ -133,7 +143,7 @@ STATUS_COLUMNS: Final = (
     Column("latitude", "number", "last_position.latitude", "deg"),
     Column("altitude_m", "number", "last_position.altitude", "m"),
     Column("heading_deg", "number", "last_position.heading", "deg"),
-    Column("position_at", "instant", "last_position.created_at"),
+    Column("position_at", "instant", _measured("last_position")),
     Column("mileage_km", "number", "mileage", "km"),
     Column("mileage_at", "instant", "odometer.measured_at"),
     Column("fuel_percent", "number", "fuel.level", "percent"),
@@ -142,8 +152,8 @@ STATUS_COLUMNS: Final = (
     Column("battery_percent", "number", "electric.level", "percent"),
     Column("battery_range_km", "number", "electric.autonomy", "km"),
     Column("battery_at", "instant", _measured("electric")),
-    Column("battery_capacity_wh", "number", _capacity, "Wh"),
-    Column("battery_residual_wh", "number", "electric.battery.load.residual", "Wh"),
+    Column("battery_capacity_wh", "number", lambda status: battery_capacity(status.electric), "Wh"),
+    Column("battery_residual_wh", "number", _residual, "Wh"),
     Column("battery_health_percent", "number", "electric.battery.health.capacity", "percent"),
     Column("is_charging", "flag", "is_charging"),
     Column("plugged", "flag", "electric.charging.plugged"),

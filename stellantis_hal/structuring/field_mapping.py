@@ -32,6 +32,7 @@ def names(
     unit: str | None = None,
     unit_by: Callable[[Any], str | None] | None = None,
     minimum: float | None = None,
+    maximum: float | None = None,
     may_be_ahead: bool = False,
 ) -> Mapping[str, Any]:
     """Return a field's ``metadata``: the keys of its value, the newest generation first, and its unit.
@@ -44,6 +45,7 @@ def names(
             percent is within 0 to 100; a figure beyond is a problem.
         unit_by: returns the unit for a model where it depends on another field; None where it is unknown.
         minimum: a figure below is a problem.
+        maximum: a figure above is a problem, where there is a minimum too.
         may_be_ahead: whether an instant may lie in the future, as one of a plan does; others are problems there.
     """
     metadata: dict[str, Any] = {}
@@ -54,7 +56,8 @@ def names(
     if unit_by is not None:
         metadata[_UNIT_BY] = unit_by
     if minimum is not None or unit == "percent":
-        metadata[_WITHIN] = (minimum or 0.0, 100.0 if unit == "percent" else math.inf)
+        most = 100.0 if unit == "percent" else math.inf if maximum is None else maximum
+        metadata[_WITHIN] = (minimum or 0.0, most)
     if may_be_ahead:
         metadata[_AHEAD] = True
     return metadata

@@ -57,6 +57,11 @@ def test_a_status_at_forty_columns() -> None:
     ]
 
 
+def test_an_energy_of_a_new_kind_has_its_own_name() -> None:
+    shown = lines({"energies": [{"type": "Hydrogen", "level": 50}, {"type": "Fuel"}, {"level": 5}]})
+    assert [line.split()[0] for line in shown[1:4]] == ["Hydrogen", "Fuel", "Energy"]
+
+
 def test_a_long_name_has_a_line_of_its_own() -> None:
     state = CarState(vehicle=read(VEHICLE | {"label": "e-208 " * 12}, Vehicle), status=read(FULL, Status))
     shown = status_lines(state, now=NOW, zone=UTC, width=80)

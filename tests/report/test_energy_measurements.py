@@ -23,6 +23,12 @@ def test_values_without_an_instant_or_an_energy_are_left_out() -> None:
     assert measurements([status(environment=None)], [], UTC)[0].temperature is None
 
 
+def test_a_level_counts_from_its_later_instant() -> None:
+    """Every car has had energies with a ``createdAt`` of months ago since July 2025."""
+    dated = energy("Electric", 50) | {"createdAt": (NOW - timedelta(days=90)).isoformat(), "updatedAt": NOW.isoformat()}
+    assert [each.at for each in measurements([status(energies=[dated])], [], UTC)] == [NOW]
+
+
 @pytest.mark.parametrize(("level", "range_"), [(None, 100.0), (50.0, None), (19.9, 60.0)])
 def test_the_range_of_a_full_battery_needs_both(level: float | None, range_: float | None) -> None:
     measured = EnergyMeasurement(at=NOW, energy="battery", level=level, range=range_, temperature=1.0)

@@ -12,6 +12,7 @@ from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.cross_checks import TOLERANCES, compare_mileage
 from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter, read
@@ -230,6 +231,12 @@ def test_the_tolerances_are_those_of_the_table() -> None:
         (Energy, {"level": -0.5}, "$.level", "-0.5 is not within 0 to 100"),
         (Energy, {"autonomy": -5}, "$.autonomy", "-5 is less than 0"),
         (Status, {"odometer": {"mileage": -5}}, "$.odometer.mileage", "-5 is less than 0"),
+        (Position, {"properties": {"heading": -10}}, "$.properties.heading", "-10 is not within 0 to 360"),
+        (Position, {"properties": {"heading": 361}}, "$.properties.heading", "361 is not within 0 to 360"),
+        (Position, {"coordinates": [180.5, 48]}, "$.coordinates[0]", "not within -180 to 180 degrees"),
+        (Position, {"coordinates": [-181.0, 48.0, 5.0]}, "$.coordinates[0]", "not within -180 to 180 degrees"),
+        (Position, {"coordinates": [2.5, -90.5, 5.0]}, "$.coordinates[1]", "not within -90 to 90 degrees"),
+        (Position, {"coordinates": [2.5, 152]}, "$.coordinates[1]", "not within -90 to 90 degrees"),
         (
             Alert,
             {"startedAt": "2023-09-12T08:01:00Z", "endAt": "2023-09-12T08:00:00Z"},

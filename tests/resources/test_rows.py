@@ -60,6 +60,18 @@ def test_the_capacity_of_older_responses_is_found() -> None:
     assert (row["battery_capacity_wh"], row["battery_residual_wh"]) == (46000.0, None)
 
 
+def test_the_residual_of_older_responses_is_found() -> None:
+    electric = {"battery": {"capacity": 46000}, "residual": {"consumption": 23.5}}
+    row = read({"energies": [{"type": "Electric", "extension": {"electric": electric}}]}, Status).row()
+    assert row["battery_residual_wh"] == 23500.0
+
+
+def test_a_row_has_the_later_instant_of_a_position() -> None:
+    properties = {"createdAt": "2025-06-30T19:36:55Z", "updatedAt": "2025-11-18T06:40:16Z"}
+    position = {"geometry": {"coordinates": [2.25, 48.75]}, "properties": properties}
+    assert read({"lastPosition": position}, Status).row()["position_at"] == datetime(2025, 11, 18, 6, 40, 16, tzinfo=UTC)
+
+
 def test_the_row_of_a_position() -> None:
     row = read({"type": "Point", "coordinates": [2.25, 48.75]}, Position).row()
     assert (row["longitude"], row["latitude"], row["altitude_m"]) == (2.25, 48.75, None)

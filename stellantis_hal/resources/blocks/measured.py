@@ -1,15 +1,28 @@
-"""Base class of blocks that have an instant of their own."""
+"""Instants of bodies and their blocks, and the base class of blocks that have instants of their own."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 import attrs
 
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 
-__all__ = ["MeasuredBlock"]
+__all__ = ["MeasuredBlock", "latest_instant"]
+
+
+class _Dated(Protocol):
+    @property
+    def created_at(self) -> datetime | None: ...
+    @property
+    def updated_at(self) -> datetime | None: ...
+
+
+def latest_instant(value: _Dated | None) -> datetime | None:
+    """Return the later of ``created_at`` and ``updated_at``: bodies keep either of them for months."""
+    return None if value is None else max(filter(None, (value.created_at, value.updated_at)), default=None)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -27,4 +40,4 @@ class MeasuredBlock(Model):
     @property
     def measured_at(self) -> datetime | None:
         """The later of both instants."""
-        return max(filter(None, (self.created_at, self.updated_at)), default=None)
+        return latest_instant(self)
