@@ -55,6 +55,22 @@ def _is_host(host: str) -> bool:
     return _NAME.fullmatch(host) is not None
 
 
+def _why_unclear(url: str) -> str:
+    """Return why a URL has no clear origin, where that is not plain to see; empty where it is."""
+    if (unsafe := _UNSAFE.search(url)) is not None:
+        kind = "a control character" if unsafe[0].isascii() else "a character that is not ASCII"
+        found = f"it has {_NAMES.get(unsafe[0], kind)} at index {unsafe.start()}"
+        if unsafe.start() < url.lower().find(host := host_of(url)) + len(host) and not unsafe[0].isascii():
+            return f"{found}; write the host in its ASCII form, which begins with xn--"
+        return (
+            f"{found}, which no URL may have, because programs disagree about where it leads; it must be "
+            f"percent-encoded, as {quote(unsafe[0], errors='replace')}"
+        )
+    if "@" in (split(url).authority or ""):
+        return "it has a user name or a password, which no link decides; pass them as auth="
+    return ""
+
+
 class Origins:
     """The origins that requests and credentials may be sent to.
 
@@ -71,9 +87,10 @@ class Origins:
         for url in urls:
             origin = origin_of(url)
             if origin is None:
+                reason = _why_unclear(url)
                 raise ValueError(
                     f"an origin must be an http or https URL with a host, as in 'https://api.example', not "
-                    f"{mask_url(url)!r}"
+                    f"{mask_url(url)!r}{reason and f': {reason}'}"
                 )
             trusted.add(origin)
         self._trusted = frozenset(trusted)
@@ -105,13 +122,13 @@ class Origins:
             UntrustedOriginError: it is not, so nothing may be sent there.
         """
         if not self.trusts(url):
-            if (unsafe := _UNSAFE.search(url)) is not None:
-                kind = "a control character" if unsafe[0].isascii() else "a character that is not ASCII"
-                found = _NAMES.get(unsafe[0], kind)
+            if reason := _why_unclear(url):
+                raise UntrustedOriginError(f"nothing was sent to {mask_url(url)}: {reason}", url=url)
+            if url[:5].lower() == "http:" and self.trusts(f"https{url[4:]}"):
                 raise UntrustedOriginError(
-                    f"nothing was sent to {mask_url(url)}: it has {found} at index {unsafe.start()}, which no URL may "
-                    "have, because programs disagree about where it leads; it must be percent-encoded, as "
-                    f"{quote(unsafe[0], errors='replace')}",
+                    f"nothing was sent to {mask_url(url)}: it leads from https to http of the same host, as links of "
+                    "servers do that do not know of the TLS proxy in front of them. Have the server trust "
+                    "X-Forwarded-Proto; the origin in trusted_origins= would get the credentials unencrypted",
                     url=url,
                 )
             advice = f"Requests are sent to {self!r} only; add others to trusted_origins= if they belong to the API."

@@ -212,6 +212,29 @@ def test_an_untrusted_origin_error_names_the_remedy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://api.example/a", "it leads from https to http of the same host"),
+        ("https://user:secret@api.example/a", "it has a user name or a password"),
+        ("https://API.b\xfccher.example/a", "write the host in its ASCII form, which begins with xn--"),
+        ("https://api.example/b\xfccher", "it must be percent-encoded, as %C3%BC"),
+    ],
+)
+def test_a_refused_url_names_its_own_reason(url: str, reason: str) -> None:
+    """The advice to trust the http origin would send the credentials unencrypted."""
+    with pytest.raises(UntrustedOriginError) as refused:
+        Origins("https://api.example/").check(url)
+    assert reason in str(refused.value)
+    assert "add others to trusted_origins=" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_origin_that_is_not_ascii_says_how_to_write_it() -> None:
+    with pytest.raises(ValueError, match="in its ASCII form, which begins with xn--"):
+        Origins("https://b\xfccher.example/")
+
+
+@pytest.mark.parametrize(
     ("host", "is_inside"),
     [
         ("8.8.8.8", False),

@@ -69,7 +69,9 @@ def test_the_residual_of_older_responses_is_found() -> None:
 def test_a_row_has_the_later_instant_of_a_position() -> None:
     properties = {"createdAt": "2025-06-30T19:36:55Z", "updatedAt": "2025-11-18T06:40:16Z"}
     position = {"geometry": {"coordinates": [2.25, 48.75]}, "properties": properties}
-    assert read({"lastPosition": position}, Status).row()["position_at"] == datetime(2025, 11, 18, 6, 40, 16, tzinfo=UTC)
+    assert read({"lastPosition": position}, Status).row()["position_at"] == datetime(
+        2025, 11, 18, 6, 40, 16, tzinfo=UTC
+    )
 
 
 def test_the_row_of_a_position() -> None:

@@ -38,6 +38,7 @@ _log = logging.getLogger("stellantis_hal")
 
 _TOTALS = ("total", "total_items", "total_records", "totalItems", "totalRecords", "total_count", "totalCount",
            "total_results", "totalResults", "totalElements")  # fmt: skip
+_PAGE_NUMBERS = ("currentPage", "totalPage")
 _NESTED_TOTALS = (
     ("page", "totalElements"),
     ("page", "total_elements"),
@@ -100,7 +101,7 @@ def fingerprint_of(item: HalResource | LinkedItem) -> str:
 
 def has_pages_after(page: HalResource) -> bool:
     """Return whether the number of a page is less than the number of pages."""
-    number, count = page.document.outline.get("currentPage"), page.document.outline.get("totalPage")
+    number, count = (_whole(page.document.outline.get(name)) for name in _PAGE_NUMBERS)
     return isinstance(number, int) and isinstance(count, int) and number < count
 
 
@@ -148,11 +149,13 @@ def total_of(page: HalResource) -> int | None:
     body = page.document.outline
     for name in _TOTALS:
         value = body.get(name)
+        if value.__class__ is float and (name != "total" or not body.keys().isdisjoint(_PAGE_NUMBERS)):
+            value = _whole(value)
         if value is not None and (count := _count(value)) is not None:
             return count
     for outer, name in _NESTED_TOTALS:
         inner = body.get(outer)
-        if isinstance(inner, dict) and (count := _count(inner.get(name))) is not None:
+        if isinstance(inner, dict) and (count := _count(_whole(inner.get(name)))) is not None:
             return count
     if page.steps:
         return None
@@ -163,10 +166,16 @@ def total_of(page: HalResource) -> int | None:
     return None
 
 
+def _whole(value: Any) -> Any:
+    """Return a float without a fraction as an int, as which servers write it on other days; other values as they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _count(value: Any) -> int | None:
     """Return a number of items, which some servers (Foxy) and all headers write as text; None for anything else.
 
-    A number with a fraction is none: ``30.00`` is the price of an order.
+    A number with a fraction is none: a ``total`` of ``30.00`` is the price of an order, unless it is beside the number
+    of a page.
     """
     if isinstance(value, str):
         text = value.strip()
