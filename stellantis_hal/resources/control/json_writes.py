@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from stellantis_hal.errors import ApiError, NetworkError, StellantisError
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.writes import RequestOptions, write_request
 
-__all__ = ["is_unknown_outcome", "send_json"]
+__all__ = ["LOST_RESPONSES", "is_unknown_outcome", "send_json"]
 
-_GATEWAY_FAILURES = frozenset((502, 504))
+LOST_RESPONSES: Final = frozenset((502, 504, 520, 522, 524, 598, 599))
+"""Statuses of gateways that have sent a request on and have no response to it; from 520 on of no standard."""
 
 
 async def send_json(resource: HalResource, method: str, url: str, body: dict[str, Any] | None = None) -> HalResource:
@@ -34,4 +35,4 @@ def is_unknown_outcome(error: StellantisError) -> bool:
     """Return whether a write may have been done although it failed: it was sent, and no complete answer came."""
     if isinstance(error, NetworkError):
         return error.sent
-    return isinstance(error, ApiError) and error.status in _GATEWAY_FAILURES
+    return isinstance(error, ApiError) and error.status in LOST_RESPONSES

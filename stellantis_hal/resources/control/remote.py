@@ -41,6 +41,7 @@ from stellantis_hal.resources.control import remote_actions as actions
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
 from stellantis_hal.resources.control.control_dependencies import services_of
 from stellantis_hal.resources.control.control_page_source import url_below_callback
+from stellantis_hal.resources.control.json_writes import LOST_RESPONSES
 from stellantis_hal.resources.control.operation import Operation, interactive, may_pass, server_time
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.resources.control.remote_actions import ActionKind, RemoteActionRequest
@@ -59,7 +60,6 @@ __all__ = ["Remote"]
 
 _LETTERS: Final = 8
 _OPERATIONS: Final = "remoteActions"
-_UNKNOWN_STATUSES: Final = frozenset({502, 504})
 _SAVE_TIMEOUT: Final = 12.0
 _YOUNG: Final = timedelta(seconds=10)
 _FIRST_PAUSE: Final = 2.0
@@ -400,7 +400,7 @@ def _may_be_done(error: BaseException) -> bool:
     if isinstance(error, NetworkError):  # a ValueError of a transport does not say when it was raised
         return error.sent or isinstance(error.__cause__, ValueError)
     if isinstance(error, ApiError):
-        return error.status in _UNKNOWN_STATUSES
+        return error.status in LOST_RESPONSES
     return not isinstance(error, _NOT_DONE)
 
 
