@@ -260,7 +260,7 @@ def charge_by_programs(programs: Iterable[ChargingProgram | ChargeProgram], *, h
         ValueError: a program has no start, or a slot that the API does not take or that another has.
         TypeError: a value is no program.
     """
-    found = [_charging_program(program) for program in programs]
+    found = [_charging_program(program, has_slots=has_slots) for program in programs]
     slots = [program.slot for program in found if program.slot is not None]
     if slots and not has_slots:
         raise ValueError("charging programs have slots for vehicles of fleet owners only: leave slot out")
@@ -461,7 +461,7 @@ def _climate_body(program: Program) -> dict[str, Any]:
     }
 
 
-def _charging_program(program: ChargingProgram | ChargeProgram) -> ChargingProgram:
+def _charging_program(program: ChargingProgram | ChargeProgram, *, has_slots: bool) -> ChargingProgram:
     if isinstance(program, ChargingProgram):
         return program
     require_type("a program", program, ChargingProgram, ChargeProgram, instead="ChargingProgram(start=time(22))")
@@ -473,6 +473,7 @@ def _charging_program(program: ChargingProgram | ChargeProgram) -> ChargingProgr
         end=program.end,
         days=days or "Mon-Sun",
         enabled=program.enabled is not False,
+        slot=program.slot if has_slots else None,
     )
 
 

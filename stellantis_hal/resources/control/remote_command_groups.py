@@ -64,7 +64,10 @@ class RemoteCharging:
     async def programs(
         self, programs: Iterable[ChargingProgram | ChargeProgram], *, label: str | None = None, force: bool = False
     ) -> Operation:
-        """Replace the charging programs, by new ones or by those of a status; without any they are removed."""
+        """Replace the charging programs, by new ones or by those of a status; without any they are removed.
+
+        Commands cannot say the ``charge_until_full`` of a status.
+        """
         action = actions.charge_by_programs(programs, has_slots=self._has_slots)
         return await self._send(action, label, force=force)
 

@@ -132,6 +132,13 @@ def test_programs_of_a_status_can_be_sent_back() -> None:
     assert programs[1]["enabled"] is True
 
 
+@pytest.mark.parametrize("has_slots", [True, False])
+def test_programs_of_a_status_keep_their_slots(has_slots: bool) -> None:
+    read = ChargeProgram(start=time(22), slot=2)
+    [program] = actions.charge_by_programs([read], has_slots=has_slots).value["schedule"]["programs"]
+    assert program.get("slot") == (2 if has_slots else None)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
