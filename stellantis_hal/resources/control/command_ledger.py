@@ -100,9 +100,9 @@ class CommandLedger:
         """Record that the server has received a command, or may have; a failure is logged."""
         await self._change_or_log(lambda state, now: state.sent(kind, label, now, url))
 
-    async def finish(self, kind: ActionKind, label: str, cause: str | None) -> None:
+    async def finish(self, kind: ActionKind, label: str, cause: str | None, *, sent_at: datetime | None) -> None:
         """Record the end of a command, and the cause of its failure where it failed; a failure to do so is logged."""
-        await self._change_or_log(lambda state, now: state.finished(kind, label, now, cause))
+        await self._change_or_log(lambda state, now: state.finished(kind, label, now, cause, sent_at=sent_at))
 
     async def _change_or_log(self, change: Callable[[CommandPolicyState, datetime], CommandPolicyState]) -> None:
         try:
@@ -115,7 +115,14 @@ class CommandLedger:
             content = await self._store.load(self._key)
             now = self._clock()
             state = self._read(content)
-            changed = change(state.at(now, self._policy), now)
+            current = state.at(now, self._policy)
+            try:
+                changed = change(current, now)
+            except RemoteRefusedError:
+                # Where the clock was set back, waits begin now: unless that is saved, each attempt begins them anew.
+                if current != state:
+                    await self._store.replace(self._key, content, current.dump())
+                raise
             if changed == state or await self._store.replace(self._key, content, changed.dump()):
                 return
         raise StorageError(f"the state of a car was changed by others {_ATTEMPTS} times while it was to be changed")

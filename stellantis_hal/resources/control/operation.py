@@ -324,7 +324,7 @@ class Operation:
         kind, label, latest = self._record.kind, self._record.label, self._history.latest
         if self._is_settled or kind is None or label is None or latest is None:
             return
-        await self._ledger.finish(kind, label, failure_cause(latest))
+        await self._ledger.finish(kind, label, failure_cause(latest), sent_at=self._record.sent_at)
         self._is_settled = True
 
     async def read_once(self) -> bool:

@@ -236,13 +236,26 @@ class CommandPolicyState:
             wake_ups=self.wake_ups + running.costs,
         )
 
-    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CommandPolicyState:
-        """Return the state with the end of a command, and the cause of its failure where it failed."""
+    def finished(
+        self, kind: ActionKind, label: str, now: datetime, cause: str | None = None, *, sent_at: datetime | None = None
+    ) -> CommandPolicyState:
+        """Return the state with the end of a command.
+
+        Args:
+            kind: the kind of the action.
+            label: the label that it was sent with.
+            now: the time.
+            cause: the cause of its failure; None where it did not fail.
+            sent_at: when it was sent, which decides the month of a refusal; None: when it was begun, if that is known.
+        """
+        running = self.under_way.get(kind)
+        if sent_at is None and running is not None and running.label == label:
+            sent_at = running.since
         state = self.withdrawn(kind, label)
         if cause in _NOT_REACHED:
             state = attrs.evolve(state, messaged_at=None)
         if cause == FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH:
-            state = attrs.evolve(state, refused_month=_month(now))
+            state = attrs.evolve(state, refused_month=max(state.refused_month, _month(sent_at or now)))
         return state
 
     # --------------------------------------------------------------------------------------------- as bytes

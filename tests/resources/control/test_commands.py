@@ -37,7 +37,14 @@ from stellantis_hal import (
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key
 from stellantis_hal.resources.control.control_dependencies import ControlDependencies
-from stellantis_hal.simulator import ExpiredToken, ScriptedFault, Simulator, TooManyRequests, World
+from stellantis_hal.simulator import (
+    CommandCourseDeviation,
+    ExpiredToken,
+    ScriptedFault,
+    Simulator,
+    TooManyRequests,
+    World,
+)
 from stellantis_hal.structuring.converter import read
 from tests.resources.control.commanded import SEED, Commanded, Line, commanded
 from tests.resources.served import Served
@@ -129,6 +136,7 @@ UNKNOWN: dict[str, Callable[[], httpx.Response | Exception]] = {
     "cut": lambda: httpx.RemoteProtocolError("peer closed connection without sending complete message body"),
     "502": lambda: httpx.Response(502, text="<html>Bad Gateway</html>"),
     "504": lambda: httpx.Response(504, json={"code": 50400, "message": "late"}),
+    "524": lambda: httpx.Response(524, text="a timeout occurred"),
     "no body": lambda: httpx.Response(202),
     "no id": lambda: httpx.Response(202, json={"type": "Doors"}),
     "empty id": lambda: httpx.Response(202, json={"remoteActionId": ".."}),
@@ -332,6 +340,26 @@ async def test_an_operation_that_ended_is_found_and_holds_up_none() -> None:
         assert found is not None
         assert found.url == operation.url
         await case.remote.doors.unlock()
+        assert case.executed == 2
+
+
+@pytest.mark.parametrize("reason", ["cooldown", "same_action"])
+async def test_a_clock_that_was_ahead_holds_up_as_long_as_said(reason: str) -> None:
+    """What a refusal names as the time comes true, also where the clock was days ahead when the last one was sent."""
+    simulator, ahead = Simulator(World(seed=SEED, vehicles=1, trips=3)), [timedelta(days=3)]
+    async with commanded(simulator, clock=lambda: simulator.now() + ahead[0]) as case:
+        if reason == "same_action":
+            simulator.remotes.order(CommandCourseDeviation(stops_at="Accepted"))
+            await case.remote.doors.lock()
+        else:
+            await (await case.remote.doors.lock()).result()
+        ahead[0] = timedelta()
+        with pytest.raises(RemoteRefusedError) as caught:
+            await case.remote.doors.lock()
+        assert caught.value.reason == reason
+        assert caught.value.again_at is not None
+        await anyio.sleep((caught.value.again_at - simulator.now()).total_seconds())
+        await case.remote.doors.lock()
         assert case.executed == 2
 
 

@@ -98,6 +98,20 @@ def test_the_month_of_december_ends_with_the_year() -> None:
     )
 
 
+def test_a_refusal_counts_for_the_month_of_its_command() -> None:
+    """The end may be read after the month, by a poll or by another process."""
+    sent, read = datetime(2026, 11, 30, 23, 59, tzinfo=UTC), datetime(2026, 12, 1, 0, 1, tzinfo=UTC)
+    cause = "TooManyWakeUpsOverMonth"
+    begun = CommandPolicyState().at(sent, POLICY).begun(WAKE, "a", sent).sent(WAKE, "a", sent, None)
+    for state in (
+        begun.at(read, POLICY).finished(WAKE, "a", read, cause),
+        CommandPolicyState().at(read, POLICY).finished(WAKE, "a", read, cause, sent_at=sent),
+    ):
+        assert refusal(state, DOOR, read) is None
+    refused = CommandPolicyState().at(read, POLICY).finished(WAKE, "b", read, cause)
+    assert refusal(refused.finished(HORN, "a", read, cause, sent_at=sent), DOOR, read) is not None
+
+
 def test_a_command_that_was_not_sent_costs_nothing() -> None:
     state = CommandPolicyState().at(NOON, POLICY).begun(WAKE, "a", NOON)
     assert state.withdrawn(WAKE, "other") == state
