@@ -17,6 +17,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 _PIECE = 64 * 1024
+_COMPRESSED: Final = "compressed"
 _MAX_MEMBERS = 100  # each costs a copy of what follows it, however little it holds
 
 
@@ -33,7 +34,7 @@ class ReceivedBody:
     """A body, or the beginning of one that is too large or cannot be decompressed.
 
     Attributes:
-        content: the bytes, decompressed.
+        content: the bytes, decompressed; as received where none of them can be.
         size: how many there were; of a body that was not read further, how many were seen.
         problem: why it is not the whole body; empty where it is.
     """
@@ -87,6 +88,7 @@ class _Kept:
 
     def __init__(self, encoding: str, limit: int) -> None:
         self._limit = limit
+        self._received = bytearray()  # of a compressed body
         self._content = bytearray()  # a list would need fifty bytes for each piece, and senders choose their size
         self._size = 0
         self._members = 1
@@ -104,6 +106,8 @@ class _Kept:
             self._keep(piece)
         else:
             self._decompress(self._inflate, piece)
+        if self._inflate is not None:
+            self._received += piece[: max(0, self._limit - len(self._received))]
 
     def _decompress(self, inflate: _Decompressing, piece: bytes) -> None:
         if not self._is_inside and self._members > 1:
@@ -114,7 +118,7 @@ class _Kept:
                 # One piece at a time, so that a small body cannot become gigabytes at once.
                 self._keep(inflate.decompress(piece, _PIECE))
             except zlib.error:
-                self._problem = "compressed, and damaged"
+                self._problem = f"{_COMPRESSED}, and damaged"
                 return
             piece = inflate.unconsumed_tail
             if inflate.eof:  # another member may follow (RFC 1952)
@@ -123,7 +127,7 @@ class _Kept:
                 piece = self._begin_member(inflate.unused_data)
                 self._inflate = inflate = zlib.decompressobj(_GZIP)
                 if self._members > _MAX_MEMBERS and piece:
-                    self._problem = f"compressed, in more than {_MAX_MEMBERS} parts"
+                    self._problem = f"{_COMPRESSED}, in more than {_MAX_MEMBERS} parts"
 
     def _begin_member(self, piece: bytes) -> bytes:
         """Return what follows a complete member if it begins another one; else it is padding."""
@@ -141,5 +145,7 @@ class _Kept:
 
     def finish(self) -> ReceivedBody:
         if self._is_inside and not self._problem:
-            self._problem = "compressed, and cut off"
+            self._problem = f"{_COMPRESSED}, and cut off"
+        if self._problem.startswith(_COMPRESSED) and not self._content:  # else all of these would be one event
+            return ReceivedBody(bytes(self._received), self.seen, self._problem)
         return ReceivedBody(bytes(self._content), self._size, self._problem)
