@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 
 import anyio
@@ -11,10 +11,12 @@ import anyio
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import MEMORY, EventVehicle, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry
+from stellantis_hal.notifications.vehicle_registry import VehicleRegistry
 
 __all__ = ["DeduplicatingHandler"]
 
 _MAX_REMEMBERED = 100_000
+_LONGEST_WAIT = 30.0  # seconds; the vendor repeats a delivery every 10 s, whatever became of the one before
 
 _Key = tuple[str, bool]
 
@@ -31,21 +33,26 @@ class DeduplicatingHandler:
         self._verified: OrderedDict[str, datetime] = OrderedDict()
         self._unverified: OrderedDict[str, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
-        self._owners: dict[str | None, EventVehicle] = {}
+        self._vehicles = VehicleRegistry()
 
     def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
-        self._owners[source_id] = owner
+        self._vehicles.register(source_id, owner)
+
+    def forget(self, vins: Collection[str], vehicle_ids: Collection[str]) -> None:
+        """Remove what is recorded of vehicles."""
+        self._vehicles.forget(vins, vehicle_ids)
 
     async def deliver(self, entries: Sequence[IncomingEvent]) -> list[StoredEvent]:
         """Call the function with each event that it has not handled yet; return those.
 
         Raises:
             Exception: what the function raises; the events before it are not given again.
+            TimeoutError: an earlier delivery of an event has been handled for 30 s, and its handling has not ended.
         """
         new: list[StoredEvent] = []
         for entry in entries:
-            given = StoredEvent(number=0, entry=entry, owner=self._owners.get(entry.source_id), attempts=1)
+            given = StoredEvent(number=0, entry=entry, owner=self._vehicles.find(entry.source_id), attempts=1)
             if await self._deliver_once(given):
                 new.append(given)
         self._forget_old()
@@ -53,8 +60,13 @@ class DeduplicatingHandler:
 
     async def _deliver_once(self, given: StoredEvent) -> bool:
         key = (given.entry.id, given.entry.is_verified)
-        while (running := self._running.get(key)) is not None:  # a repetition, while the first is being handled
-            await running.wait()
+        with anyio.move_on_after(_LONGEST_WAIT):
+            while (running := self._running.get(key)) is not None:  # a repetition, while the first is being handled
+                await running.wait()
+        if key in self._running:
+            raise TimeoutError(
+                f"handle= has not returned for this event of an earlier delivery, waited for {_LONGEST_WAIT:g} s"
+            )
         done = self._verified if given.entry.is_verified else self._unverified
         if given.entry.id in done:
             return False

@@ -22,6 +22,7 @@ from stellantis_hal.notifications.inbox import (
     StoredEvent,
     require_bounds,
 )
+from stellantis_hal.notifications.vehicle_registry import VehicleRegistry
 
 __all__ = ["MemoryInbox"]
 
@@ -62,7 +63,7 @@ class MemoryInbox:
         self._rows: OrderedDict[str, _Row] = OrderedDict()  # by identity, oldest first
         self._waiting: OrderedDict[int, _Row] = OrderedDict()
         self._bounded: OrderedDict[str, int] = OrderedDict()  # bytes by identity
-        self._owners: dict[str | None, EventVehicle] = {}
+        self._vehicles = VehicleRegistry()
         self._changed = anyio.Event()
         self._number = 0
         self._dropped = 0
@@ -93,7 +94,7 @@ class MemoryInbox:
         return row
 
     def _entry_of(self, row: _Row) -> StoredEvent:
-        owner = self._owners.get(row.entry.source_id)
+        owner = self._vehicles.find(row.entry.source_id)
         return StoredEvent(number=row.number, entry=row.entry, owner=owner, attempts=row.attempts)
 
     def _drop(self) -> None:
@@ -171,16 +172,14 @@ class MemoryInbox:
 
     def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
-        self._owners[source_id] = owner
+        self._vehicles.register(source_id, owner)
 
     async def forget(
         self, *, vins: Collection[str] = (), vehicle_ids: Collection[str] = (), callback_ids: Collection[str] = ()
     ) -> int:
         """Remove the events of vehicles and callbacks; return their number."""
         await anyio.lowlevel.checkpoint()
-        sources = {
-            source for source, owner in self._owners.items() if owner.vin in vins or owner.vehicle_id in vehicle_ids
-        }
+        sources = self._vehicles.forget(vins, vehicle_ids)
         found = [
             row
             for row in self._rows.values()
@@ -188,8 +187,6 @@ class MemoryInbox:
         ]
         for row in found:
             self._remove(row)
-        for source in sources:
-            del self._owners[source]
         return len(found)
 
     async def statistics(self) -> InboxStatistics:

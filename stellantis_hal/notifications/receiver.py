@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
@@ -16,7 +17,13 @@ from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyE
 from stellantis_hal.notifications.direct_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import EventVehicle, Inbox, InboxStatistics, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox import (
+    EventVehicle,
+    Inbox,
+    InboxStatistics,
+    IncomingEvent,
+    StoredEvent,
+)
 from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
@@ -36,6 +43,7 @@ Handle = Callable[[Notification], Awaitable[None]]
 _MAX_BODY = 8 * 1024 * 1024
 _BODY_TIMEOUT = 30.0
 _MAX_QUERY = 8_192
+_MANY: Final = 10_000  # events that wait
 _BEARER: Final = "bearer "
 _HEADER_ENCODING: Final = "latin-1"  # reads any bytes, of the query too
 
@@ -58,7 +66,8 @@ class Receiver:
         path: the path of the webhook's URL, with a part that cannot be guessed: ``"/st/k3Jx0v"``.
         token: the value of the body attribute ``token`` of the callback. Events without it are stored with
             ``is_verified=False``, and reach the consumer only. None: the secret path verifies all events.
-        handle: called with each event instead of an inbox: 200 when it has returned, 500 where it raises.
+        handle: called with each event instead of an inbox: 200 when it has returned, 500 where it raises. A repetition
+            waits up to 30 s for the call that is under way, then it is answered by 500.
         strict_token: whether bodies without the token are refused by 404.
         max_body: bytes of a body, decompressed; a larger one is stored truncated, as an unreadable event.
         body_timeout: seconds that a body may take; later it is answered by 500.
@@ -102,6 +111,8 @@ class Receiver:
         self._clock = clock
         self._dispatch = Dispatch()
         self._has_warned = False
+        self._stored = 0
+        self._told_waiting = 0
         self._failures = LogThrottle()
         self._refusals = LogThrottle()
         self._slow_bodies = LogThrottle()
@@ -172,12 +183,11 @@ class Receiver:
             StellantisError: the vehicles cannot be listed.
         """
         vehicles = [source] if isinstance(source, Vehicle) else [vehicle async for vehicle in source.vehicles()]
-        if self._inbox is None:
-            return 0
-        return await self._inbox.forget(
-            vins={vehicle.vin for vehicle in vehicles if vehicle.vin is not None},
-            vehicle_ids={vehicle.id for vehicle in vehicles if vehicle.id is not None},
-        )
+        vins = {vehicle.vin for vehicle in vehicles if vehicle.vin is not None}
+        vehicle_ids = {vehicle.id for vehicle in vehicles if vehicle.id is not None}
+        if self._direct is not None:
+            self._direct.forget(vins, vehicle_ids)
+        return 0 if self._inbox is None else await self._inbox.forget(vins=vins, vehicle_ids=vehicle_ids)
 
     # ------------------------------------------------------------------------------------------- its application
 
@@ -300,7 +310,26 @@ class Receiver:
         for entry in new:
             if entry.entry.is_verified:
                 self._dispatch(entry)
+        await self._note_waiting(len(new))
         return 200
+
+    async def _note_waiting(self, stored: int) -> None:
+        """Log where events are stored for months, and nothing takes them; looked at once in thousands."""
+        self._stored += stored
+        if self._inbox is None or self._stored < _MANY:
+            return
+        self._stored = 0
+        with suppress(Exception):  # these events are stored
+            waiting = (await self._inbox.statistics()).waiting
+            if waiting < _MANY:
+                self._told_waiting = 0
+            elif waiting >= 2 * self._told_waiting:
+                self._told_waiting = waiting
+                _logger.warning(
+                    "%d events wait in the inbox, which keeps them until receiver.events() takes them. Where commands "
+                    "and watch(events=…) alone need them, use handle= instead of an inbox",
+                    waiting,
+                )
 
     def _verified_only(self, entries: list[IncomingEvent]) -> list[IncomingEvent]:
         verified = [entry for entry in entries if entry.is_verified]

@@ -305,6 +305,15 @@ async def test_body_that_cannot_be_decompressed_is_unreadable(
     assert event.reason == reason
 
 
+async def test_each_body_that_cannot_be_decompressed_is_kept(receiver: Receiver) -> None:
+    """None of them has a byte decompressed: they are not repetitions of one another, nor of an empty body."""
+    contents = [body(BARE), body(monitor_message()), b""]
+    for content in contents:
+        assert await post(receiver, content, headers={"Content-Encoding": "gzip"}) == 200
+    events = await received(receiver, 3)
+    assert [event.content for event in events if isinstance(event, UnreadableEvent)] == contents
+
+
 async def test_body_that_is_too_large_is_kept_truncated() -> None:
     receiver = Receiver(MemoryInbox(), path=PATH, max_body=1_000)
     assert await post(receiver, [b"x" * 600] * 5) == 200
@@ -763,6 +772,33 @@ async def test_vehicles_are_forgotten(receiver: Receiver, inbox: MemoryInbox) ->
     assert (statistics.waiting, statistics.dead, statistics.bounded) == (0, 0, 0)
 
 
+class Filling(MemoryInbox):
+    """An inbox in which each body is thousands of events, and whose statistics are scripted."""
+
+    def __init__(self, *waiting: int | Exception) -> None:
+        super().__init__()
+        self.script = list(waiting)
+
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
+        return list(await super().put(entries)) * 10_000
+
+    async def statistics(self) -> InboxStatistics:
+        waiting = self.script.pop(0)
+        if isinstance(waiting, Exception):
+            raise waiting
+        return InboxStatistics(waiting=waiting, dead=0, bounded=0, dropped=0, refused_duplicates=0)
+
+
+async def test_events_that_nothing_takes_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A program that needs them for `watch` and commands only would keep each of them for good."""
+    inbox = Filling(9_999, 10_000, 19_999, LookupError(), 20_000, 9_999, 10_000)
+    receiver = Receiver(inbox, path=PATH, token="another")
+    for number in range(7):
+        assert await post(receiver, body(monitor_message(number))) == 200
+    assert [message.split()[0] for message in caplog.messages] == ["10000", "20000", "10000"]
+    assert "receiver.events()" in caplog.text
+
+
 # ------------------------------------------------------------------------------------------------ handle=
 
 
@@ -839,6 +875,45 @@ async def test_repetition_waits_for_the_first_to_be_handled() -> None:
             tasks.start_soon(deliver)
     assert sorted(filter(None, statuses)) == [200, 200, 500]
     assert len(handled) == 2
+
+
+async def test_repetitions_of_a_hanging_handle_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
+    handled: list[str] = []
+
+    async def handle(event: Notification) -> None:
+        handled.append(event.id)
+        await anyio.sleep_forever()
+
+    receiver = Receiver(handle=handle, path=PATH)
+    statuses: list[int | None] = []
+
+    async def deliver() -> None:
+        statuses.append(await post(receiver, body(monitor_message())))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(deliver)
+            await anyio.sleep(10)
+        await anyio.sleep(30)
+        assert statuses == [500] * 9
+        assert len(handled) == 1
+        tasks.cancel_scope.cancel()
+    assert "handle= has not returned for this event of an earlier delivery, waited for 30 s" in caplog.text
+
+
+async def test_a_receiver_without_inbox_forgets_vehicles_too() -> None:
+    handled: list[Notification] = []
+
+    async def handle(event: Notification) -> None:
+        await anyio.lowlevel.checkpoint()
+        handled.append(event)
+
+    receiver = Receiver(handle=handle, path=PATH)
+    receiver.register("monitor-1", vin=None, vehicle_id="v1")
+    await post(receiver, body(monitor_message(1)))
+    assert await receiver.forget(read({"id": "v1"}, Vehicle)) == 0
+    await post(receiver, body(monitor_message(2)))
+    assert [event.vehicle_id for event in handled] == ["v1", None]
 
 
 async def test_handled_events_are_remembered_for_four_days() -> None:
