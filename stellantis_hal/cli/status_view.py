@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -20,7 +20,7 @@ __all__ = ["CarState", "reported_at", "status_lines"]
 
 _NARROW: Final = 60
 _LABEL: Final = 10
-_ENERGY_NAMES: Final = {EnergyType.ELECTRIC: "Battery", EnergyType.FUEL: "Fuel"}
+_ENERGY_NAMES: Final[Mapping[EnergyType | None, str]] = {EnergyType.ELECTRIC: "Battery", EnergyType.FUEL: "Fuel"}
 
 
 @attrs.frozen(kw_only=True)

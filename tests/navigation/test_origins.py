@@ -86,7 +86,7 @@ def test_origins_are_compared_by_scheme_host_and_port(url: str) -> None:
 )
 def test_everything_else_is_refused_before_a_request(url: str) -> None:
     assert not ORIGINS.trusts(url)
-    with pytest.raises(UntrustedOriginError, match=r"its origin is not trusted|which no URL may have") as caught:
+    with pytest.raises(UntrustedOriginError, match=r"^nothing was sent to .*: it") as caught:
         ORIGINS.check(url)
     assert caught.value.url == url
 

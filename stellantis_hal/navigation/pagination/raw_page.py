@@ -167,7 +167,7 @@ def total_of(page: HalResource) -> int | None:
 
 
 def _whole(value: Any) -> Any:
-    """Return a float without a fraction as an int, as which servers write it on other days; other values as they are."""
+    """Return a float without a fraction as the int that servers write on other days; other values as they are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
