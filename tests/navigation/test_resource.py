@@ -283,8 +283,9 @@ async def test_header_fields_of_another_type_are_refused(headers: Any, message: 
     for call in (resource.fetch, resource.refresh, resource.follow_location):
         with pytest.raises(TypeError, match=message):
             await call(headers=headers)
-    with pytest.raises(TypeError, match=message):
-        resource.pages(headers=headers)
+    for start in (resource, resource.follow("a")):
+        with pytest.raises(TypeError, match=message):
+            start.pages(headers=headers)
     assert site.requests == []
 
 
