@@ -28,8 +28,8 @@ from stellantis_hal.navigation.streamed_request_bodies import StreamedRequestBod
 
 __all__ = ["Case", "by_topic", "described", "outcome", "read", "write"]
 
-Case = Callable[[list[Request]], Any]
-"""A call, or a coroutine function, which may record the requests that are sent in the list."""
+Case = Callable[[list[Any]], Any]
+"""A call, or a coroutine function, which may record the requests that are sent, or other events, in the list."""
 
 # What is drawn at random: folders, keys of requests, boundaries of bodies, addresses in memory.
 _RANDOM = re.compile(r"[^\s']*/outcome-\w{8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,27}|\b[0-9a-f]{32}\b|0x[0-9a-f]{8,}")
@@ -118,10 +118,10 @@ class _Log(logging.Handler):
         self._lines.append(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def outcome(case: Case) -> list[str]:
-    """Return what a case does, line by line."""
+def outcome(case: Case, backend: tuple[str, Mapping[str, Any]] = ("asyncio", {})) -> list[str]:
+    """Return what a case does, line by line, on a backend of anyio with its options."""
     lines: list[str] = []
-    requests: list[Request] = []
+    requests: list[Any] = []
 
     async def main() -> None:
         try:
@@ -142,7 +142,7 @@ def outcome(case: Case) -> list[str]:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
             warnings.simplefilter("ignore", ResourceWarning)  # of what earlier tests left, collected at any time
-            anyio.run(main)
+            anyio.run(main, backend=backend[0], backend_options=dict(backend[1]))
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
@@ -184,12 +184,12 @@ def read(file: Path) -> dict[str, list[str]]:
     return found
 
 
-def write(file: Path, cases: Mapping[str, Case]) -> None:
+def write(file: Path, cases: Mapping[str, Case], backend: tuple[str, Mapping[str, Any]] = ("asyncio", {})) -> None:
     """Write the outcomes of cases into a file; one that is the same as one before it is named by that case."""
     parts: list[str] = []
     names: dict[tuple[str, ...], str] = {}
     for name, case in cases.items():
-        lines = tuple(outcome(case))
+        lines = tuple(outcome(case, backend))
         same = names.setdefault(lines, name)
         parts.append("\n".join([f"# {name}", *(lines if same == name else [f"{_SAME}{same}"])]))
     file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -197,4 +197,4 @@ def write(file: Path, cases: Mapping[str, Case]) -> None:
 
 if __name__ == "__main__":
     for module in map(import_module, sys.argv[1:]):
-        write(module.FILE, module.CASES)
+        write(module.FILE, module.CASES, getattr(module, "BACKEND", ("asyncio", {})))
