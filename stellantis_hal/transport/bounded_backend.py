@@ -24,7 +24,14 @@ from stellantis_hal.navigation.streamed_request_bodies import Content, RequestBo
 from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.backends.session_detection import HostSession
-from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
+from stellantis_hal.transport.decoding import (
+    BodyTooLarge,
+    UnknownCoding,
+    decode_body,
+    decode_error_body,
+    read_body,
+    read_error_body,
+)
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
@@ -43,6 +50,7 @@ _positive = validators.gt(0.0)
 _CLOSE_TIMEOUT = 5.0
 _NO_DEADLINE = nullcontext()
 _TOO_MANY_REQUESTS = 429
+_READERS = ((read_body, decode_body), (read_error_body, decode_error_body))
 
 
 @attrs.frozen(kw_only=True)
@@ -204,10 +212,11 @@ class BoundedBackend:
                         await receiver.receive(streamed)
                     else:
                         received, limit = opened.take_received(), self._max_body
+                        read, decode = _READERS[opened.status >= 400]
                         body = (
-                            await read_body(opened.stream, coding, limit=limit)
+                            await read(opened.stream, coding, limit=limit)
                             if received is None
-                            else decode_body(received, coding, limit=limit)
+                            else decode(received, coding, limit=limit)
                         )
                         await opened.aclose()
                 except BaseException as error:

@@ -7,7 +7,16 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 import anyio
 
-__all__ = ["ACCEPTED", "BodyDecoder", "BodyTooLarge", "UnknownCoding", "decode_body", "read_body"]
+__all__ = [
+    "ACCEPTED",
+    "BodyDecoder",
+    "BodyTooLarge",
+    "UnknownCoding",
+    "decode_body",
+    "decode_error_body",
+    "read_body",
+    "read_error_body",
+]
 
 ACCEPTED = "gzip, deflate"
 """The content codings asked for (RFC 9110 section 8.4.1): those whose decompression can be bounded step by step."""
@@ -15,6 +24,7 @@ ACCEPTED = "gzip, deflate"
 _CLOSE_TIMEOUT = 5.0
 _FRAMING = 1_024
 _PIECE = 64 * 1024
+_PADDING = b"\0\t\r\n "  # some servers add line breaks or zeros behind a compressed body
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - internal, mapped before it leaves transport
@@ -61,6 +71,34 @@ def decode_body(content: bytes, coding: str, *, limit: int) -> bytes:
     pieces = [*decoder.feed(content)]
     decoder.finish()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_error_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) -> bytes:
+    """Read the body of an error, whose status counts more: one that is too large counts as empty.
+
+    See :func:`decode_error_body`.
+    """
+    try:
+        return decode_error_body(await read_body(stream, "", limit=limit), coding, limit=limit)
+    except BodyTooLarge:
+        return b""
+
+
+def decode_error_body(content: bytes, coding: str, *, limit: int) -> bytes:
+    """Return the body of an error, decompressed; one that is not of its coding as it is where it is text, else empty.
+
+    Gateways state the coding of the response that they replaced by their own.
+    """
+    try:
+        return decode_body(content, coding, limit=limit)
+    except BodyTooLarge:
+        return b""
+    except (UnknownCoding, EOFError, zlib.error):
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            return b""
+        return content
 
 
 async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
@@ -166,8 +204,8 @@ class _Decompressor:
                 raw = chunk[0] & 0x0F != 8 or chunk[0] >> 4 > 7
                 self._member = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS)
             if self._member.eof:
-                if self._deflate:
-                    break  # padding
+                if self._deflate or not (chunk := chunk.lstrip(_PADDING)):
+                    break
                 self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             self._fed = True
             piece = self._member.decompress(chunk, size)

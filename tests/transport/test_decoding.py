@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
+from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_error_body, read_body, read_error_body
 
 pytestmark = pytest.mark.anyio
 WORDS = b"a walk through the links of a car " * 200
@@ -73,6 +73,34 @@ async def test_a_short_raw_deflate_stream_is_decompressed() -> None:
 async def test_gzip_must_be_gzip(content: bytes) -> None:
     with pytest.raises(zlib.error):
         await read(content, "gzip", size=100_000)
+
+
+@pytest.mark.parametrize("padding", [b"\r\n", b"\0" * 511, b" \n"])
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_padding_behind_a_gzip_body_is_left_out(padding: bytes, size: int) -> None:
+    member = gzip.compress(WORDS, mtime=0)
+    assert await read(member + padding, "gzip", size=size) == WORDS
+    assert await read(member + padding + member, "gzip", size=size) == WORDS * 2
+    with pytest.raises(zlib.error):
+        await read(member + padding + b"x" * 20, "gzip", size=size)
+
+
+@pytest.mark.parametrize(
+    ("content", "coding", "expected"),
+    [
+        (gzip.compress(b"busy", mtime=0), "gzip", b"busy"),
+        (b"plain", "gzip", b"plain"),
+        (b"plain", "br", b"plain"),
+        (b"plain", "", b"plain"),
+        (gzip.compress(b"busy", mtime=0)[:-3], "gzip", b""),
+        (b"\xff\xfe", "br", b""),
+        (b"x" * 101, "", b""),
+        (gzip.compress(b"x" * 101, mtime=0), "gzip", b""),
+    ],
+)
+async def test_the_body_of_an_error_is_read_as_far_as_it_can_be(content: bytes, coding: str, expected: bytes) -> None:
+    assert decode_error_body(content, coding, limit=100) == expected
+    assert await read_error_body(chunks(content), coding, limit=100) == expected
 
 
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate"])

@@ -15,6 +15,7 @@ from stellantis_hal.errors import (
     ConfigurationError,
     NetworkError,
     NotFoundError,
+    RateLimitedError,
     StellantisError,
     TooManyRedirectsError,
 )
@@ -97,6 +98,21 @@ async def test_an_unrequested_coding_raises() -> None:
     with pytest.raises(NetworkError, match="br") as failure:
         await call(respond, retry=RetryPolicy(attempts=1))
     assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
+
+
+@pytest.mark.parametrize(("max_body", "detail"), [(1_000, "Rate Limit exceeded"), (5, None)])
+async def test_an_error_keeps_its_status_whatever_its_body(max_body: int, detail: str | None) -> None:
+    """A gateway states the coding of the response that it replaced; a 429 was an outage by that."""
+    content = b'{"httpCode":"429","httpMessage":"Too Many Requests","moreInformation":"Rate Limit exceeded"}'
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json", "Retry-After": "77"}
+        return httpx.Response(429, headers=headers, stream=httpx.ByteStream(content))
+
+    with pytest.raises(RateLimitedError) as failure:
+        await call(respond, retry=RetryPolicy(attempts=1), max_body=max_body)
+    assert failure.value.retry_after == pytest.approx(77)
+    assert (detail or "answered 429") in str(failure.value)
 
 
 async def test_a_pipeline_may_make_its_own_errors() -> None:
