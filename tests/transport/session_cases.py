@@ -809,7 +809,8 @@ class _Made:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         shown = {name: _kept(value) for name, value in options.items()}
-        self._events.append(_Event(f"{self._kind} {[_kept(value) for value in args]} {shown}"))
+        text = f"{self._kind} {[_kept(value) for value in args]} {shown}"
+        self._events.append(_Event(text.replace(__version__, "VERSION")))
         return self.real(*args, **options)
 
     real: Any = staticmethod(lambda *args, **options: None)
