@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import Any
 
 import anyio
 
@@ -65,12 +66,14 @@ async def read_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) ->
 
 def decode_body(content: bytes, coding: str, *, limit: int) -> bytes:
     """Return a body that has been received, decompressed; see :func:`read_body`."""
-    if not coding and len(content) <= limit:
+    if not coding:
+        if len(content) > limit:
+            raise BodyTooLarge
         return content
     decoder = BodyDecoder(coding, limit=limit)
     pieces = [*decoder.feed(content)]
     decoder.finish()
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 async def read_error_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) -> bytes:
@@ -102,28 +105,12 @@ def decode_error_body(content: bytes, coding: str, *, limit: int) -> bytes:
 
 
 async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
-    decompressor = _decompressor(coding)
-    chunks: list[bytes] = []
-    size = 0
-    if decompressor is None:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    compressed = 0
+    decoder = BodyDecoder(coding, limit=limit)
+    pieces: list[bytes] = []
     async for chunk in stream:
-        compressed += len(chunk)
-        if compressed > 2 * limit + _FRAMING:
-            raise BodyTooLarge
-        for piece in decompressor.feed(chunk, limit + 1):
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge
-            chunks.append(piece)
-    decompressor.finish()
-    return b"".join(chunks)
+        pieces += decoder.feed(chunk)
+    decoder.finish()
+    return b"".join(pieces)
 
 
 class BodyDecoder:
@@ -182,37 +169,30 @@ class _Decompressor:
 
     def __init__(self, deflate: bool) -> None:
         self._deflate = deflate
-        self._member = None if deflate else zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._fed = False
-
-    def feed(self, chunk: bytes, limit: int) -> list[bytes]:
-        """Decompress a chunk into pieces of at most ``limit`` bytes; stop soon after that many in all."""
-        found: list[bytes] = []
-        size = 0
-        for piece in self.pieces(chunk, limit):
-            size += len(piece)
-            found.append(piece)
-            if size >= limit:
-                break
-        return found
+        self._member: Any = None  # zlib.decompressobj() of the present one; None before the first byte
 
     def pieces(self, chunk: bytes, size: int) -> Iterator[bytes]:
         """Yield a chunk decompressed, in pieces of at most ``size`` bytes, some of them empty."""
         while chunk:
-            if self._member is None:
-                # Some servers send deflate without the zlib header.
-                raw = chunk[0] & 0x0F != 8 or chunk[0] >> 4 > 7
-                self._member = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS)
-            if self._member.eof:
+            member = self._member
+            if member is not None and member.eof:
                 if self._deflate or not (chunk := chunk.lstrip(_PADDING)):
-                    break
-                self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            self._fed = True
-            piece = self._member.decompress(chunk, size)
-            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+                    return
+                member = None
+            if member is None:
+                member = self._member = zlib.decompressobj(self._window(chunk[0]))
+            piece: bytes = member.decompress(chunk, size)
+            chunk = member.unused_data if member.eof else member.unconsumed_tail
             yield piece
+
+    def _window(self, first: int) -> int:
+        """Return what zlib takes for the format of a member, by its first byte."""
+        if not self._deflate:
+            return 16 + zlib.MAX_WBITS
+        # Some servers send deflate without the zlib header.
+        return -zlib.MAX_WBITS if first & 0x0F != 8 or first >> 4 > 7 else zlib.MAX_WBITS
 
     def finish(self) -> None:
         """Raise EOFError for a truncated body; an empty one is complete (204, 304, HEAD)."""
-        if self._fed and self._member is not None and not self._member.eof:
+        if self._member is not None and not self._member.eof:
             raise EOFError("the compressed body is truncated")
