@@ -20,13 +20,11 @@ class LoopBinding:
         what: a noun phrase for the error (``"this client"``).
     """
 
-    __slots__ = ("_handle", "_process", "_thread", "_what")
+    __slots__ = ("_bound", "_what")
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._handle: LoopHandle | None = None
-        self._thread = 0
-        self._process = 0
+        self._bound: tuple[LoopHandle, int, int] | None = None  # the loop, its thread and its process
 
     def check(self) -> LoopHandle:
         """Bind to the running event loop at the first call, later check that it is the same; return it.
@@ -34,35 +32,38 @@ class LoopBinding:
         Raises:
             WrongLoopError: it is another one.
         """
-        handle = self._handle
-        return handle if handle is not None and handle.is_running() else self._bind(handle)
+        bound = self._bound
+        return bound[0] if bound is not None and bound[0].is_running() else self._bind()
 
     @property
     def is_abandoned(self) -> bool:
         """Whether it is bound to an event loop that has ended, or that runs in another process."""
-        handle = self._handle
-        if handle is None or handle.native is running_loop():
+        if self._bound is None:
+            return False
+        handle, _, process = self._bound
+        if handle.native is running_loop():
             return False
         is_closed = getattr(handle.native, "is_closed", None)  # trio has no such function
-        return self._process != os.getpid() or is_closed is None or bool(is_closed())
+        return process != os.getpid() or is_closed is None or bool(is_closed())
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether it is bound to an event loop of another thread, or of the process that this one is a fork of."""
-        return self._handle is not None and (self._thread, self._process) != (threading.get_ident(), os.getpid())
+        return self._bound is not None and self._bound[1:] != (threading.get_ident(), os.getpid())
 
     def release(self) -> None:
         """Forget the loop: the next use binds again."""
-        self._handle = None
+        self._bound = None
 
-    def _bind(self, former: LoopHandle | None) -> LoopHandle:
+    def _bind(self) -> LoopHandle:
         handle = LoopHandle()
-        if former is None:
-            self._handle, self._thread, self._process = handle, threading.get_ident(), os.getpid()
+        if self._bound is None:
+            self._bound = handle, threading.get_ident(), os.getpid()
             return handle
-        if self._process != os.getpid():
+        _, thread, process = self._bound
+        if process != os.getpid():
             place = "another process, of which this one is a fork: make it after the fork"
-        elif self._thread != threading.get_ident():
+        elif thread != threading.get_ident():
             place = (
                 "the event loop of another thread: make one in each thread, or call the functions of this one by "
                 "anyio.from_thread.run()"
