@@ -39,6 +39,8 @@ ErrorFactory = Callable[[Request, Response], StellantisError | None]
 """Returns the error that a response stands for; None for a success."""
 
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
+_UNSPOKEN = re.compile(r"<(script|style)\b.*?(</\1>|$)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>?")
 _MAX_TEXT = 8_192
 _MAX_DETAIL = 1_000
 _MAX_CODE = 10**9
@@ -100,7 +102,6 @@ def _read(body: Any) -> ErrorBody:
     error = fields.get("error")
     if isinstance(error, dict):  # some proxies nest the whole body
         fields = {**error, **fields}
-        error = None
     return ErrorBody(
         code=_number(fields.get("code"), fields.get("httpCode")),
         message=_text(*(fields.get(key) for key in ("message", "error_description", "httpMessage", "detail", "title")))
@@ -182,13 +183,14 @@ def _redirect_advice(request: Request, response: Response) -> str:
     status = response.status
     if status == 304:
         return "The request was not conditional."
-    if "location" not in response.headers:
+    location = response.headers.by_lower_name.get("location")
+    if location is None:
         return "The redirect has no Location header."
     if status in {307, 308} and isinstance(request.content, StreamedRequestBody) and request.content.is_spent:
         return "Its body was read once and cannot be read again, so that the redirect is not followed."
     return (
         f"A {request.method} is not redirected by a {status}, which may have turned it into a GET; send it to "
-        f"{mask_url(resolve(response.url, to_ascii(response.headers['location'])))}, if that was meant."
+        f"{mask_url(resolve(response.url, to_ascii(location)))}, if that was meant."
     )
 
 
@@ -219,6 +221,4 @@ def _timestamp(value: Any) -> datetime | None:
 def _plain_text(content: bytes) -> str:
     """Return the words of an HTML page or a plain text."""
     text = content[:_MAX_TEXT].decode(errors="replace")
-    text = re.sub(r"<(script|style)\b.*?(</\1>|$)", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    text = re.sub(r"<[^>]*>?", " ", text)
-    return " ".join(text.split())
+    return " ".join(_TAG.sub(" ", _UNSPOKEN.sub(" ", text)).split())

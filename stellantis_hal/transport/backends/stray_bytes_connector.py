@@ -207,9 +207,7 @@ def body_length(data: bytes) -> int | None:
     requires: parsers disagree about others.
     """
     end = data.find(b"\r\n\r\n")
-    if end < 0:
-        return None
-    head = data[: end + 2]
+    head = data[: end + 2]  # where it has not ended, a single byte, which states no length
     match = _LENGTH.search(head)
     if match is None or end + 4 + int(match[1]) != len(data):
         return None
