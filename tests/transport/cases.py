@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import json
 import ssl
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -326,6 +327,7 @@ BODIES: Final[tuple[Any, ...]] = (
     b"<scripted>said</scripted> <b",
     b"a  <p>\n b\t" + b"x " * 4_500,
     b"y " * 4_095 + b"yzz",
+    b"IN THE BOX. ",
     b"x&amp;y \xff",
     {"age": ["bad"], "name": ["long", "odd"]},
     {"type": "https://e.test/p", "title": "Unfit", "detail": "of me@example.org", "errors": [{"pointer": "#/a"}]},
@@ -628,10 +630,14 @@ FIELDS: Final[tuple[dict[str, str], ...]] = (
     {"Authorization": "Basic !!!!"},
     {"Authorization": "Basic dXNlcg=="},
     {"Authorization": ""},
+    {"Authorization": "Basic dXNl!cjpwYXNzd29yZA=="},
+    {"Authorization": "Basic dXNlcjr/cGFzcw=="},
+    {"Authorization": "Basic dXNlcjphOmxvbmc6b25l"},
+    {"Authorization": "Digest abcd efgh"},
 )
 FORM: Final = (
     b"grant_type=refresh_token&refresh_token=re%20fresh&client_secret=very+secret&code=c0de&token=t&password=p%C3%A4ss"
-    b"&assertion=asse&client_assertion=clas&code_verifier=veri&username=someone&code=%FF%FFff"
+    b"&assertion=asse&client_assertion=clas&code_verifier=veri&username=someone&code=%FF%FFff&password=\xffabc"
 )
 
 
@@ -696,9 +702,23 @@ for _value in QUERIES:
         lambda url, query=_value: [credentials.add_client_id(url, query), credentials.remove_client_id(url, query)],
         URLS,
     )
-_call(
-    "client id of no one", lambda: [credentials.Anonymous.query, credentials.is_httpx_auth(httpx.BasicAuth("a", "b"))]
-)
+_call("client id, none", lambda: [credentials.Anonymous.query, credentials.is_httpx_auth(httpx.BasicAuth("a", "b"))])
+
+
+def _without_httpx() -> list[bool]:
+    with patch.dict("sys.modules"):
+        del sys.modules["httpx"]
+        return [credentials.is_httpx_auth(httpx.BasicAuth("a", "b")), credentials.is_httpx_auth(None)]
+
+
+async def _anonymous() -> list[Any]:
+    anonymous = credentials.Anonymous()
+    response = Response(url=URL, status=401, headers=Headers(), content=b"", received_at=NOON)
+    return [await anonymous.headers(), await anonymous.refused(response, {}), anonymous.query]
+
+
+_call("client id without httpx", _without_httpx)
+_call("client id, anonymous", _anonymous)
 _call("no client id", lambda: [credentials.is_httpx_auth(each) for each in (None, object(), ("a", "b"))])
 
 # ------------------------------------------------------------------------------------------- bodies of responses
@@ -730,6 +750,8 @@ ENCODED: Final[dict[str, bytes]] = {
     "deflate,": _zlib(TEXT) + b"padding",
     "DEFLATE": _zlib(TEXT)[:-1],
     ",deflate": b"\x88nonsense",
+    "x-gzip,": _gzip(TEXT) + b"\0\t\r\n ",
+    ",x-gzip": _gzip(TEXT[:90]) + b"\n" + _gzip(TEXT[90:]) + b" x",
     "gzip, br": TEXT,
     "br": TEXT,
     "b" * 90: TEXT,
@@ -748,6 +770,15 @@ def _decoded(coding: str, content: bytes, limit: int, sizes: Iterable[int] = (7,
         return [len(pieces), [each for each in pieces if each]]
 
     return [_told(decoding.decode_body, content, coding, limit=limit), *(_told(fed, size) for size in sizes)]
+
+
+async def _of_an_error(coding: str, content: bytes, limit: int) -> list[str]:
+    async def stream() -> AsyncIterator[bytes]:
+        for chunk in _cut(content, 7):
+            yield chunk
+
+    read = described(await decoding.read_error_body(stream(), coding, limit=limit))
+    return [read, described(decoding.decode_error_body(content, coding, limit=limit))]
 
 
 async def _read(coding: str, content: bytes, limit: int) -> list[str]:
@@ -776,6 +807,7 @@ for _name, _body in ENCODED.items():
     for _value in (199, 200, 300):
         _call(f"decoded {_name[:20]!r} {_value}", _decoded, _name, _body, _value)
         _call(f"read {_name[:20]!r} {_value}", _read, _name, _body, _value)
+        _call(f"read error {_name[:20]!r} {_value}", _of_an_error, _name, _body, _value)
 HUGE: Final = b"x" * 200_000
 for _name, _body in (("gzip", gzip.compress(HUGE, mtime=0)), ("deflate", zlib.compress(HUGE)), ("", HUGE)):
     for _value in (0, 1, 65_536, 199_999, 200_000):
