@@ -91,9 +91,9 @@ class CongestionControl:
     def __init__(self, window: float = math.inf) -> None:
         self.rate: float = math.inf
         self.window: float = window
-        self._peak = math.inf
-        self._increase = 1.0
-        self._period = _PERIOD_SECONDS
+        self._peak: float  # these three are set together with the first rate
+        self._increase: float
+        self._period: float
         self._next_at = -math.inf
         self.is_refused: bool = False
         self._was_patient = False
