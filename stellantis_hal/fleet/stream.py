@@ -74,6 +74,7 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
         self._unacknowledged: _Delivery | None = None
+        self._is_asked = False
         self._is_closed = False
 
     @abstractmethod
@@ -128,11 +129,20 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
             StopAsyncIteration: every event was delivered.
             CheckpointError: the acknowledgement could not be saved, or a checkpoint could not be read.
             Exception: what the source, or a function passed as an option, raised.
+            RuntimeError: its block was not entered or was left, or another task waits for the next event.
         """
         if self._tasks is None:
             raise RuntimeError("the stream was not entered: use `async with watch(…) as updates: async for …`")
-        await self._acknowledge()
-        self._unacknowledged = delivery = await self._buffer.get()
+        if self._is_closed:
+            raise RuntimeError("the stream has ended with its block: take events inside `async with`")
+        if self._is_asked:
+            raise RuntimeError("another task waits for the next event, which acknowledges the last: use one consumer")
+        self._is_asked = True
+        try:
+            await self._acknowledge()
+            self._unacknowledged = delivery = await self._buffer.get()
+        finally:
+            self._is_asked = False
         self._counts.delivered += 1
         self._on_event_delivered()
         return delivery.event

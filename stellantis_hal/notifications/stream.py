@@ -35,6 +35,8 @@ class EventStream(AsyncIterator[Notification]):
         self._inbox = inbox
         self._consumer = uuid.uuid4().hex
         self._is_entered = False
+        self._is_left = False
+        self._is_asked = False
         self._reservation: AbstractAsyncContextManager[None] | None = None
         self._given: int | None = None
         self._loop: LoopHandle | None = None
@@ -82,6 +84,7 @@ class EventStream(AsyncIterator[Notification]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_left = True
         reservation = self._reservation
         if reservation is None:  # stopped before it was the only consumer
             return
@@ -114,10 +117,19 @@ class EventStream(AsyncIterator[Notification]):
 
         Raises:
             InboxError: the acknowledgement could not be stored, or no event can be read.
+            RuntimeError: its block was not entered or was left, or another task waits for the next event.
         """
         if not self._is_entered:
             raise RuntimeError("the stream was not entered: use `async with receiver.events() as events: async for …`")
-        entry = await self._until_stopped(partial(self._inbox.next, self._consumer, self._given))
+        if self._is_left:
+            raise RuntimeError("the stream has ended with its block: take events inside `async with`")
+        if self._is_asked:
+            raise RuntimeError("another task waits for the next event, which acknowledges the last: use one consumer")
+        self._is_asked = True
+        try:
+            entry = await self._until_stopped(partial(self._inbox.next, self._consumer, self._given))
+        finally:
+            self._is_asked = False
         if entry is None:  # the end of the block acknowledges the last event, and puts back one that was just taken
             raise StopAsyncIteration
         self._given = entry.number

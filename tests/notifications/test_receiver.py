@@ -625,6 +625,20 @@ async def test_stream_is_entered_once(receiver: Receiver) -> None:
         Receiver(handle=_ignore, path=PATH).events()
 
 
+async def test_stream_has_one_consumer_inside_its_block(receiver: Receiver) -> None:
+    """A second one would get the same event; after the block, another process may be the consumer."""
+    async with receiver.events() as stream, anyio.create_task_group() as tasks:
+        tasks.start_soon(anext, stream)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match=r"^another task waits for the next event, .*: use one consumer$"):
+            await anext(stream)
+        tasks.cancel_scope.cancel()
+    await post(receiver, body(monitor_message()))
+    with pytest.raises(RuntimeError, match=r"^the stream has ended with its block: take events inside `async with`$"):
+        await anext(stream)
+    assert len(await received(receiver)) == 1
+
+
 class StuckInbox(MemoryInbox):
     """An inbox that does not answer any more."""
 

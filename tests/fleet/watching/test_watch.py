@@ -866,6 +866,14 @@ async def test_a_watch_is_used_inside_its_block_and_entered_once() -> None:
     async with updates:
         with pytest.raises(RuntimeError, match="entered before: make a new one"):
             await updates.__aenter__()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anext, updates)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(RuntimeError, match="another task waits for the next event"):
+                await anext(updates)
+            tasks.cancel_scope.cancel()
+    with pytest.raises(RuntimeError, match="ended with its block: take events inside"):
+        await anext(updates)
 
 
 async def test_leaving_the_block_cancels_polls_and_releases_slots() -> None:
