@@ -97,6 +97,8 @@ class Receiver:
             raise ValueError("path must begin with a slash: it is that of the webhook's URL, such as '/st/k3Jx0v'")
         if token is not None and not token:
             raise ValueError("token must not be empty: pass None where the secret path is to verify events")
+        if token is not None and token.startswith("$"):
+            raise ValueError("token must not begin with $: the vendor replaces such values by those of the event")
         if strict_token and token is None:
             raise ValueError("strict_token needs a token=")
         if max_body < 1 or not body_timeout > 0:

@@ -211,13 +211,17 @@ class Vehicle(TypedResource):
 
         Raises:
             DetachedResourceError: the vehicle has no client.
-            ValueError: the vehicle has no id, or the callback has none.
+            ValueError: the vehicle has no id, or the callback has none, or is for monitors only.
         """
-        from stellantis_hal.resources.control.callback import callback_id
+        from stellantis_hal.resources.control.callback import Callback, CallbackType, callback_id
         from stellantis_hal.resources.control.remote import Remote
 
         if self.id is None:
             raise ValueError("this vehicle has no id, so no command can be sent to it: read it again")
+        if isinstance(callback, Callback) and not callback.accepts(CallbackType.REMOTE):
+            raise ValueError(
+                "this callback is for monitors only: use one for commands, or update(types=('Monitor', 'Remote'))"
+            )
         return Remote(
             self.require_resource(),
             callback_id(callback),

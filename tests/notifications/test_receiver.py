@@ -469,6 +469,10 @@ async def test_unverified_event_does_not_hide_the_verified_one(receiver: Receive
             {"inbox": MemoryInbox(), "token": ""},
             "token must not be empty: pass None where the secret path is to verify events",
         ),
+        (
+            {"inbox": MemoryInbox(), "token": "$ecret"},
+            "token must not begin with $: the vendor replaces such values by those of the event",
+        ),
         ({"inbox": MemoryInbox(), "strict_token": True}, "strict_token needs a token="),
         ({"inbox": MemoryInbox(), "max_body": 0}, "max_body and body_timeout must be positive, not 0 and 30.0"),
         ({"inbox": MemoryInbox(), "body_timeout": 0}, "max_body and body_timeout must be positive, not 8388608 and 0"),

@@ -58,8 +58,16 @@ class AttributePlacement(OpenEnum):
     BODY = "Body"
 
 
+_VARIABLES: Final = frozenset(
+    ("vin", "vid", "callbackid", "callbacklabel", "remotetype", "remotestatus", "remotelabel")
+    + ("monitorid", "monitorlabel", "fleetid", "channelid", "channellabel")
+)
+
+
 def _show_value(value: object) -> str:
-    return repr(value) if isinstance(value, str) and value.startswith("$") else hide(value)
+    """Show a variable of the vendor; any other value may be a secret, whatever it begins with."""
+    is_variable = isinstance(value, str) and value.startswith("$") and value[1:].lower() in _VARIABLES
+    return repr(value) if is_variable else hide(value)
 
 
 def _show_origin(url: object) -> str:
@@ -250,6 +258,15 @@ def require_webhook(webhook: Webhook, *, allow_http_loopback: bool = False) -> s
     return url
 
 
+def _require_token(token: str | None) -> None:
+    """Raise where no event could ever have the token."""
+    if token is not None and (not token or token.startswith("$")):
+        raise ValueError(
+            "the token of a webhook is empty or begins with a dollar sign, which the vendor replaces by a value of the "
+            "event: no receiver would verify it"
+        )
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -318,6 +335,7 @@ def target_body(target: Target, label: str, *, allow_http_loopback: bool = False
     attributes = complete_attributes(target.attributes)
     if isinstance(target, Webhook):
         url = require_webhook(target, allow_http_loopback=allow_http_loopback)
+        _require_token(target.token)
         warn_of_lost_secrets(attributes)
         webhook = {"name": target.name or label, "target": url, "attributes": attributes_body(attributes)}
         return {"webhook": webhook}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
@@ -34,6 +35,7 @@ from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.step_history import GRACE, StepHistory, failure_cause, read_step
 from stellantis_hal.resources.latest_endpoints import STATUS
 from stellantis_hal.resources.status import Status
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -147,13 +149,13 @@ class Operation:
         )
 
     def offer(self, step: OperationStep) -> None:
-        """Add a step that arrived otherwise, as in an event; from the event loop of the client."""
+        """Add a step that arrived otherwise, as in an event; from a task or a callback of the client's event loop."""
         history = self._history.with_step(step)
         if history is self._history:
             return
         self._history = history
         self._log.append(step)
-        self._changed_at = anyio.current_time()
+        self._changed_at = loop_time()
         self._notify()
         if history.outcome is not None:
             self._end_subscription()
@@ -363,12 +365,24 @@ class OperationSteps:
 
 
 def _subscribe(operation: Operation, feed: EventReceiver) -> Callable[[], None]:
-    """Subscribe an operation to its events as long as it exists; return what ends that."""
+    """Subscribe an operation to its events as long as it exists; return what ends that.
+
+    The server of the receiver may run in an event loop of another thread.
+    """
     reference = weakref.ref(operation)
+    loop: LoopHandle | None = None
+    with suppress(RuntimeError):  # made before any event loop runs
+        loop = LoopHandle()
 
     def listen(step: OperationStep) -> None:
-        if (found := reference()) is not None:
-            found.offer(step)
+        def offer() -> None:
+            if (found := reference()) is not None:
+                found.offer(step)
+
+        if loop is None or loop.is_running():
+            offer()
+        else:
+            loop.call_soon(offer)
 
     finalizer = weakref.finalize(operation, feed.subscribe(operation.id, listen))
     finalizer.atexit = False

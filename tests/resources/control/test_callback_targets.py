@@ -100,6 +100,17 @@ def test_an_incomplete_attribute_is_refused(incomplete: CallbackAttribute) -> No
         target_body(Webhook(URL, attributes=[incomplete]), "garage")
 
 
+@pytest.mark.parametrize("token", ["", "$vin", "$ecret"])
+def test_a_token_that_no_event_would_have_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="empty or begins with a dollar sign"):
+        target_body(Webhook(URL, token=token), "garage")
+
+
+def test_only_variables_of_the_vendor_are_shown() -> None:
+    assert repr(attribute("Header", "x-vehicle", "$Vin")).endswith("value='$Vin')")
+    assert "$ecret" not in repr(Webhook(URL, attributes=[attribute("Header", "x-token", "$ecret")]))
+
+
 def test_what_is_no_target_is_refused() -> None:
     for wrong in (URL, WebSocket(url="wss://hooks.example.org"), None):
         value: Any = wrong

@@ -476,6 +476,14 @@ async def test_options_of_charging_and_climate_are_checked_too() -> None:
             await with_capabilities(case, listed).charging.start()
 
 
+async def test_a_callback_for_monitors_takes_no_commands() -> None:
+    async with commanded() as case:
+        callback = await case.callback.update(types=["Monitor"])
+        with pytest.raises(ValueError, match="for monitors only: use one for commands"):
+            case.vehicle.remote(callback)
+        await case.vehicle.remote(await callback.update(types=["Monitor", "Remote"])).horn()
+
+
 async def test_actions_of_fleet_owners_are_refused_to_account_holders() -> None:
     async with commanded() as case:
         remote, vin = case.remote, case.vehicle.vin or ""
