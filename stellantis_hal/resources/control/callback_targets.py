@@ -59,8 +59,10 @@ class AttributePlacement(OpenEnum):
 
 
 _VARIABLES: Final = frozenset(
-    ("vin", "vid", "callbackid", "callbacklabel", "remotetype", "remotestatus", "remotelabel")
-    + ("monitorid", "monitorlabel", "fleetid", "channelid", "channellabel")
+    (
+        *("vin", "vid", "callbackid", "callbacklabel", "remotetype", "remotestatus", "remotelabel"),
+        *("monitorid", "monitorlabel", "fleetid", "channelid", "channellabel"),
+    )
 )
 
 
