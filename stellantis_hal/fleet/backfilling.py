@@ -458,6 +458,8 @@ def backfill(
     require_type("since", since, datetime, None)
     require_type("until", until, datetime, None)
     require_type("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
+    require_type("vehicles", vehicles, int)
+    require_type("pages", pages, int)
     if vehicles < 1 or pages < 1:
         raise ValueError(f"vehicles and pages must be at least 1, such as 8 and 4, not {vehicles} and {pages}")
     for option, moment in (("since", since), ("until", until)):

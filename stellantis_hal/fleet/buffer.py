@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
+from stellantis_hal.validation import require_type
+
 __all__ = ["Buffer"]
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class Buffer(Generic[T]):
     __slots__ = ("_changed", "_closed", "_failed", "_failure", "_items", "_puts", "size")
 
     def __init__(self, size: int) -> None:
+        require_type("the size of the buffer", size, int)
         if size < 1:
             raise ValueError(f"the size of the buffer must be at least one item, such as 256, not {size}")
         self.size: int = size

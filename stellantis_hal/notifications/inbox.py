@@ -11,6 +11,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.validation import require_type
 
 __all__ = [
     "MEMORY",
@@ -188,6 +189,10 @@ class Inbox(Protocol):
 
 def require_bounds(dead_after: int, max_unverified: int, max_unverified_bytes: int, keep: timedelta | None) -> None:
     """Raise where an option of an inbox makes no sense."""
+    counts = {"dead_after": dead_after, "max_unverified": max_unverified, "max_unverified_bytes": max_unverified_bytes}
+    for name, count in counts.items():
+        require_type(name, count, int)
+    require_type("keep", keep, timedelta, None)
     if dead_after < 1:
         raise ValueError(f"dead_after must be at least 1, the failures after which an event is set aside: {dead_after}")
     if max_unverified < 1 or max_unverified_bytes < 1:

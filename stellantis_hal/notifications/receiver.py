@@ -30,6 +30,7 @@ from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
 from stellantis_hal.resources.control.receiver_protocol import OperationStep
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.validation import require_type
 
 __all__ = ["Receiver"]
 
@@ -101,6 +102,8 @@ class Receiver:
             raise ValueError("token must not begin with $: the vendor replaces such values by those of the event")
         if strict_token and token is None:
             raise ValueError("strict_token needs a token=")
+        require_type("max_body", max_body, int)
+        require_type("body_timeout", body_timeout, int, float)
         if max_body < 1 or not body_timeout > 0:
             raise ValueError(f"max_body and body_timeout must be positive, not {max_body} and {body_timeout}")
         self._inbox = inbox

@@ -481,6 +481,8 @@ async def test_a_fleet_without_vehicles_has_no_trips() -> None:
 def test_options_out_of_bounds_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         backfill([], **options)
+    with pytest.raises(TypeError, match="vehicles must be int"):
+        backfill([], vehicles=1.5)  # type: ignore[arg-type]
 
 
 def test_the_help_names_the_default_of_every_option() -> None:

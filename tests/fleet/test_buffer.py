@@ -1,5 +1,7 @@
 """Bounded queue that can be closed or failed."""
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -147,3 +149,6 @@ async def test_a_fast_producer_starves_no_other_task() -> None:
 def test_a_buffer_holds_at_least_one_item() -> None:
     with pytest.raises(ValueError, match="at least one item, such as 256, not 0"):
         Buffer[int](0)
+    endless: Any = float("nan")
+    with pytest.raises(TypeError, match="the size of the buffer must be int"):
+        Buffer[int](endless)

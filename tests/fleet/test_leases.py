@@ -385,6 +385,9 @@ async def test_sources_may_be_asynchronous_and_remove() -> None:
 async def test_wrong_options_are_refused() -> None:
     with pytest.raises(ValueError, match="shards must be 1 to 10,000"):
         a_lease(Table(), 0)
+    fraction: Any = 1.5
+    with pytest.raises(TypeError, match="shards must be int"):
+        a_lease(Table(), fraction)
     with pytest.raises(ValueError, match="ttl must be longer than the 1 s"):
         Lease(Table(), "fleet", ttl=1.0, interval=1.0)
 

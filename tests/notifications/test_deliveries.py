@@ -212,6 +212,12 @@ async def test_callback_that_does_not_run_gets_nothing(status: str) -> None:
 # ------------------------------------------------------------------------------------------------ faults
 
 
+@pytest.mark.parametrize("chance", [-0.1, 1.1, float("nan")])
+def test_a_fault_has_a_probability(chance: float) -> None:
+    with pytest.raises(ValueError, match="give_up must be a probability from 0 to 1"):
+        DeliveryFaults(give_up=chance)
+
+
 async def test_every_fault_together_loses_and_doubles_nothing() -> None:
     scene = Scene(BODY, SECRET)
     faults = DeliveryFaults(duplicate=0.3, reorder=0.3, delay=0.1, cut=0.2, give_up=0.2)

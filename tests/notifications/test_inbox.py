@@ -367,6 +367,14 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
     SQLiteInbox(tmp_path / "inbox.db", dead_after=1, max_unverified=1, max_unverified_bytes=1, keep=timedelta())
 
 
+@pytest.mark.parametrize("option", ["dead_after", "max_unverified", "max_unverified_bytes", "keep"])
+@pytest.mark.parametrize("value", [float("nan"), 5.0, "5"])
+def test_options_of_another_type_are_refused(option: str, value: Any, tmp_path: Path) -> None:
+    """Of NaN none would be a bound."""
+    with pytest.raises(TypeError, match=f"^{option} must be "):
+        SQLiteInbox(tmp_path / "inbox.db", **{option: value})
+
+
 # ------------------------------------------------------------------------------------------------ the file
 
 

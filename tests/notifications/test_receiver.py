@@ -485,6 +485,13 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
     Receiver(MemoryInbox(), path=PATH, max_body=1, body_timeout=0.5)
 
 
+@pytest.mark.parametrize("options", [{"max_body": 8e6}, {"max_body": float("nan")}, {"body_timeout": "30"}])
+def test_options_of_another_type_are_refused(options: Any) -> None:
+    """A number of bytes with a fraction would fail at each delivery."""
+    with pytest.raises(TypeError, match=f"^{next(iter(options))} must be int"):
+        Receiver(MemoryInbox(), path=PATH, **options)
+
+
 def test_receiver_shows_no_secret(receiver: Receiver) -> None:
     assert PATH not in repr(receiver)
     assert TOKEN not in repr(receiver)

@@ -22,6 +22,7 @@ from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
+from stellantis_hal.validation import require_type
 
 __all__ = ["Lease"]
 
@@ -49,6 +50,7 @@ class Lease:
     """
 
     def __init__(self, table: LeaseTable, name: str, *, shards: int = 1, ttl: float, interval: float) -> None:
+        require_type("shards", shards, int)
         if not 1 <= shards <= 10_000:
             raise ValueError(f"shards must be 1 to 10,000, such as 1 or 16, not {shards}")
         if not 0 < interval < ttl:

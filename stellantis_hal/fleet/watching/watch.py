@@ -281,7 +281,14 @@ class Watch(AcknowledgedStream):
 
         Args:
             within: seconds to wait for the polls in progress; of several calls, the first to pass counts.
+
+        Raises:
+            TypeError: ``within`` is no number.
+            ValueError: it is NaN.
         """
+        require_type("within", within, int, float)
+        if math.isnan(within):
+            raise ValueError("within must be a number of seconds, not NaN, which would wait without a bound")
         if self._is_closed:
             return
         self._scheduler.is_stopped = True
@@ -436,6 +443,7 @@ def watch(
         raise ValueError(f"relist must be more than 0, such as timedelta(hours=12), not {relist}")
     if max_wait < timedelta():
         raise ValueError(f"max_wait must be 0 or more, such as timedelta(minutes=10), not {max_wait}")
+    require_type("concurrency", concurrency, int)
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, such as 64, not {concurrency}")
     watch_options = WatchOptions(

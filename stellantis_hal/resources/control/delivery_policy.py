@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -34,7 +35,7 @@ def _whole_seconds(name: str, value: float | timedelta, least: int) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds, not bool")
     require_type(name, value, int, float)
-    if value != int(value) or value < least:
+    if not (math.isfinite(value) and value == int(value) and value >= least):
         raise ValueError(f"{name} must be a number of whole seconds, at least {least}, not {value:g}")
     return int(value)
 

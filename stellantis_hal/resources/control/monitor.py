@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -314,7 +315,7 @@ def _refresh(refresh: timedelta | float) -> int:
     if isinstance(seconds, bool):
         raise TypeError("refresh must be a timedelta or a number of seconds, not bool")
     require_type("refresh", seconds, int, float)
-    if not seconds >= _SHORTEST_REFRESH or seconds != int(seconds):
+    if not _SHORTEST_REFRESH <= seconds < math.inf or seconds != int(seconds):
         raise ValueError(f"refresh must be whole seconds, at least {_SHORTEST_REFRESH}, not {seconds:g}")
     return int(seconds)
 

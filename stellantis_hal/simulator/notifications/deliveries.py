@@ -57,6 +57,11 @@ class DeliveryFaults:
     literal: float = 0.0
     lose_headers: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, chance in vars(self).items():
+            if not 0 <= chance <= 1:
+                raise ValueError(f"{name} must be a probability from 0 to 1, not {chance}")
+
     def draw(self, rng: random.Random) -> frozenset[DeliveryFault]:
         """Return the faults of the next delivery."""
         chances: dict[DeliveryFault, float] = {

@@ -1037,3 +1037,18 @@ def test_invalid_time_spans_are_rejected(options: Any) -> None:
     [option] = options
     with pytest.raises(ValueError, match=f"{option} must be"):
         watch([], every=MINUTE, **options)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 8.0, "8"])
+def test_numbers_of_polls_and_events_are_whole(value: Any) -> None:
+    for option in ("concurrency", "buffer"):
+        with pytest.raises(TypeError, match="must be int"):
+            watch([], every=MINUTE, **{option: value})
+
+
+def test_a_stop_without_a_bound_is_refused() -> None:
+    updates, wrong = watch([], every=MINUTE), "5"
+    with pytest.raises(ValueError, match="not NaN, which would wait without a bound"):
+        updates.stop(within=float("nan"))
+    with pytest.raises(TypeError, match="within must be int or float"):
+        updates.stop(within=wrong)  # type: ignore[arg-type]

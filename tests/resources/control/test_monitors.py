@@ -315,6 +315,8 @@ async def test_a_callback_for_commands_has_no_monitors() -> None:
         ({"label": " "}, "needs a label"),
         ({"refresh": 59}, "at least 60, not 59"),
         ({"refresh": timedelta(seconds=60.5)}, "whole seconds"),
+        ({"refresh": float("inf")}, "whole seconds"),
+        ({"refresh": float("nan")}, "whole seconds"),
         ({"include": "collisions"}, "events do not include"),
         ({"deliver": HOOK}, "for monitors of fleets"),
         ({"retry": DeliveryRetry.none()}, "for monitors of fleets"),
@@ -362,7 +364,9 @@ def test_policies_of_delivery_have_bounds() -> None:
         lambda: DeliveryRetry.bounded(0),
         lambda: DeliveryRetry.bounded(3, every=0),
         lambda: DeliveryRetry.always(every=1.5),
+        lambda: DeliveryRetry.always(every=float("inf")),
         lambda: Batch(1, within=4),
+        lambda: Batch(1, within=float("nan")),
     ):
         with pytest.raises(ValueError, match="at least"):
             refused()
