@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 import click
 
 from stellantis_hal.cli.environment_options import option
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.hal.redaction import one_line
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ COMMON_OPTIONS: Final = (
     option("--simulate", "simulated", is_flag=True, help="Use the built-in simulator instead of the API."),
     option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
     option("--utc", is_flag=True, help="Show times in UTC."),
-    option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="End the command after so long."),
+    option("--timeout", type=FiniteRange(0.1), metavar="SECONDS", help="End the command after so long."),
     option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings."),
     option("-v", "--verbose", count=True, help="Say more about errors; -vv shows each request."),
     option("--no-input", is_flag=True, help="Ask for nothing; fail where an answer would be needed."),

@@ -16,6 +16,7 @@ from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.demo_screen import DemoOutput, to_json
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.processes_demo import ProcessesDemoSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
@@ -38,7 +39,7 @@ _option = partial(option, command="demo")
     type=click.IntRange(2, 16),
     help="Let so many processes share the limit, by Redis where it is installed, and kill one; no fleet is read.",
 )
-@_option("--seconds", type=click.FloatRange(1, 3_600), default=15, help="With --processes: how long they send.")
+@_option("--seconds", type=FiniteRange(1, 3_600), default=15, help="With --processes: how long they send.")
 @_option("--store", type=click.Choice(["redis", "sqlite"]), help="With --processes: where they meet.")
 def demo(
     *,

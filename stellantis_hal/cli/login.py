@@ -17,6 +17,7 @@ from stellantis_hal.cli.account_settings import AccountSettings, account_options
 from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.environment_options import SETTINGS, add_options, option
 from stellantis_hal.cli.failures import run_command
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.pasted_lines import read_pasted
 from stellantis_hal.cli.profiles import add_profile
@@ -74,7 +75,7 @@ def _parse_parameters(_: click.Context, option: click.Parameter, values: tuple[s
     metavar="NAME=VALUE",
     help="Further parameter of the log-in page; may be repeated.",
 )
-@option("--within", type=click.FloatRange(1, 3600), default=300, help="Seconds to wait for the browser.")
+@option("--within", type=FiniteRange(1, 3600), default=300, help="Seconds to wait for the browser.")
 @option(
     "--save",
     "saved_profile",

@@ -17,6 +17,7 @@ from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.json_rows import utc
 from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.cli.wording import ending
@@ -63,7 +64,7 @@ def _options(function: F) -> F:
             is_flag=True,
             help="Pass the client's own limits, but not the same action under way.",
         ),
-        option("--wait", type=click.FloatRange(0, 3600), default=120, help="Seconds to wait for the end."),
+        option("--wait", type=FiniteRange(0, 3600), default=120, help="Seconds to wait for the end."),
     )
     return add_options(car_argument, *options)(connected(function))
 

@@ -11,6 +11,7 @@ import click
 
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.simulator import (
     FAULTS,
@@ -74,7 +75,7 @@ class _NamedFault(click.ParamType[RandomFault]):
 )
 @_option(
     "--speed",
-    type=click.FloatRange(0, 100_000, min_open=True),
+    type=FiniteRange(0, 100_000, min_open=True),
     default=1.0,
     help="Seconds of the simulated world that pass per second.",
 )

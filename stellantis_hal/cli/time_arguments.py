@@ -37,6 +37,8 @@ def parse_since(text: str, *, now: datetime, zone: tzinfo | None, is_end: bool =
             start = _next(start, has_month=bool(month), has_day=bool(day))
         return (start.astimezone() if zone is None else start.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
+        if span is not None or (date is not None and (date[3] or not date[4])):
+            raise ValueError(f"there is no {text!r}: no such day or time, or one outside the years 1 to 9999") from None
         raise ValueError(f"{text!r} must look like 30d, 2025, 2025-12, 2025-12-31 or 2025-12-31T20:55") from None
 
 

@@ -17,6 +17,7 @@ from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import CommandContext, car_argument, car_option, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
+from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.period import period_of
@@ -40,7 +41,7 @@ def _filters(function: F) -> F:
     options = (
         option("--since", metavar="WHEN", help="Trips from then on: 30d, 2025-12, 2025-12-31."),
         option("--until", metavar="WHEN", help="Trips until then."),
-        option("--min-km", type=click.FloatRange(0), help="Trips of at least so many kilometres."),
+        option("--min-km", type=FiniteRange(0), help="Trips of at least so many kilometres."),
     )
     return add_options(*options)(function)
 
