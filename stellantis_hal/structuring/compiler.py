@@ -38,12 +38,12 @@ from stellantis_hal.structuring.scalars import (
     unchanged,
 )
 
-__all__ = ["CompiledReader", "find_hook", "user_hook"]
+__all__ = ["PLAIN_HOOK", "CompiledReader", "find_hook", "user_hook"]
 
 _LINKS: Final = frozenset({"_links"})
 _PRISTINE: Final = cattrs.Converter()
 # How cattrs reads str, int, float and bool where no hook was registered for them.
-_PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
+PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
 # Of bodies that are read without a client.
 _horizon: Final = FutureLimit(utc_now)
 
@@ -226,12 +226,12 @@ def find_hook(kind: Any, converter: cattrs.Converter) -> Any:
 def user_hook(kind: Any, converter: cattrs.Converter, *, has_codec: bool) -> Any:
     """Return the structure hook that the user registered for the type of a single value; None where there is none."""
     hook = find_hook(kind, converter)
-    if isinstance(hook, ScalarStructureHook) or hook is _PLAIN_HOOK:
+    if isinstance(hook, ScalarStructureHook) or hook is PLAIN_HOOK:
         return None
     parent = parent_of(kind)
     if parent is not None and hook is find_hook(parent, converter):
         return None  # cattrs passes hooks on to subclasses: one for str is not meant for enumerations
-    is_generated = has_codec and not is_open_enum(kind) and find_hook(kind, _PRISTINE) not in (None, _PLAIN_HOOK)
+    is_generated = has_codec and not is_open_enum(kind) and find_hook(kind, _PRISTINE) not in (None, PLAIN_HOOK)
     return None if is_generated else hook  # cattrs generates hooks for tuples and the like
 
 

@@ -190,6 +190,11 @@ class TypedConverter:
             raise StructureError(
                 f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
             ) from None  # its parts quote the values
+        except ValueError as error:
+            problems = [Problem(path="$", value_type=json_type(body), reason=_reason(error, kind))]
+            raise StructureError(
+                f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
+            ) from None
         if isinstance(value, TypedResource) and value.resource is None:
             return attrs.evolve(value, resource=self._kept(resource))
         return value

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
 import attrs
 import cattrs
 import freezegun
+import httpx
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from stellantis_hal import make_converter
+from stellantis_hal import HalClient, Rel, StructureError, make_converter
 from stellantis_hal.structuring.hooks import configure_converter
 
 CONVERTER = make_converter()
@@ -98,3 +100,97 @@ def test_classes_made_while_time_is_frozen_are_read() -> None:
         value: Any = CONVERTER.structure({"day": "2026-01-02", "at": "2026-01-02T10:00:00Z"}, made)
     assert value.day == date(2026, 1, 2)
     assert value.at == datetime.fromisoformat("2026-01-02T10:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (str, "5", "5"),
+        (str, 5, "5"),
+        (str, 5.5, "5.5"),
+        (int, 5.0, 5),
+        (int, "-5", -5),
+        (float, "5.5e1", 55.0),
+        (float, 5, 5.0),
+        (bool, "False", False),
+        (bool, "true", True),
+        (bool, 0, False),
+        (bool, 1, True),
+        (bool, True, True),
+        (list[str], ["a"], ["a"]),
+        (tuple[str, ...], ["a"], ("a",)),
+    ],
+)
+def test_single_values_without_a_doubt_are_read(kind: Any, value: Any, expected: Any) -> None:
+    read = CONVERTER.structure(value, kind)
+    assert (read, type(read)) == (expected, type(expected))
+
+
+_NO_TEXTS: list[Any] = [None, True, [], {"a": 1}]
+_NO_INTEGERS: list[Any] = [None, True, 5.5, "5.5", "", "1_0", []]
+_NO_NUMBERS: list[Any] = [None, False, "nan", "inf", "1e999", " 1", float("inf")]
+_NO_BOOLEANS: list[Any] = [None, "no", "", 2, 1.0, []]
+_NO_ARRAYS: list[Any] = ["abc", {"a": 1}, None, 5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        *[(str, value) for value in _NO_TEXTS],
+        *[(int, value) for value in _NO_INTEGERS],
+        *[(float, value) for value in _NO_NUMBERS],
+        *[(bool, value) for value in _NO_BOOLEANS],
+        *[(list[str], value) for value in _NO_ARRAYS],
+        *[(set[str], value) for value in _NO_ARRAYS],
+        (tuple[str, ...], "ab"),
+        (Invoice, ["number"]),
+        (Invoice, "number"),
+    ],
+)
+def test_values_that_would_be_wrong_are_refused(kind: Any, value: Any) -> None:
+    """A ``str`` of null was the text "None", an ``int`` of 5.5 was 5, a ``bool`` of "false" was True."""
+    with pytest.raises(ValueError, match=r"^(not|a number)"):
+        CONVERTER.structure(value, kind)
+
+
+class Color(StrEnum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+def test_members_of_enumerations_are_read_by_value() -> None:
+    assert CONVERTER.structure("red", Color) is Color.RED
+    assert CONVERTER.structure(1, Level) is Level.LOW
+    with pytest.raises(ValueError, match="blue"):
+        CONVERTER.structure("blue", Color)
+
+
+def test_hooks_of_a_program_count_more() -> None:
+    converter = cattrs.Converter()
+    converter.register_structure_hook(str, lambda value, _: f"<{value}>")
+    converter.register_structure_hook(Invoice, lambda value, _: value)
+    configure_converter(converter)
+    assert converter.structure(None, str) == "<None>"
+    invoice: Any = converter.structure([1], Invoice)
+    assert invoice == [1]
+
+
+def test_a_class_that_cattrs_reads_from_an_array_is_read_from_it() -> None:
+    converter = cattrs.Converter(unstruct_strat=cattrs.UnstructureStrategy.AS_TUPLE)
+    configure_converter(converter)
+    pair = attrs.make_class("Pair", {"text": attrs.field(type=str), "number": attrs.field(type=int)})
+    assert attrs.astuple(converter.structure(["a", 5], pair)) == ("a", 5)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("body", "kind"), [([1], Invoice), ("soon", date), (5.5, int)])
+async def test_a_body_of_another_type_raises_a_structure_error(body: Any, kind: Any) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=body if request.url.path == "/a" else {"_links": {"a": {"href": "/a"}}})
+
+    async with HalClient("https://api.example/", transport=httpx.MockTransport(respond)) as client:
+        with pytest.raises(StructureError, match=rf"^{kind.__name__} at https://api.example/a: \$ \("):
+            await client.follow(Rel("a", kind))
