@@ -143,13 +143,13 @@ class LedgerClient:
         self._pause_reason = ""
         self._day_blocked_until = [-math.inf, -math.inf]
         self._away_since: float | None = None
-        self._away_because = ""
-        self._is_reachable = False
+        self._away_because: str  # these two are set where the ledger goes away
+        self._is_reachable: bool
         self._private: FixedShareLedger | None = None
 
     # -------------------------------------------------------------------------------------------- life cycle
 
-    async def __aenter__(self) -> Self:
+    async def enter(self) -> None:
         """Begin to make exchanges; an idle limiter may be entered again, in another event loop too.
 
         A ledger that is away is no error: what ``on_outage`` says applies.
@@ -176,11 +176,8 @@ class LedgerClient:
         await group.__aenter__()  # it waits for nothing
         self._is_open = self._was_entered = True
         group.start_soon(self._pump)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def leave(self) -> None:
         """Refuse tasks that wait, make a last exchange, and leave the ledger; nothing where it is not entered."""
         group, self._group = self._group, None
         if group is None:
@@ -503,7 +500,6 @@ class LedgerClient:
         if reply.status != "ok":
             if reply.status == "introduce" and reply.epoch not in {exchange.former, exchange.epoch}:
                 self._warn(
-                    "loss",
                     "%s lost the state of the limiter: nothing is sent for one window, and the day's count is restored "
                     "from what its processes know",
                     self._ledger.place,
@@ -536,23 +532,22 @@ class LedgerClient:
         mine = self._limits.per_second or UNLIMITED, self._limits.per_day or UNLIMITED
         if reply.agreed_per_second < mine[0] or reply.agreed_per_day < mine[1]:
             self._warn(
-                "limits",
                 "another process of this subscription was given lower limits: %s per second, %s per day apply to all",
                 _finite(reply.agreed_per_second),
                 _finite(reply.agreed_per_day),
             )
         if reply.processes > self._processes:
             self._warn(
-                "processes",
                 "%d processes share this limiter, and processes=%d was given: raise it, because an outage divides the "
                 "limits by it",
                 reply.processes,
                 self._processes,
             )
 
-    def _warn(self, key: str, message: str, *values: object) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
+    def _warn(self, message: str, *values: object) -> None:
+        """Log a message, the first time only."""
+        if message not in self._warned:
+            self._warned.add(message)
             _logger.warning(message, *values)
 
     # ---------------------------------------------------------------------------------------------- outages
@@ -586,10 +581,12 @@ class LedgerClient:
         self._book.change_ledger(is_shared=False)
         self._hold_back(now + _EMPTY_WINDOW, "the limiter's ledger went away")
         self._is_fresh = True
-        return (
-            f"after one window this process sends at most {share.per_second} of {limits.per_second} requests per "
-            f"second, and {share.per_day} of the day"
-        )
+        if share.per_second is None:
+            part = "without a limit" if share.per_day is None else f"at most {share.per_day} requests of the day"
+        else:
+            part = f"at most {share.per_second} of {limits.per_second} requests per second"
+            part += "" if share.per_day is None else f", and {share.per_day} of the day"
+        return f"after one window this process sends {part}"
 
     def _start_probe(self) -> None:
         if self._group is not None:

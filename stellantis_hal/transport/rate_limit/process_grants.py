@@ -108,7 +108,7 @@ class ProcessGrants:
         self._epoch = self._former = ""
         self._is_shared = True
         self._alive_until = -math.inf
-        self._lapsed = 0  # the last grant that the ledger took back while the process stood still
+        self._lapsed: int  # the last grant that the ledger took back while the process stood still; set by a reply
         self._out: dict[int, RequestGrant] = {}
         self._under_way: OrderedDict[int, RequestGrant] = OrderedDict()
         self._answered: list[tuple[int, int, float]] = []
@@ -116,7 +116,7 @@ class ProcessGrants:
         self._quota: tuple[ReportedQuota, int] | None = None
         self._day: dict[int, int] = {}
         self._mirrored = (0, 0.0)
-        self._handed_in: tuple[int, int, tuple[ReportedQuota, int] | None] = (0, 0, None)
+        self._handed_in: tuple[int, int, tuple[ReportedQuota, int] | None]  # set by an exchange
 
     @property
     def out(self) -> int:

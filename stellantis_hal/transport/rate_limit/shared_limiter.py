@@ -48,14 +48,14 @@ class SharedLimiter:
             RuntimeError: it is entered already.
             ConfigurationError: what the store needs is not installed.
         """
-        await self._client.__aenter__()
+        await self._client.enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Refuse tasks that wait, and leave the other processes what is free."""
-        await self._client.__aexit__(kind, error, traceback)
+        await self._client.leave()
 
     def slot(
         self, *, priority: Priority = "interactive", max_wait: float = 60.0

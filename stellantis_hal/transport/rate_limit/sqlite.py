@@ -29,6 +29,12 @@ _SCHEMA = (
     ) WITHOUT ROWID
     """,
 )
+_READ_STATE = "SELECT state FROM limiter WHERE name = ?"
+_WRITE_STATE = "INSERT OR REPLACE INTO limiter VALUES (?, ?)"
+_READ_MINUTE = "SELECT count FROM limiter_minutes WHERE name = ? AND minute = ?"
+_READ_MINUTES = "SELECT minute, count FROM limiter_minutes WHERE name = ?"
+_WRITE_MINUTE = "INSERT OR REPLACE INTO limiter_minutes VALUES (?, ?, ?)"
+_DELETE_MINUTE = "DELETE FROM limiter_minutes WHERE name = ? AND minute = ?"
 _FORMAT = 1
 
 
@@ -133,7 +139,7 @@ class SQLiteLedger:
 
     def _take(self, exchange: LedgerRequest, connection: sqlite3.Connection) -> LedgerReply:
         minutes = _StoredMinutes(connection, self._name)
-        row = connection.execute("SELECT state FROM limiter WHERE name = ?", (self._name,)).fetchone()
+        row = connection.execute(_READ_STATE, (self._name,)).fetchone()
         state = None if row is None else _parse(row[0], self._database.path)
         ledger = SharedLedger(state, minutes)
         clock, wall, boot = self._clock(), self._wall(), self._boot()
@@ -141,15 +147,16 @@ class SQLiteLedger:
             ledger.change_clock(clock, elapsed=max(0, round((wall - state["wall"]) * SECOND)))
         reply = ledger.take(exchange, clock)
         state = {"format": _FORMAT, "boot": boot, "clock": clock, "wall": wall, **ledger.dump()}
-        connection.execute(
-            "INSERT OR REPLACE INTO limiter VALUES (?, ?)",
-            (self._name, json.dumps(state, separators=(",", ":"))),
-        )
+        connection.execute(_WRITE_STATE, (self._name, json.dumps(state, separators=(",", ":"))))
         return reply
 
     async def check(self) -> None:
         """Return where the file can be written."""
-        await self._database.write(lambda connection: None)
+        await self._database.write(_change_nothing)
+
+
+def _change_nothing(connection: sqlite3.Connection) -> None:
+    """Let a transaction be empty."""
 
 
 def _parse(text: str, path: str) -> dict[str, Any]:
@@ -177,20 +184,15 @@ class _StoredMinutes:
         self._name = name
 
     def get(self, minute: int, /) -> int | None:
-        row = self._connection.execute(
-            "SELECT count FROM limiter_minutes WHERE name = ? AND minute = ?", (self._name, minute)
-        ).fetchone()
+        row = self._connection.execute(_READ_MINUTE, (self._name, minute)).fetchone()
         return None if row is None else int(row[0])
 
     def __setitem__(self, minute: int, count: int, /) -> None:
-        self._connection.execute(
-            "INSERT OR REPLACE INTO limiter_minutes VALUES (?, ?, ?)",
-            (self._name, minute, count),
-        )
+        self._connection.execute(_WRITE_MINUTE, (self._name, minute, count))
 
     def __delitem__(self, minute: int, /) -> None:
-        self._connection.execute("DELETE FROM limiter_minutes WHERE name = ? AND minute = ?", (self._name, minute))
+        self._connection.execute(_DELETE_MINUTE, (self._name, minute))
 
     def items(self) -> Iterable[tuple[int, int]]:
-        rows = self._connection.execute("SELECT minute, count FROM limiter_minutes WHERE name = ?", (self._name,))
+        rows = self._connection.execute(_READ_MINUTES, (self._name,))
         return [(int(minute), int(count)) for minute, count in rows]

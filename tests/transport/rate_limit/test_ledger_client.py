@@ -174,11 +174,16 @@ async def test_pause_is_said_with_its_length(seconds: float, reason: str, found:
 
 async def test_day_that_is_used_up_is_said_with_its_end() -> None:
     limiter = limiter_of(Answering(is_day=True, blocked_for=7_200 * SECOND))
+    both: tuple[Priority, ...] = "background", "interactive"
     async with limiter:
-        for priority in ("background", "interactive"):
+        for priority in both:
             assert await refusal(limiter, priority=priority, max_wait=100.0) == (
                 "nothing was sent: daily limit of 100 reached by all processes together, 1 queued in this process, "
                 "0 in others | 7200 s (2:00:00 h:mm:ss)"
+            )
+        for priority in both:  # known by now: refused at once
+            assert await refusal(limiter, priority=priority, max_wait=100.0) == (
+                "nothing was sent: daily limit of 100 reached by all processes together | 7200 s (2:00:00 h:mm:ss)"
             )
 
 
@@ -244,6 +249,39 @@ async def test_outage_is_logged_once(
     assert before == f"the limiter's ledger is away (no answer): {consequence} until it is back"
     assert after.startswith("the limiter's ledger is back after 3.")
     assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "share"),
+    [
+        (RateLimits(4, 100), "at most 2 of 4 requests per second, and 50 of the day"),
+        (RateLimits(4, None), "at most 2 of 4 requests per second"),
+        (RateLimits(None, 100), "at most 50 requests of the day"),
+        (RateLimits(None, None), "without a limit"),
+    ],
+)
+async def test_share_of_an_outage_from_the_start_is_said(
+    limits: RateLimits, share: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = MemoryLedger()
+    ledger.is_away = True
+    async with SharedLimiter(ledger, limits, processes=2):
+        await anyio.sleep(0.5)
+    assert caplog.messages == [
+        f"the limiter's ledger is away (no answer): after one window this process sends {share} until it is back"
+    ]
+
+
+async def test_request_of_another_priority_is_asked_for_at_once() -> None:
+    """Those that wait already ask again ten seconds later."""
+    ledger = Answering(free=0)
+    async with limiter_of(ledger) as limiter, anyio.create_task_group() as group:
+        await started(group, limiter.slot(priority="background", max_wait=60.0).__aenter__)
+        await anyio.sleep(0.1)
+        await started(group, limiter.slot(max_wait=60.0).__aenter__)
+        await anyio.sleep(0.1)
+        assert (ledger.exchanges[-1].interactive, ledger.exchanges[-1].background) == (1, 1)
+        group.cancel_scope.cancel()
 
 
 async def test_process_without_a_share_says_that_it_waits(caplog: pytest.LogCaptureFixture) -> None:

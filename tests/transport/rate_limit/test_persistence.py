@@ -226,6 +226,24 @@ async def test_a_save_that_fails_is_logged_and_tried_again(caplog: pytest.LogCap
         assert store.content is not None
 
 
+class LockedStore(MemoryStore):
+    """A store that one limiter at a time uses, and whose lock cannot be made or removed."""
+
+    async def acquire(self) -> None:
+        raise OSError("no lock")
+
+    async def release(self) -> None:
+        raise OSError("no such lock")
+
+
+async def test_a_store_that_cannot_be_locked_is_used(caplog: pytest.LogCaptureFixture) -> None:
+    store = LockedStore()
+    async with make_limiter(store) as limiter:
+        await spend(limiter)
+    assert caplog.messages == ["the limiter's state could not be locked: OSError"]
+    assert store.content is not None
+
+
 async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     start = anyio.current_time()
     async with make_limiter(MemoryStore(slow=True)) as limiter:

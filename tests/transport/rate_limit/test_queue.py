@@ -80,10 +80,15 @@ async def test_the_timer_is_handed_over_when_its_task_is_cancelled() -> None:
     assert served[0] == pytest.approx(first + 1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("clock", [wall, unset])
+@pytest.mark.parametrize(
+    ("clock", "start"), [(wall, None), (unset, None), (wall, 10.0)], ids=["wall", "unset", "early"]
+)
 async def test_a_waiter_cancelled_when_granted_gives_the_token_back(
-    clock: Callable[[], datetime],
+    clock: Callable[[], datetime], start: float | None
 ) -> None:
+    """Also in the first minute of the event loop's clock."""
+    if start is not None:
+        jump(start - anyio.current_time())
     limiter = TokenBucketLimiter(RateLimits(5, None), clock=clock)
     limiter.pause(1.0)
     scope = anyio.CancelScope()

@@ -92,6 +92,13 @@ def test_a_newer_response_may_lack_one_number(gap: tuple[str, str]) -> None:
     assert older.updated(with_number(None)) == with_number(getattr(getattr(older, window), name))
 
 
+def test_a_refusal_is_of_its_response_alone() -> None:
+    older, newer = ReportedQuota(day=ReportedWindow(100, 50)), ReportedWindow(90, 40)
+    assert not older.updated(ReportedQuota(day=newer, burst=newer, refused=True)).refused
+    complete = ReportedQuota(day=newer, burst=newer)
+    assert older.updated(complete) is complete
+
+
 def test_a_newer_response_may_state_half_a_window() -> None:
     assert ReportedQuota(day=ReportedWindow(100, 50)).updated(
         ReportedQuota(day=ReportedWindow(None, 49))
