@@ -12,13 +12,12 @@ __all__ = ["TimedSemaphore"]
 
 
 class _Waiter(Waiter):
-    """A task in the queue, its deadline, and whether it has acquired."""
+    """A task in the queue, and whether it has acquired."""
 
-    __slots__ = ("acquired", "deadline")
+    __slots__ = ("acquired",)
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.deadline = deadline
         self.acquired = False
 
 
@@ -33,7 +32,7 @@ class TimedSemaphore:
     def __init__(self, value: int, timeout: float) -> None:
         self._free = value
         self._timeout = timeout
-        self._queue: OrderedDict[_Waiter, None] = OrderedDict()
+        self._queue: OrderedDict[_Waiter, float] = OrderedDict()  # the deadlines
         self._binding = LoopBinding("this semaphore")
         self._timer = SharedWakeUpTimer(self._first_deadline, self._expire)
 
@@ -51,8 +50,8 @@ class TimedSemaphore:
             WrongLoopError: tasks waited in it before in another event loop, thread or process.
         """
         loop = self._binding.check()
-        waiter = _Waiter(loop.now() + self._timeout)
-        self._queue[waiter] = None
+        waiter = _Waiter()
+        self._queue[waiter] = loop.now() + self._timeout
         try:
             if self._timer.is_running:  # as nearly always: it needs no more
                 await waiter.wait(loop)
@@ -72,17 +71,21 @@ class TimedSemaphore:
     def release(self) -> None:
         """Release, and let the first of the queue acquire."""
         if self._queue:
-            waiter, _ = self._queue.popitem(last=False)
+            waiter = self._pop_first()
             waiter.acquired = True
             waiter.wake()
         else:
             self._free += 1
 
     def _first_deadline(self) -> float:
-        return next(iter(self._queue)).deadline  # all have the same timeout, so the first is the earliest
+        return next(iter(self._queue.values()))  # all have the same timeout, so the first is the earliest
+
+    def _pop_first(self) -> _Waiter:
+        waiter = next(iter(self._queue))
+        del self._queue[waiter]
+        return waiter
 
     def _expire(self) -> None:
         now = loop_time()
         while self._queue and self._first_deadline() <= now:
-            waiter, _ = self._queue.popitem(last=False)
-            waiter.wake()
+            self._pop_first().wake()

@@ -57,9 +57,12 @@ class SharedWakeUpTimer:
     def __init__(self, deadline: Callable[[], float], on_timer: Callable[[], None]) -> None:
         self._deadline = deadline
         self._on_timer = on_timer
-        self.is_running: bool = False
-        """Whether a waiting task runs the timer."""
         self._scope: anyio.CancelScope | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a waiting task runs the timer."""
+        return self._scope is not None
 
     async def wait(self, waiter: Waiter, loop: LoopHandle) -> None:
         """Wait until a waiter is done, and run the timer while no other task does.
@@ -72,12 +75,11 @@ class SharedWakeUpTimer:
             if self.is_running:
                 await waiter.wait(loop)
                 continue
-            self.is_running = True
             try:
                 with anyio.CancelScope(deadline=self._deadline()) as self._scope:
                     await waiter.wait(loop)
             finally:
-                self.is_running, self._scope = False, None
+                self._scope = None
             if not waiter.done:
                 await self._fire(waiter)
 

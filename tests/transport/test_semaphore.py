@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stellantis_hal.errors import WrongLoopError
 from stellantis_hal.transport.semaphore import TimedSemaphore
 from tests.support.clocks import BACKENDS, jumping
 
@@ -57,7 +58,7 @@ async def test_each_waiter_times_out_after_the_same_time() -> None:
     async def wait(after: float) -> None:
         await anyio.sleep(after)
         start = anyio.current_time()
-        assert not await permits.acquire()
+        assert await permits.acquire() is False
         waits.append(anyio.current_time() - start)
 
     async with anyio.create_task_group() as tasks:
@@ -223,3 +224,15 @@ def test_those_who_stay_acquire_in_order(stays: list[bool], backend: str) -> Non
 
     name, options = jumping(backend)
     anyio.run(live, backend=name, backend_options=dict(options))
+
+
+def test_tasks_of_another_loop_do_not_wait_in_it() -> None:
+    permits = TimedSemaphore(0, 1.0)
+    backend, options = jumping("asyncio")
+    assert anyio.run(permits.acquire, backend=backend, backend_options=dict(options)) is False
+    with pytest.raises(WrongLoopError) as caught:
+        anyio.run(permits.acquire)
+    assert str(caught.value) == (
+        "nothing was sent: this semaphore was used first in an event loop that was another one, as of an earlier "
+        "asyncio.run(): make it anew in each loop, or run everything in one"
+    )
