@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from importlib.util import find_spec
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from urllib.parse import unquote
 
 import attrs
@@ -176,7 +176,10 @@ class NoProxyHosts:
                 if only in (None, port)
             )
         labels = host.rstrip(".").split(".")
-        suffixes = [".".join(labels[start:]) for start in range(len(labels) + 1)]  # the last one is empty: every name
+        suffixes = [
+            *(".".join(labels[start:]) for start in range(len(labels))),
+            "",
+        ]  # the last one is that of every name
         return any((suffix, only) in self._names for suffix in suffixes for only in (None, port))
 
     def __repr__(self) -> str:
@@ -201,7 +204,7 @@ def _network(text: str) -> _Network | None:
         match = re.fullmatch(r"\[([^\[\]]*)/([0-9]+)\]", text)  # the length inside the brackets
         return None if match is None else _network(f"{match[1]}/{match[2]}")
     try:
-        return ip_network(f"{address}/{length}" if slash else str(address), strict=False)
+        return ip_interface(f"{address}/{length}" if slash else str(address)).network
     except ValueError:
         return None
 
@@ -262,7 +265,7 @@ class ProxySettings:
         if not by_scheme:
             return DIRECT
         source = _variable("no_proxy", environment)
-        no_proxy = NoProxyHosts("" if source is None else environment[source])
+        no_proxy = NoProxyHosts() if source is None else NoProxyHosts(environment[source])
         if no_proxy.unreadable:
             _logger.warning("%s: entries that match no host: %s", source, shortlist(no_proxy.unreadable))
         return cls(by_scheme, no_proxy)
@@ -290,11 +293,11 @@ class ProxySettings:
         scheme, authority = origin = split(url)[:2]
         if origin in self._by_origin:
             return self._by_origin[origin]
-        text, source = self._by_scheme.get((scheme or "").lower(), ("", ""))
+        named = None if scheme is None else self._by_scheme.get(scheme.lower())
         proxy = None
-        if text and not self._no_proxy.matches(f"{scheme}://{authority}/"):
+        if named is not None and not self._no_proxy.matches(f"{scheme}://{authority}/"):
             try:
-                proxy = parse_proxy(text, source)
+                proxy = parse_proxy(*named)
             except ValueError as error:
                 raise ConfigurationError(str(error)) from None
             _require_socks(proxy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import attrs
@@ -49,8 +49,9 @@ class RetryPolicy:
     total: float = attrs.field(default=180.0, validator=_not_negative)
 
 
-def _error(state: RetryCallState) -> BaseException | None:
-    return None if state.outcome is None else state.outcome.exception()
+def _error(state: RetryCallState) -> Any:
+    outcome: Any = state.outcome  # None only before the first attempt has ended
+    return outcome.exception()
 
 
 def _retry_after(state: RetryCallState) -> float:
@@ -102,8 +103,6 @@ async def call_with_retries(
     try:
         return await attempt()
     except (NetworkError, ApiError) as error:
-        if is_spent() or not is_retryable(error, repeatable=repeatable):
-            raise
         failures = [error]
     return await repeat_failed(
         failures,
@@ -130,7 +129,7 @@ async def repeat_failed(
     now: Callable[[], float],
     started: float,
 ) -> T:
-    """Go on with a call whose first attempt has failed in a way that allows another one.
+    """Go on with a call whose first attempt has failed; raise its error where that allows no other one.
 
     Args:
         failures: the error of that attempt alone; it is taken out, so that no frame keeps it.
@@ -157,8 +156,7 @@ async def repeat_failed(
         return state.attempt_number >= policy.attempts or now() + state.upcoming_sleep >= end
 
     def before_sleep(state: RetryCallState) -> None:
-        error = cast("StellantisError", _error(state))  # is_retryable accepts no others
-        on_retry(error, state.upcoming_sleep, state.attempt_number)
+        on_retry(_error(state), state.upcoming_sleep, state.attempt_number)
 
     from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
 

@@ -197,6 +197,7 @@ RULES: Final = (
     ".",
     "é.test",
     "com",
+    "10.0.0.1, *:443",
     "*, a.example, b.example:80, 10.0.0.0/8, ::1 [",
 )
 HOSTS: Final = (

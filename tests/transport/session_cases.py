@@ -449,12 +449,18 @@ _story("bug of a transport", [_raise(TypeError("bug")), OK])
 
 
 async def _retried(requests: list[Any], **options: Any) -> Any:
-    with _watched(requests) as events:
+    sleep = anyio.sleep
+
+    async def noted(seconds: float) -> None:
+        events.note("sleep", seconds)
+        await sleep(seconds)
+
+    with _watched(requests) as events, patch("anyio.sleep", noted):
         errors = [NetworkError("cut", sent=True), ServerError("down", status=503, is_transient=True), StopIteration()]
 
         async def attempt() -> str:
             events.note("attempt")
-            await anyio.sleep(1)
+            await sleep(1)
             error = errors.pop(0)
             if isinstance(error, StellantisError):
                 raise error
@@ -470,12 +476,13 @@ async def _retried(requests: list[Any], **options: Any) -> Any:
 
 _add("call with retries", lambda requests: _retried(requests, repeatable=True))
 _add("call with retries, not repeatable", lambda requests: _retried(requests, repeatable=False))
+_add("call with retries, now", lambda requests: _retried(requests, repeatable=True, started=1_000.0))
 _add("call with retries, spent", lambda requests: _retried(requests, repeatable=True, is_spent=lambda: True))
-_add("call with retries, late", lambda requests: _retried(requests, repeatable=True, started=830.0))
-_add("call with retries, waited", lambda requests: _retried(requests, repeatable=True, started=830.0, waited=lambda: 9))
+_add("call with retries, late", lambda requests: _retried(requests, repeatable=True, started=824.0))
+_add("call with retries, waited", lambda requests: _retried(requests, repeatable=True, started=824.0, waited=lambda: 9))
 _add(
     "call with retries, other clock",
-    lambda requests: _retried(requests, repeatable=True, now=lambda: 5_000.0, started=4_830.0),
+    lambda requests: _retried(requests, repeatable=True, now=lambda: 5_000.0, started=4_824.0),
 )
 
 # ------------------------------------------------------------------------------------------- refusals
