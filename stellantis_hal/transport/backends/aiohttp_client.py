@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import anyio
 from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
@@ -75,12 +76,12 @@ class AiohttpBackend:
         options: dict[str, Any] = {}
         if is_download:
             options["timeout"] = self._download_timeout
-        answers = False
-        sent: list[bool] = []
+        sent: anyio.Event | None = None
+        answers = proxy is not None and proxy.answers(url)
         if proxy is not None:
+            sent = anyio.Event()
             options["proxy"] = proxy.url
             options["trace_request_ctx"] = sent
-            answers = proxy.answers(url)
             authorization = proxy.authorization()
             if authorization is not None:
                 # aiohttp sends proxy_headers with CONNECT only.
@@ -96,7 +97,7 @@ class AiohttpBackend:
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             raise to_httpx_error(error) from None  # its text has the whole URL
         except aiohttp.ClientError as error:
-            raise to_httpx_error(error, in_tunnel=proxy is None or answers or bool(sent)) from error
+            raise to_httpx_error(error, in_tunnel=sent is None or answers or sent.is_set()) from error
         if answers and response.status == AUTHENTICATION_REQUIRED:
             response.close()
             import httpx
@@ -171,9 +172,9 @@ async def _record_sent(
     client: aiohttp.ClientSession, context: SimpleNamespace, parameters: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     """Record that a request has gone out; aiohttp does not call this for CONNECT."""
-    sent: list[bool] | None = context.trace_request_ctx
+    sent: anyio.Event | None = context.trace_request_ctx
     if sent is not None:
-        sent.append(True)
+        sent.set()
 
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%")

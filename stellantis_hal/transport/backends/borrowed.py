@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
 
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, WrongLoopError
-from stellantis_hal.transport.backends.base import HttpBackend, Outgoing, StreamingResponse
+from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.httpx_backend import HttpxBackend
 from stellantis_hal.transport.backends.session_detection import HostSession
 
@@ -117,11 +117,11 @@ class _SessionTransport(httpx.AsyncBaseTransport):
         timeouts = {name: stated.get(name) or _SILENCE for name in ("connect", "read", "write", "pool")}
         timeouts["total"] = 0.0  # none: the caller has one
         url, stream = request.url, request.stream
-        target = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}"
+        target = f"{url.scheme}://{url.netloc.decode()}{url.raw_path.decode()}"
         headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
-        content: Outgoing = cast("httpx.AsyncByteStream", stream)
+        content: Any = stream
         if isinstance(stream, httpx.ByteStream):
-            content = b"".join(stream) or None
+            content = next(iter(stream)) or None  # it has one chunk
         backend = make_borrowed_backend(self._session, timeouts=timeouts)
         try:
             opened = await backend.open(request.method, target, headers, content)
@@ -129,7 +129,8 @@ class _SessionTransport(httpx.AsyncBaseTransport):
             await backend.aclose()  # it does not wait: the connections are the session's
             raise
         fields = [
-            (name.encode("latin-1"), value.encode(errors="surrogateescape")) for name, value in opened.raw_headers
+            (name.encode(errors="surrogateescape"), value.encode(errors="surrogateescape"))
+            for name, value in opened.raw_headers
         ]
         return httpx.Response(opened.status, headers=fields, stream=_OpenedStream(opened, backend))
 
