@@ -133,6 +133,6 @@ async def _close(iterator: AsyncIterator[bytes]) -> None:
     with anyio.CancelScope(shield=True) as scope:
         scope.cancel()
         with contextlib.suppress(Exception):
-            await anext(iterator, None)
+            await anext(iterator)
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
         await close()

@@ -769,6 +769,38 @@ for _value in (1.5, 2.5, 2.6):
         timeouts=Timeouts(read=2.5, total=2),
     )
 
+
+class _Nested(httpx.AsyncByteStream):
+    """A generator over a generator, which notes when it is closed."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self.note = note
+
+    async def inner(self) -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+            await anyio.sleep(99)
+            yield b"b"
+        finally:
+            self.note("inner closed")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self.inner():
+            yield chunk
+
+
+async def _left(calls: _Calls) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=_Nested(calls.events.note))
+
+    calls.transport.acts[:] = [respond]
+    async with calls.session.pipeline().stream(Request(url=f"{API}/a"), limit=9) as response:
+        calls.events.note("chunk", await anext(response.chunks))
+    calls.events.note("left early")
+
+
+_story("download that is left", [OK], _left)
+
 # ------------------------------------------------------------------------------------------- the queue of connections
 
 

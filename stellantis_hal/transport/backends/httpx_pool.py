@@ -138,7 +138,7 @@ class _Connection(HttpxBackend):
         self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
     ) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""
-        response = await super().open(method, url, headers, content, is_download=is_download)
+        response = await super().open(method, url, headers, content)
         self._network_stream = response.network_stream
         return response
 

@@ -116,7 +116,6 @@ class StrayBytesProtocol(ResponseHandler):
             else:  # maybe the response to CONNECT, which aiohttp sends before it sets the parameters
                 super().data_received(data)
         elif not self._has_begun and (length := body_length(data)) is not None:
-            self._has_begun = True
             super().data_received(data)
             self._is_waiting = not self._is_complete()
             if self._is_waiting or self._body is None or self._body.total_bytes != length:
