@@ -5,8 +5,10 @@
 # Parameters of the lambdas are of any type.
 # pyright: reportUnknownLambdaType=false
 
+import gzip
 import logging
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -756,6 +758,129 @@ async def _first(events: list[Any], **options: Any) -> None:
 
 for _name, _value in {"environment": {}, "option": {"proxy": "https://q.test"}, "none": {"proxy": False}}.items():
     _add(f"first request, {_name}", partial(_first, **_value))
+
+
+async def _known(events: list[Any]) -> None:
+    async with aiohttp.ClientSession() as session:
+        for missing in ("", "httpx", "aiohttp"):
+            with patch.dict("sys.modules"):
+                if missing:
+                    del sys.modules[missing]
+                known = [session_detection.is_host_session(each) for each in (session, httpx.AsyncClient(), events)]
+            _note(events, f"without {missing}: {known}")
+
+
+async def _by_backend(
+    events: list[Any], *, borrowed_one: bool = False, closing: float = 0.0, leaves_at: float = 99.0, **reply: Any
+) -> None:
+    """Note what a session hands on to a backend, and how it closes it."""
+    start = anyio.current_time()
+
+    class Closing(_Backend):
+        async def aclose(self) -> None:
+            _note(events, f"closes at {anyio.current_time() - start:g}")
+            await anyio.sleep(closing)
+            _note(events, f"closed at {anyio.current_time() - start:g}")
+
+    opened = _Received("opened", events, **{"status": 200, "raw_headers": [], "received": b"{}", **reply})
+
+    def make(*args: Any, **options: Any) -> Any:
+        _note(events, f"made {[_shown(one) for one in args]} { {name: _shown(one) for name, one in options.items()} }")
+        return Closing(events, opened)
+
+    module = "stellantis_hal.transport"
+    async with httpx.AsyncClient() as client:
+        with (
+            patch(f"{module}.bounded_backend.make_backend", make),
+            patch(f"{module}.backends.borrowed.make_borrowed_backend", make),
+            patch("ssl.create_default_context", lambda **_: CONTEXT),
+        ):
+            own: dict[str, Any] = {"host_session": client} if borrowed_one else {}
+            session = Session(
+                Origins("https://api.test"), clock=wall, retry=RetryPolicy(attempts=1), max_body=300, **own
+            )
+            response: Any = await _told(events, session.pipeline()(Request(url="https://api.test/?x=1")))
+            if response is not None:
+                _note(events, f"{response.status} {response.content!r}")
+            with anyio.move_on_after(leaves_at - 1):
+                await session.aclose()
+            _note(events, f"left at {anyio.current_time() - start:g}")
+
+
+class _Received(_Opened):
+    """A response that has been received, or not."""
+
+    received: bytes | None
+
+    def take_received(self) -> bytes | None:
+        return self.received
+
+
+GZIP: Final = [("Content-Encoding", "gzip")]
+for _name, _value in {
+    "received": {},
+    "not received": {"received": None},
+    "compressed": {"raw_headers": GZIP, "received": gzip.compress(b"x" * 300, 0, mtime=0)},
+    "large": {"raw_headers": GZIP, "received": gzip.compress(b"x" * 301, 0, mtime=0)},
+    "large error": {"status": 404, "raw_headers": GZIP, "received": gzip.compress(b"x" * 301, 0, mtime=0)},
+    "error of another coding": {"status": 404, "raw_headers": GZIP, "received": b"no gzip"},
+    "error": {"status": 400, "received": None},
+    "nearly an error": {"status": 399, "raw_headers": GZIP, "received": b"no gzip"},
+    "borrowed": {"borrowed_one": True},
+    "closed soon": {"closing": 2.0, "leaves_at": 2.0},
+    "closed late": {"closing": 100.0},
+}.items():
+    _add(f"by a backend, {_name}", partial(_by_backend, **_value))
+
+
+class _Slow(httpx.AsyncByteStream):
+    """A body that hangs, and takes some seconds to close, or fails to."""
+
+    def __init__(self, note: Callable[[str], None], seconds: float, error: Exception | None) -> None:
+        self.note = note
+        self.seconds = seconds
+        self.error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"a"
+        await anyio.sleep(1_000)
+
+    async def aclose(self) -> None:
+        self.note("closes")
+        await anyio.sleep(self.seconds)
+        self.note("closed")
+        if self.error is not None:
+            raise self.error
+
+
+async def _leave(events: list[Any], *, seconds: float, error: Exception | None = None) -> None:
+    """Cancel a request whose response takes some seconds to close."""
+    start = anyio.current_time()
+
+    def note(what: str) -> None:
+        _note(events, f"{what} at {anyio.current_time() - start:g}")
+
+    logged = logging.getLogger("stellantis_hal")
+    level = logged.level
+    logged.setLevel(logging.DEBUG)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=_Slow(note, seconds, error)))
+    try:
+        async with Session(Origins("https://api.test"), clock=wall, transport=transport) as session:
+            with anyio.move_on_after(1):
+                await _told(events, session.pipeline()(Request(url="https://api.test/?x=1")))
+            note("left")
+    finally:
+        logged.setLevel(level)
+
+
+for _name, _value in {
+    "soon": {"seconds": 2.0},
+    "late": {"seconds": 100.0},
+    "with an error": {"seconds": 2.0, "error": httpx.CloseError("no")},
+    "with a bug": {"seconds": 2.0, "error": TypeError("bug")},
+}.items():
+    _add(f"response that is left, {_name} closed", partial(_leave, **_value))
+_add("sessions and their libraries", _known)
 _add(
     "sessions that are known",
     lambda _: [
@@ -837,6 +962,7 @@ for _index, _value in enumerate(
         [(None,), (0,), "_check_timeout", "_drop_timeout", "_cancel_timer"],
         [(5.0,), "closed", "_drop_timeout", "_cancel_timer", (5.0,)],
         [(5.0,), 5.0, "_check_timeout", "_check_timeout"],
+        [(5.0,), (5.0,), 1.0, (4.0,)],
     )
 ):
     _add(f"timers of a connection {_index}", partial(_timers, steps=_value))
@@ -875,7 +1001,7 @@ def _clean(
         return [protocol.is_clean(), protocol.is_clean()]
 
 
-async def _tls(events: list[Any], *, wire: Mapping[str, Any] | None, times: int = 99) -> int:
+async def _tls(events: list[Any], *, wire: Mapping[str, Any] | None, times: int = 99) -> list[int]:
     protocol: Any = StrayBytesProtocol(_Loop(events))
     protocol.transport = None if wire is None else _Wire(events, **wire)
     looks: list[int] = []
@@ -886,7 +1012,7 @@ async def _tls(events: list[Any], *, wire: Mapping[str, Any] | None, times: int 
 
     with patch(READABLE, look):
         await protocol.read_tls_messages()
-    return len(looks)
+    return looks
 
 
 SOCKET: Final = SimpleNamespace(fileno=lambda: 7)

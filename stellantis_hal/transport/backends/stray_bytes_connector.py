@@ -11,7 +11,7 @@ import re
 import select
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import anyio.lowlevel
@@ -171,8 +171,8 @@ class StrayBytesConnector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # There is no public option for it.
-        self._factory = cast("partial[ResponseHandler]", partial(StrayBytesProtocol, loop=self._loop))
+        factory: Any = partial(StrayBytesProtocol, loop=self._loop)
+        self._factory = factory  # there is no public option for it
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -184,7 +184,7 @@ class StrayBytesConnector(aiohttp.TCPConnector):
         """
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol = cast("StrayBytesProtocol", connection.protocol)  # the factory makes no other
+            protocol: Any = connection.protocol  # a StrayBytesProtocol: the factory makes no other
             is_new = not protocol.requests
             if is_new:
                 try:
