@@ -76,7 +76,11 @@ def car_section(history: CarHistory, zone: tzinfo | None) -> CarSection:
     trips, repeated = sorted_facts(history.trips, zone)
     starts = [trip.start for trip in trips if trip.start is not None]
     status = max(history.statuses, key=_reported, default=None)
-    measured = measurements(history.statuses, history.telemetry, zone)
+    measured = [
+        each
+        for each in measurements(history.statuses, history.telemetry, zone)
+        if (history.since is None or each.at >= history.since) and (history.until is None or each.at <= history.until)
+    ]  # the current status may be of another time than the trips: it ends no charge of theirs
     routes = [tuple(point for each in route if (point := known_point(each)) is not None) for route in history.routes]
     return CarSection(
         history=history,

@@ -2,8 +2,11 @@
 
 from datetime import UTC, date, timedelta
 
+import attrs
+
+from stellantis_hal.report.car_section import car_section
 from stellantis_hal.report.levels import LevelDay, LevelSample, days, rises
-from tests.report.cars import START, energy, facts, fuel_trip, trip
+from tests.report.cars import NOW, START, energy, facts, fuel_trip, history, status, trip
 
 
 def test_a_day_has_its_lowest_and_highest_level() -> None:
@@ -41,3 +44,13 @@ def test_the_level_of_now_shows_the_last_charge() -> None:
     assert [charge.points for charge in rises(facts(trip(0)), now, "battery")] == [25.0]
     assert rises(facts(trip(0)), LevelSample(START - timedelta(days=3), 80.0), "battery") == []
     assert rises([], now, "battery") == []
+
+
+def test_a_status_after_the_period_ends_no_charge_of_it() -> None:
+    """A report of last year, made today, took the level of today for a charge since the last trip of that year."""
+    past = history(trip(), statuses=[status(90, NOW + timedelta(days=300))], until=NOW)
+    charts = {chart.key: chart for chart in car_section(past, UTC).charts}
+    assert charts["rises-battery"].rows == ()
+    assert len(charts["level-battery"].rows) == 1
+    now = attrs.evolve(past, until=None)
+    assert len({chart.key: chart for chart in car_section(now, UTC).charts}["rises-battery"].rows) == 1
