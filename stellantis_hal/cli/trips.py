@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import AsyncIterable
@@ -21,6 +20,7 @@ from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.period import period_of
+from stellantis_hal.cli.replaced_file import replaced_file
 from stellantis_hal.cli.standard_streams import SafeTerminalWriter
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining
@@ -76,6 +76,8 @@ def trips(
             raise click.UsageError(f"the format of {output} is not known: pass --csv, --geojson, --jsonl or --parquet")
     if format_ == "parquet" and output is None:
         raise click.UsageError("--parquet needs a file: pass -o trips.parquet")
+    if is_complete and _is_typed("limit"):
+        raise click.UsageError("--all and --limit contradict each other: pass one of them")
 
     async def act(connection: CommandContext) -> None:
         vehicle = await find_car(connection, car)
@@ -110,14 +112,28 @@ def trips(
     run_connected(act, options)
 
 
+def _is_typed(name: str) -> bool:
+    """Return whether an option stands on the command line; a variable may set it for all commands."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -> None:
     """Write trips in a format, to a file or to standard output."""
     if format_ == "parquet":
         await _write_parquet(walk, output)
         return
-    printed: Any = SafeTerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout
-    target: Any = printed if output is None else output
-    with trip_writer(target, format_, mode="append" if output is None else "replace") as writer:  # type: ignore[arg-type]  # of _FORMATS
+    if output is None:
+        await _write_each(
+            walk, format_, SafeTerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout, "append"
+        )
+        return
+    with replaced_file(output) as new:  # the server may fail before the end
+        await _write_each(walk, format_, new, "replace")
+
+
+async def _write_each(walk: AsyncIterable[Trip], format_: str, target: Any, mode: Any) -> None:
+    with trip_writer(target, format_, mode=mode) as writer:  # type: ignore[arg-type]  # of _FORMATS
         async for each in walk:
             await anyio.to_thread.run_sync(writer.write, each)
 
@@ -130,13 +146,9 @@ async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None
     except ModuleNotFoundError:
         raise Failure("Parquet needs the extra `dataframe`: pip install 'stellantis-hal[dataframe]'", 8) from None
     table = await to_arrow(walk, Trip)
-    await anyio.to_thread.run_sync(_make_private, str(output))
-    await anyio.to_thread.run_sync(parquet.write_table, table, str(output))
-
-
-def _make_private(path: str) -> None:
-    """Make a file that its owner alone can read; one that is there keeps its mode."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    assert output is not None  # noqa: S101 - the command said so
+    with replaced_file(output) as new:
+        await anyio.to_thread.run_sync(parquet.write_table, table, str(new))
 
 
 @click.command(context_settings=SETTINGS)

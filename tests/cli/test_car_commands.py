@@ -13,7 +13,7 @@ import attrs
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import Account, ForbiddenError, Vehicle
+from stellantis_hal import Account, ForbiddenError, NetworkError, Paginator, Trip, Vehicle
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator.world.entities import BRANDS
 from tests.support.functions import returns
@@ -273,6 +273,41 @@ def test_trips_are_written_as_parquet(run: Run, monkeypatch: pytest.MonkeyPatch)
     ran = run("trips", "0000", "--simulate", "--limit", "2", "-o", "b.parquet")
     assert ran.exit_code == 8
     assert "pip install 'stellantis-hal[dataframe]'" in ran.stderr
+
+
+@pytest.mark.parametrize("format_", ["csv", "geojson", "jsonl", "parquet"])
+def test_a_file_stays_where_the_server_fails(run: Run, monkeypatch: pytest.MonkeyPatch, format_: str) -> None:
+    """The file of an earlier call was empty as soon as the next one began."""
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    file = Path(f"a.{format_}")
+    file.write_text("of yesterday")
+    file.chmod(0o640)
+
+    async def fail(*_: Any, **__: Any) -> AsyncGenerator[Trip]:
+        yield Trip(id="a")
+        raise NetworkError("cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Paginator, "__aiter__", fail)
+        assert run("trips", "0000", "--simulate", "--all", "-o", file.name).exit_code == 7
+    assert file.read_text() == "of yesterday"
+    assert run("trips", "0000", "--simulate", "--limit", "1", "-o", file.name).exit_code == 0
+    assert (file.stat().st_size > 100, stat.S_IMODE(file.stat().st_mode)) == (True, 0o640)
+    assert [each.name for each in Path().iterdir() if each.name.startswith(".trips")] == []
+
+
+def test_a_file_that_cannot_be_replaced_is_refused(run: Run) -> None:
+    ran = run("trips", "0000", "--simulate", "--limit", "1", "-o", "missing/a.csv")
+    assert ran.exit_code == 1
+    assert "missing/a.csv" in ran.stderr
+    assert "no regular file" in run("trips", "0000", "--simulate", "-o", "/dev/null", "--csv").stderr
+
+
+def test_all_trips_and_a_limit_contradict_each_other(run: Run) -> None:
+    ran = run("trips", "0000", "--simulate", "--all", "--limit", "3")
+    assert (ran.exit_code, "--all and --limit contradict" in ran.stderr) == (2, True)
+    assert run("trips", "0000", "--simulate", "--all", "-q", STELLANTIS_HAL_LIMIT="3").exit_code == 0
 
 
 def test_one_trip_is_shown_whole(run: Run) -> None:
