@@ -92,16 +92,17 @@ def read_message(
         around: attributes that came beside the body.
         received_at: when it was stored.
         vin: the vehicle, where the message does not say it.
-        vehicle_id: the vendor's id of the vehicle.
+        vehicle_id: the vendor's id of that vehicle; left out where the message says another VIN.
     """
     attributes = {**(around or {}), **message.attributes}
+    said = vin_of(message.document, attributes)
     common: dict[str, Any] = {
         "id": message.id,
         "is_verified": is_verified,
         "received_at": received_at,
         "attributes": {key: value for key, value in attributes.items() if key != TOKEN},
-        "vin": vin_of(message.document, attributes) or vin,
-        "vehicle_id": vehicle_id,
+        "vin": said or vin,
+        "vehicle_id": None if said and vin and said.upper() != vin.upper() else vehicle_id,
         "document": message.document,
     }
     if message.kind == "unreadable":

@@ -772,6 +772,17 @@ async def test_registered_sources_tell_the_vehicle(receiver: Receiver) -> None:
         assert (event.vin, event.vehicle_id) == (VIN, "v1")
 
 
+async def test_vin_of_an_event_goes_before_that_of_its_monitor(receiver: Receiver) -> None:
+    """Ids may be used again: the status of one car must not become that of another one in `watch`."""
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    receiver.register("monitor-1", vin="VF7OTHER000000000", vehicle_id="v2")
+    await post(receiver, body(monitor_message()))
+    receiver.register("monitor-1", vin=VIN.lower(), vehicle_id="v1")
+    await post(receiver, body(monitor_message(1)))
+    assert [(event.vin, event.vehicle_id) for event in heard] == [(VIN, None), (VIN, "v1")]
+
+
 class Account:
     def __init__(self, *vehicles: Vehicle) -> None:
         self._vehicles = vehicles
