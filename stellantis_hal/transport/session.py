@@ -368,7 +368,7 @@ def _connections_for(limiter: RateLimiter, host_session: HostSession | None) -> 
     """Return a pool size that holds all requests that a limiter grants while slow responses are awaited."""
     per_second = limiter.limits.per_second
     suitable = _CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, _SLOW_RESPONSE * per_second)
-    allowed = None if host_session is None else connections_of(host_session)
+    allowed = connections_of(host_session)
     return suitable if allowed is None else min(suitable, allowed)
 
 

@@ -28,6 +28,7 @@ from multidict import CIMultiDict
 from stellantis_hal.__version__ import __version__
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport import decoding
 from stellantis_hal.transport.backends import (
     aiohttp_client,
     borrowed,
@@ -825,6 +826,7 @@ for _name, _value in {
     "large error": {"status": 404, "raw_headers": GZIP, "received": gzip.compress(b"x" * 301, 0, mtime=0)},
     "error of another coding": {"status": 404, "raw_headers": GZIP, "received": b"no gzip"},
     "error": {"status": 400, "received": None},
+    "error of another coding, 400": {"status": 400, "raw_headers": GZIP, "received": b"no gzip"},
     "nearly an error": {"status": 399, "raw_headers": GZIP, "received": b"no gzip"},
     "borrowed": {"borrowed_one": True},
     "closed soon": {"closing": 2.0, "leaves_at": 2.0},
@@ -851,6 +853,45 @@ class _Slow(httpx.AsyncByteStream):
         self.note("closed")
         if self.error is not None:
             raise self.error
+
+
+class _Iterator:
+    """A body that hangs after its first chunk, or breaks."""
+
+    def __init__(self, *, breaks: bool) -> None:
+        self.breaks = breaks
+        self.count = 0
+
+    def __aiter__(self) -> "_Iterator":
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.count += 1
+        if self.count > 1:
+            await anyio.sleep(0 if self.breaks else 1_000)
+            raise httpx.ReadError("cut")
+        return b"a"
+
+
+async def _read_body(events: list[Any], *, seconds: float | None, breaks: bool) -> None:
+    """Leave a body that takes some seconds to close, or cannot be closed."""
+    start = anyio.current_time()
+
+    class Closable(_Iterator):
+        async def aclose(self) -> None:
+            _note(events, f"closes at {anyio.current_time() - start:g}")
+            await anyio.sleep(seconds or 0)
+            _note(events, f"closed at {anyio.current_time() - start:g}")
+
+    stream = _Iterator(breaks=breaks) if seconds is None else Closable(breaks=breaks)
+    with anyio.move_on_after(1):
+        await _told(events, decoding.read_body(stream, "", limit=9))
+    _note(events, f"left at {anyio.current_time() - start:g}")
+
+
+for _value in (None, 2.0, 100.0):
+    for _fails in (False, True):
+        _add(f"body that is left, {_value}, {_fails}", partial(_read_body, seconds=_value, breaks=_fails))
 
 
 async def _leave(events: list[Any], *, seconds: float, error: Exception | None = None) -> None:
@@ -889,6 +930,7 @@ _add(
     ],
 )
 for _name, _value in {
+    "no session": None,
     "none": SimpleNamespace(),
     "closed": SimpleNamespace(connector=None),
     "no limit": SimpleNamespace(connector=SimpleNamespace(limit=0, limit_per_host=0)),

@@ -801,6 +801,26 @@ async def _left(calls: _Calls) -> None:
 
 _story("download that is left", [OK], _left)
 
+
+async def _held(calls: _Calls) -> None:
+    """Ask while a download holds the only connection, and twice at once after it."""
+    async with calls.session.pipeline().stream(Request(url=f"{API}/a"), limit=9) as response:
+        await calls.get("/b")
+        calls.events.note("chunk", await anext(response.chunks))
+    async with anyio.create_task_group() as group:
+        for path in ("/c", "/d"):
+            group.start_soon(calls.get, path)
+
+
+_story(
+    "download that holds its connection",
+    [_reply(200, b"a"), _late(2)],
+    _held,
+    connections=1,
+    retry=ONCE,
+    timeouts=Timeouts(pool=0.5),
+)
+
 # ------------------------------------------------------------------------------------------- the queue of connections
 
 

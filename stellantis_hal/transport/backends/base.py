@@ -53,7 +53,7 @@ class HttpBackend(Protocol):
     def enforces_total(self) -> bool: ...
 
     async def open(
-        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = ...
     ) -> StreamingResponse:
         """Send a request; return the response once its headers have arrived.
 

@@ -21,8 +21,8 @@ def is_host_session(session: object) -> TypeGuard[HostSession]:
     return _is_instance(session, "httpx", "AsyncClient") or _is_instance(session, "aiohttp", "ClientSession")
 
 
-def connections_of(session: HostSession) -> int | None:
-    """Return how many connections an aiohttp session allows to one host; None where it states no limit."""
+def connections_of(session: HostSession | None) -> int | None:
+    """Return how many connections an aiohttp session allows to one host; None where none is there or states a limit."""
     connector = getattr(session, "connector", None)  # an httpx.AsyncClient has none
     limits = () if connector is None else (connector.limit, connector.limit_per_host)
     return min((limit for limit in limits if limit), default=None)
