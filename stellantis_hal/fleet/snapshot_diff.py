@@ -98,8 +98,8 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[ValueChange, .
 def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float) -> SnapshotComparison:
     """Compare a snapshot with the state of the one before.
 
-    A snapshot with earlier timestamps than the newest one is older, even if its values differ: snapshots arrive out of
-    order. One without timestamps counts as newer. One with the same timestamps and other values is changed.
+    A snapshot whose latest timestamp is earlier than that of the newest one is older, even if its values differ:
+    snapshots arrive out of order. One without timestamps counts as newer. One with the same timestamps and other values is changed.
 
     Args:
         state: state of the snapshot before; None: this is the first.
@@ -149,7 +149,13 @@ def _timestamps(snapshot: TypedResource) -> tuple[float, float] | None:
 
 
 def _is_older(timestamps: tuple[float, float], newest: tuple[float, float], now: float) -> bool:
-    return timestamps < newest and not max(timestamps) <= now + _CLOCK_TOLERANCE < max(newest)
+    """Return whether a snapshot is older: by the later of both timestamps, then by that of its creation.
+
+    A creation as late as the update may be none at all: then it says nothing.
+    """
+    latest, known = max(timestamps), max(newest)
+    is_older = latest < known or (latest == known and timestamps[0] < newest[0] < known)
+    return is_older and not latest <= now + _CLOCK_TOLERANCE < known
 
 
 def _digest(snapshot: TypedResource) -> bytes:

@@ -80,6 +80,22 @@ def test_an_earlier_update_makes_a_snapshot_older() -> None:
     assert compare(state, status_at(0, 20.0, updated=9)).outcome == "older"
 
 
+def test_an_earlier_creation_with_a_later_update_is_newer() -> None:
+    """A status without ``createdAt``, then one with that of months ago: each later one was dropped as older."""
+    state = compare(None, status_at(None, updated=10)).state
+    assert compare(state, status_at(-90 * DAY, 20.0, updated=11)).outcome == "changed"
+    assert compare(state, status_at(-90 * DAY, 20.0, updated=10)).outcome == "changed"
+    assert compare(state, status_at(-90 * DAY, 20.0, updated=9)).outcome == "older"
+    state = compare(None, status_at(5, updated=5)).state
+    assert compare(state, status_at(4, 20.0, updated=6)).outcome == "changed"
+
+
+def test_of_one_update_the_earlier_creation_is_older() -> None:
+    state = compare(None, status_at(5, updated=10)).state
+    assert compare(state, status_at(4, 20.0, updated=10)).outcome == "older"
+    assert compare(state, status_at(6, 20.0, updated=10)).outcome == "changed"
+
+
 def test_a_snapshot_without_timestamps_counts_as_newer() -> None:
     state = compare(None, status_at(10)).state
     comparison = compare(state, status_at(None, 20.0))
