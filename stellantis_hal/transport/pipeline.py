@@ -354,7 +354,7 @@ class _Call:
         options, request = self._options, self._request
         url = request.url
         for hops_left in range(self._context.max_redirects, -1, -1):
-            location = response.headers.get("location") if response.status in _REDIRECTS else None
+            location = response.headers.by_lower_name.get("location") if response.status in _REDIRECTS else None
             if location is None or not self._is_followed(response.status):
                 return response
             target = resolve(url, to_ascii(location)).partition("#")[0]

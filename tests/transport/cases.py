@@ -11,7 +11,7 @@ import json
 import ssl
 import sys
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -53,8 +53,9 @@ from stellantis_hal.transport import (
 )
 from stellantis_hal.transport.backends import aiohttp_client
 from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesError, body_length
-from stellantis_hal.transport.bounded_backend import Timeouts
+from stellantis_hal.transport.bounded_backend import OutgoingRequest, Timeouts
 from stellantis_hal.transport.conventions import ApiConventions
+from stellantis_hal.transport.httpx_auth_runner import send_with_auth
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.outcomes import Case, described
 from tests.transport.doubles import CONVENTIONS
@@ -751,6 +752,7 @@ ENCODED: Final[dict[str, bytes]] = {
     "deflate,": _zlib(TEXT) + b"padding",
     "DEFLATE": _zlib(TEXT)[:-1],
     ",deflate": b"\x88nonsense",
+    ", gzip": _zlib(TEXT),
     "x-gzip,": _gzip(TEXT) + b"\0\t\r\n ",
     ",x-gzip": _gzip(TEXT[:90]) + b"\n" + _gzip(TEXT[90:]) + b" x",
     "gzip, br": TEXT,
@@ -844,6 +846,50 @@ _each(
         b"HTTP/1.1 200 OK\r\nContent-Length: 000000000000002\r\n\r\n{}",
     ),
 )
+
+# ------------------------------------------------------------------------------------------- flows of httpx
+
+
+class _Asking(httpx.Auth):
+    """Notes what a flow is given, and asks once more."""
+
+    def __init__(self, events: list[Any], *, fails: Exception | None = None) -> None:
+        self.events = events
+        self.fails = fails
+        self.requires_response_body = True
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        response = yield request
+        self.events.append([response.status_code, response.headers.raw, response.content, response.request is request])
+        if self.fails is not None:
+            raise self.fails
+        yield request
+
+
+async def _by_flow(events: list[Any], *, url: str = URL, fails: Exception | None = None) -> Response:
+    fields = Headers(
+        {
+            "WWW-Authenticate": 'Basic realm="b", Digest realm="r", qop="auth"',
+            "X-Other": "a b=c, d e=f",
+            "Content-Encoding": "gzip",
+            "X-Odd": "\udce9",
+            "x-\udce9": "1",
+        }
+    )
+
+    async def send(request: OutgoingRequest) -> Response:
+        events.append(list(request))
+        return Response(url=URL, status=401, headers=fields, content=b"who?", received_at=NOON)
+
+    outgoing = OutgoingRequest("PUT", url, {"a": "b"}, b"abc", url)
+    return await send_with_auth(_Asking(events, fails=fails), outgoing, send)
+
+
+_add("flow that asks twice", _by_flow)
+for _name in ("http://[::1", "http://a.test/\0"):
+    _add(f"flow of a URL {_name!a}", partial(_by_flow, url=_name))
+for _value in (KeyError("realm"), ValueError("odd"), httpx.ProtocolError("none"), TypeError("bug")):
+    _add(f"flow that fails by {type(_value).__name__}", partial(_by_flow, fails=_value))
 
 # ------------------------------------------------------------------------------------------- TLS
 

@@ -717,6 +717,7 @@ for _value in (f"{OTHER}/a?x=1", "http://api.test/a", "//api.test/b", "caf\u00e9
     )
 for _value in (0, 1, 2):
     _story(f"redirects {_value} at most", [redirect_to("/b?x=1"), redirect_to("/c"), OK], max_redirects=_value)
+_story("redirect to a status with a location", [redirect_to("/b"), _reply(201, Location="/c"), OK])
 _story("redirect to a trusted origin", [redirect_to(f"{OTHER}/a"), _reply(**QUOTA)], trusted=[API, OTHER])
 
 # ------------------------------------------------------------------------------------------- downloads
