@@ -51,6 +51,8 @@ class _Process:
 
     def __init__(self, name: str, limits: RateLimits, share: float) -> None:
         self.book = ProcessGrants(name, limits, share, 3)
+        for number in range(150):
+            self.book.round_trips.record(number / 10, 0.03)
         self.private: FixedShareLedger | None = None
         self.outages = 0
         self.held: list[RequestGrant] = []
@@ -60,8 +62,11 @@ class _Process:
 class _Scene:
     """Processes and their ledger, at an instant of a clock in microseconds."""
 
-    def __init__(self, seed: int, limits: RateLimits, share: float) -> None:
+    def __init__(self, seed: int, limits: RateLimits, share: float, *, is_busy: bool, outages: int) -> None:
         self.random = Random(seed)
+        self.is_busy = is_busy
+        self.outages = outages
+        self.former: tuple[_Process, LedgerRequest] | None = None
         self.minutes: dict[int, int] = {}
         self.ledger = SharedLedger(minutes=self.minutes)
         self.processes = [_Process(name, limits, share) for name in "abc"]
@@ -75,7 +80,9 @@ class _Scene:
     def move(self) -> None:
         """Go on, often to an instant at which something changes, or to the last before it."""
         random, kind = self.random, self.random.randrange(10)
-        if kind < 4:
+        if self.is_busy and kind > 2:
+            self.clock += random.choice([0, 0, 0, 1_000, 20_000, 50_000])
+        elif kind < 4:
             state = self.ledger.dump()
             shift = state["scalars"][0]
             changes = [
@@ -96,7 +103,9 @@ class _Scene:
         """Make an exchange; return what was handed in, and the reply."""
         random, book, now = self.random, process.book, self.seconds()
         kind = random.randrange(24)
-        wants: dict[str, Any] = {"interactive": random.choice([0, 1, 2, 5]), "background": random.choice([0, 0, 1, 5])}
+        wants: dict[str, Any] = {"interactive": 5, "background": random.choice([0, 3])}
+        if not self.is_busy or kind > 20:
+            wants = {"interactive": random.choice([0, 1, 2, 5]), "background": random.choice([0, 0, 1, 5])}
         if kind == 0 and random.randrange(3) == 0:
             wants["pause"] = random.choice([0.05, 0.1, 0.100_001, 1.5])
         elif kind == 1 and random.randrange(3) == 0:
@@ -106,6 +115,7 @@ class _Scene:
             if kind < 6:
                 exchange = attrs.evolve(exchange, round_trip=random.choice([20_000, 30_000]))
             reply = self.ledger.take(exchange, self.clock)
+            self.former = process, exchange
         else:
             exchange = book.exchange(now, **wants)
             reply = process.private.take(exchange, now)
@@ -184,11 +194,16 @@ class _Scene:
             call, returned = self.exchange(process)
         elif kind < 37:
             call, returned = self.request(process)
-        elif kind == 37 and (process.private is not None or random.randrange(6) == 0):
+        elif kind == 37 and (process.private is not None or random.randrange(self.outages) == 0):
             call, returned = self.outage(process)
         elif kind == 38 and random.randrange(4) == 0:
             call = "set the clock back"
             self.clock -= random.choice([1, 400_000, 100 * SECOND])
+        elif kind == 38 and self.former is not None:
+            process, exchange = self.former
+            reply = self.ledger.take(exchange, self.clock)
+            self.apply(process, exchange, reply)
+            call, returned = "late", stated_fields(reply)
         elif kind == 39 and random.randrange(2) == 0:
             call = self.fault()
         book = process.book
@@ -228,11 +243,21 @@ class _Scene:
         return "read the state"
 
 
-def _shared(seed: int, limits: RateLimits, *, share: float = 0.25, steps: int = 800) -> Trace:
+def _shared(
+    seed: int,
+    limits: RateLimits,
+    *,
+    share: float = 0.25,
+    lives: int = 4,
+    steps: int = 200,
+    is_busy: bool = False,
+    outages: int = 8,
+) -> Trace:
     def trace() -> Iterator[str]:
-        scene = _Scene(seed, limits, share)
-        for _ in range(steps):
-            yield scene.step()
+        for life in range(lives):
+            scene = _Scene(1_000 * seed + life, limits, share, is_busy=is_busy, outages=outages)
+            for _ in range(steps):
+                yield scene.step()
 
     return trace
 
@@ -253,6 +278,10 @@ SHARED_TRACES: Final[dict[str, Trace]] = {
     "three processes, 4 a second": _shared(32, RateLimits(4, None), share=0.0),
     "three processes, 20 a second and 10,000 a day": _shared(33, RateLimits(20, 10_000), share=0.5),
     "three processes, 12 a day": _shared(34, RateLimits(None, 12), share=0.1),
-    "three processes, 1 a second": _shared(35, RateLimits(1, 100)),
+    "three processes, 1 a second": _shared(35, RateLimits(1, 100), outages=2),
+    "three busy processes, 9 a second": _shared(
+        36, RateLimits(9, None), share=0.0, is_busy=True, outages=40, lives=3, steps=350
+    ),
+    "three busy processes, 12 a second": _shared(37, RateLimits(12, 500), is_busy=True, outages=40, lives=3, steps=350),
     "shares of an outage": _shares,
 }

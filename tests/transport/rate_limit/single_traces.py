@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.hal.json import encode
 from stellantis_hal.transport.rate_limit.burst_window import BurstWindow
 from stellantis_hal.transport.rate_limit.congestion import CongestionControl
 from stellantis_hal.transport.rate_limit.day_window import DayWindow
@@ -26,13 +27,16 @@ __all__ = ["SINGLE_TRACES"]
 # --------------------------------------------------------------------------------------------------- the windows
 
 
-def _burst(seed: int, limit: int | None, ceiling: int | None = None, span: float = 1.0, steps: int = 400) -> Trace:
+def _burst(seed: int, limit: int | None, ceiling: int | None = None, span: float = 1.0, steps: int = 1_500) -> Trace:
     def trace() -> Iterator[str]:
         random, now = Random(seed), 0.0
         window = BurstWindow(limit, ceiling=ceiling, span=span)
         held = 0
         under_way: list[tuple[int, float, int]] = []
-        for _ in range(steps):
+        for step in range(steps):
+            if step % 150 == 149:
+                window, now, held = BurstWindow(limit, ceiling=ceiling, span=span), 0.0, 0
+                under_way.clear()
             now = move(random, now, window.changes_at)
             has_lapsed = window.advance(now)
             act = random.randrange(16)
@@ -60,7 +64,8 @@ def _burst(seed: int, limit: int | None, ceiling: int | None = None, span: float
                 call = f"give back {number}"
                 window.give_back(number)
             elif act == 13 and under_way:
-                number, sent_at, before = under_way[0]
+                _, sent_at, before = under_way[0]
+                sent_at = random.choice([sent_at, now])
                 stated = random.choice([None, 0, 1, 2, 3, 5, 5, 5, 40])
                 remaining = random.choice([None, 0, 0, 1, 2, 5])
                 call = f"correct {stated} {remaining}"
@@ -99,31 +104,32 @@ def _burst(seed: int, limit: int | None, ceiling: int | None = None, span: float
     return trace
 
 
-def _steady(limit: int | None, requests: int) -> Trace:
-    """Return round trips, the smallest of which is subtracted, and forgotten two generations later."""
+def _steady(limit: int | None, requests: int, *, every: float = SLOT, span: float = 1.0, trip: float = 0.25) -> Trace:
+    """Return round trips on a path that becomes longer, and shorter again when the samples are forgotten."""
 
     def trace() -> Iterator[str]:
-        window, trips = BurstWindow(limit), MinRoundTrip()
+        window, trips = BurstWindow(limit, span=span), MinRoundTrip()
         now = 100.0
         for number in range(requests):
             window.take()
             sending = window.sent(now)
-            trip = [0.25, 0.125, 0.5, -0.125][number % 4] if number < 8 else 0.25 + (number % 8) / 64
-            trip += 0.5 if 50 < number < 4_100 else 0.0
+            seconds = trip + (number % 8) / 64 + (0.5 if 1_000 < number < 4_400 else 0.0)
+            seconds = -0.125 if number == 290 else seconds
             window.advance(now)
-            window.answered(now + trip, trip, sending)
-            trips.record(now + trip, trip)
-            if number < 110 or number % 2_000 > 1_997 or number % 50 == 0:
+            window.answered(now + seconds, seconds, sending)
+            trips.record(now + seconds, seconds)
+            if number % 2_000 in range(298, 304) or number < 140 or number > requests - 140 or number % 100 == 0:
                 yield step_of(
                     f"{number}",
-                    trip,
+                    seconds,
                     window.smallest_round_trip,
                     window.changes_at - now,
                     window.available(),
                     trips.smallest,
                     [trips.trusted(at) for at in (now, math.nextafter(102.25, 0.0), 102.25)],
+                    window.available_at(int(max(0.0, window.available())) + 5, now) - now if limit else "",
                 )
-            now += SLOT
+            now += every
             if number in (300, 4_500):
                 window.forget_round_trips()
                 trips.forget()
@@ -446,12 +452,96 @@ def _ledger(seed: int, limits: RateLimits | None, *, share: float = 0.25, steps:
     return trace
 
 
+def _served(limits: RateLimits | None, serves: int, *, pause: float = 1.0, states: bool = False) -> Trace:
+    """Return what happens at a server that refuses what exceeds its limit, and takes long for some requests."""
+
+    def trace() -> Iterator[str]:
+        ledger = QuotaLedger(limits, interactive_share=0.2)
+        now, number, arrivals = 1_000.0, 0, list[float]()
+        under_way: list[tuple[float, int, int, float, bool, int]] = []
+        for step in range(1_200):
+            ledger.advance(now)
+            for each in [each for each in under_way if each[0] <= now]:
+                under_way.remove(each)
+                _, minute, sending, sent_at, is_refused, before = each
+                ledger.answered(now, minute, now - sent_at, sending, refused=is_refused)
+                if states and number % 5 == 0:
+                    quota = ReportedQuota(burst=ReportedWindow(serves, None), day=ReportedWindow(200_000, 150_000))
+                    ledger.correct(now, quota, returned_at_sending=before, sent_at=sent_at)
+                if is_refused:
+                    ledger.pause(now, pause, REFUSAL)
+            if step % 500 < 400 and (minute := ledger.take(now, background=number % 4 == 0)) >= 0:
+                number += 1
+                arrivals = [at for at in arrivals if at > now - 1.0]
+                is_served = len(arrivals) < serves
+                arrivals += [now] if is_served else []
+                end = now + (1.5 if number % 9 == 0 else 0.0625)
+                under_way.append((end, minute, ledger.burst.sent(now), now, not is_served, ledger.burst.returned))
+            if step % 4 == 0:
+                yield step_of(
+                    f"{number}",
+                    now,
+                    attrs.astuple(ledger.limits),
+                    attrs.astuple(ledger.capacity(background=True)),
+                    ledger.in_flight,
+                    ledger.paused_until,
+                    ledger.burst.available(),
+                    *_of_congestion(ledger.congestion, now),
+                    ledger.available_at(now, background=True),
+                    ledger.shortage(now, ahead=step % 3, background=step % 8 == 0),
+                    ledger.estimate(now, ahead=step % 40, background=step % 8 == 0),
+                )
+            now += SLOT
+
+    return trace
+
+
+def _restored() -> Iterator[str]:
+    """Yield what ledgers do with states of other processes, and with what is none."""
+    wall, now = 1_700_000_040.0, 1_000.0
+    minute = wall / 60
+    minutes = [[minute, 3], [minute - 1, 1], [minute - 1.0001, 2], [minute - 1_439.5, 5], [minute - 1_440, 7]]
+    minutes += [[minute + 0.1, 11], [minute - 1_441, 13], [minute - 5, 10**13], [minute - 7, -2]]
+    for ahead in (-3_600.0, -60.0, -5.0, 0.0, 4.999, 5.0, 3_600.0, 90_000.0):
+        for kept in (minutes, minutes[:3]):
+            ledger = QuotaLedger(RateLimits(8, 100), interactive_share=0.0)
+            ledger.advance(now)
+            ledger.load(encode({"format": 1, "saved": wall, "minutes": kept}), now, wall + ahead)
+            yield step_of(f"load {ahead:g}", ledger.day.minutes(), ledger.burst.external, ledger.burst.external_until)
+            for later in (0.0, 59.0, 60.0, 61.0, 3_700.0, 86_400.0, 86_400.5):
+                ledger.advance(now + later)
+                for off in (0.0, ahead, ahead - 60.0, ahead - 60.001, -7_200.0):
+                    ledger.check_wall(now + later, wall + later + off)
+                    yield step_of(f"wall {later:g} {off:g}", ledger.has_restored, ledger.day.minutes())
+    for content in (
+        '{"format": 2}',
+        '{"format": "1", "saved": 1, "minutes": []}',
+        '{"saved": 1, "minutes": []}',
+        '{"format": 1, "minutes": []}',
+        '{"format": 1, "saved": "x", "minutes": []}',
+        '{"format": 1, "saved": 1.0, "minutes": [1]}',
+        '{"format": 1, "saved": 1.0, "minutes": [["inf", 1]]}',
+        '{"format": 1, "saved": "nan", "minutes": []}',
+        '{"format": 1, "saved": 1.0, "minutes": [[1.0, 1e400]]}',
+        '{"format": 1, "saved": 1.0, "minutes": [[1.0, 1]]}',
+        "[]",
+    ):
+        try:
+            QuotaLedger(None, interactive_share=0.0).load(content.encode(), now, wall)
+        except ValueError as error:
+            yield step_of(content, f"{error}, {type(error.__cause__).__name__}")
+        else:
+            yield step_of(content, "read")
+
+
 SINGLE_TRACES: Final[dict[str, Trace]] = {
     "burst window of 3": _burst(1, 3),
     "burst window of 5, at most 5": _burst(2, 5, 5),
     "burst window of 4 in 2.5 s": _burst(3, 4, 9, span=2.5),
     "burst window without a limit": _burst(4, None, steps=100),
-    "round trips": _steady(100_000, 6_200),
+    "round trips": _steady(100_000, 4_700),
+    "round trips, seldom": _steady(100, 140, every=0.125),
+    "round trips longer than the window": _steady(100, 300, every=0.0625, span=0.5, trip=0.75),
     "round trips without a limit": _steady(None, 120),
     "day of 12": _day(5, 12),
     "day of 12, at most 12": _day(6, 12, 12, start=86_400.0 * 40),
@@ -470,5 +560,10 @@ SINGLE_TRACES: Final[dict[str, Trace]] = {
     "ledger of 8 a second": _ledger(16, RateLimits(8, None)),
     "ledger of 30 a day": _ledger(17, RateLimits(None, 30), share=0.1),
     "ledger without given limits": _ledger(18, None),
+    "ledger of 8 a second, server of 5": _served(RateLimits(8, None), 5),
+    "ledger of 20 a second, server of 6": _served(RateLimits(20, 1_000), 6, pause=2.0),
+    "ledger without given limits, server of 30": _served(None, 30),
+    "ledger without given limits, server of 110 that says so": _served(None, 110, states=True),
+    "state of another process": _restored,
     "ledger of 1 a second without a share": _ledger(19, RateLimits(1, 2_000), share=0.0),
 }
