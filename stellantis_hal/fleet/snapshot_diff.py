@@ -99,7 +99,8 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     """Compare a snapshot with the state of the one before.
 
     A snapshot whose latest timestamp is earlier than that of the newest one is older, even if its values differ:
-    snapshots arrive out of order. One without timestamps counts as newer. One with the same timestamps and other values is changed.
+    snapshots arrive out of order. One without timestamps counts as newer. One with the same timestamps and other values
+    is changed.
 
     Args:
         state: state of the snapshot before; None: this is the first.
