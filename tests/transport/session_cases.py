@@ -509,6 +509,11 @@ for _value in (5.0, 5.1, 5.2, 5.3, 5.4, 4.9, 0.0):
         [_reply(429, Retry_After="5"), OK],
         lambda calls, seconds=_value: _within(calls, seconds),
     )
+_story(
+    "429 for 0.3 within 0.2 s of waiting",
+    [_reply(429, Retry_After="0.3")],
+    lambda calls: calls.get(pipe={"max_wait": 0.2}),
+)
 _story("429 and a limiter that does not pause", [_reply(429, Retry_After="5"), OK], pauses=False)
 _story("429 twice and a limiter that does not pause", [_reply(429, Retry_After="5")], pauses=False)
 _story("429, then an error, then a refusal", [_reply(429), _reply(503), OK], waits=[0, 0.2, 99])
@@ -544,6 +549,15 @@ for _value in (1, 9, 10, 11):
     _story(f"stale slots {_value}", [OK], stale=_value)
 _story("waits", [redirect_to("/b"), _reply(503), OK], waits=[0.0005, 0.001, 2.0], hooks=["on_wait", "on_end"])
 _story("waits of all attempts", [_reply(503)], lambda calls: calls.get(pipe={"max_wait": 5.0}), waits=[2, 2, 2, 2])
+
+
+async def _exactly(calls: _Calls) -> None:
+    with patch("stellantis_hal.transport.pipeline._SHORTEST_WAIT", 0.5):
+        await calls.get()
+
+
+for _value in (0.25, 0.5):
+    _story(f"wait of {_value} s where 0.5 s count", [OK], _exactly, waits=[_value], hooks=["on_wait"])
 
 
 async def _with_options(calls: _Calls) -> None:
