@@ -1,5 +1,6 @@
 """The commands ``login``, ``logout``, ``whoami`` and ``token``."""
 
+import contextlib
 import json
 import os
 import select
@@ -8,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -221,12 +223,12 @@ def test_error_without_a_state_does_not_end_the_login(
 ) -> None:
     statuses: list[int] = []
 
-    def send_errors(url: str) -> int:
-        back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
+    def send_errors(url: str) -> None:
+        back = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0])
         for number in (0, 0, 1, 2, 3, 4, 5):
-            response = httpx.get(f"{back}?error=server_error&error_description=Number+{number}.", timeout=10)
-            statuses.append(response.status_code)
-        return 0
+            with contextlib.closing(HTTPConnection(back.netloc, timeout=10)) as connection:
+                connection.request("GET", f"{back.path}?error=server_error&error_description=Number+{number}.")
+                statuses.append(connection.getresponse().status)
 
     def browse(url: str) -> int:
         threading.Thread(target=send_errors, args=(url,)).start()
