@@ -41,7 +41,7 @@ async def send_with_auth(
     if isinstance(body, StreamedRequestBody) and auth.requires_request_body:
         body = await _read(body, url)
     try:
-        unsigned = httpx.Request(request.method, url, headers=request.headers, **_content(body))
+        unsigned = httpx.Request(request.method, request.url, headers=request.headers, **_content(body))
     except httpx.InvalidURL as error:
         raise to_network_error(error, url) from error
     flow = auth.async_auth_flow(unsigned)

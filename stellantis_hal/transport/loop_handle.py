@@ -78,7 +78,7 @@ class LoopHandle:
 
             def is_running() -> bool:
                 try:  # a loop that runs trio as its guest has no present task meanwhile
-                    return running() is native and present(native) is not None
+                    return running() is native and present() is not None
                 except RuntimeError:
                     return False
 

@@ -827,6 +827,20 @@ async def _held(calls: _Calls) -> None:
             group.start_soon(calls.get, path)
 
 
+async def _held_elsewhere(calls: _Calls) -> None:
+    """Download from another host by an unlimited pipeline while a download holds the only connection of the others."""
+    async with calls.session.pipeline().stream(Request(url=f"{API}/a"), limit=9):
+        await calls.stream(f"{OTHER}/b", pipe={"limited": False}, credentials=False)
+
+
+_story(
+    "download beside one that holds its connection",
+    [_reply(200, b"a"), _reply(200, b"b")],
+    _held_elsewhere,
+    connections=1,
+    retry=ONCE,
+    timeouts=Timeouts(pool=0.5),
+)
 _story(
     "download that holds its connection",
     [_reply(200, b"a"), _late(2)],

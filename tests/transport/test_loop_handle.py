@@ -12,6 +12,7 @@ from stellantis_hal.errors import WrongLoopError
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.shared_timer import SharedWakeUpTimer, Waiter
+from tests.support.clocks import BACKENDS, jumping
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
 
@@ -73,6 +74,23 @@ async def test_a_cancelled_task_is_not_woken() -> None:
         await anyio.wait_all_tasks_blocked()
         parked.wake()
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        test_the_time_is_that_of_the_event_loop,
+        test_a_parked_task_waits_until_it_is_woken,
+        test_a_task_woken_before_it_waits_goes_on,
+        test_a_cancelled_task_is_not_woken,
+    ],
+    ids=["time", "woken", "woken before", "cancelled"],
+)
+def test_both_loops_park_tasks_alike(live: Any) -> None:
+    """Also where the tests of one of them are left out, as by mutmut."""
+    for name in BACKENDS:
+        backend, options = jumping(name)
+        anyio.run(live, backend=backend, backend_options=dict(options))
 
 
 async def test_the_present_task_belongs_to_its_loop_only() -> None:
