@@ -35,7 +35,7 @@ from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets
 from stellantis_hal.transport.hooks import CallReporter, Hooks, takes_responses
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota_headers import UNREADABLE, ReportedQuota
-from stellantis_hal.transport.retry import RetryPolicy, is_retryable, repeat_failed
+from stellantis_hal.transport.retry import RetryPolicy, repeat_failed
 from stellantis_hal.transport.semaphore import TimedSemaphore
 from stellantis_hal.transport.streamed_response_bodies import StreamedBodyHolder
 
@@ -237,8 +237,6 @@ class _Call:
             try:
                 response = await self._make_attempt()
             except (NetworkError, ApiError) as error:
-                if self._is_spent() or not is_retryable(error, repeatable=self._is_repeatable):
-                    raise
                 failures.append(error)
             if response is None:
                 response = await self._repeat(failures, started)

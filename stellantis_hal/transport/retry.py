@@ -142,6 +142,12 @@ async def repeat_failed(
         now: returns the time of the event loop.
         started: when the call began.
     """
+
+    def may_follow(error: BaseException) -> bool:
+        return not is_spent() and is_retryable(error, repeatable=repeatable)
+
+    if not may_follow(failures[0]):  # as mostly: tenacity is not needed then
+        raise failures.pop()
     attempts = 1
 
     async def attempt_again() -> T:
@@ -165,7 +171,7 @@ async def repeat_failed(
         sleep=anyio.sleep,
         wait=lambda state: max(jitter(state), _retry_after(state)),
         stop=stop,
-        retry=retry_if_exception(lambda error: not is_spent() and is_retryable(error, repeatable=repeatable)),
+        retry=retry_if_exception(may_follow),
         before_sleep=before_sleep,
         reraise=True,
     )
