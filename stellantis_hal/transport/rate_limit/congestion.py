@@ -123,7 +123,7 @@ class CongestionControl:
 
     def estimate(self, now: float, ahead: int) -> float:
         """Estimate when a request may be sent after ``ahead`` others."""
-        return now if self.rate == math.inf else max(now, self._next_at) + ahead / self.rate
+        return max(now, self._next_at) + ahead / self.rate
 
     def try_take(self, now: float, in_flight: int) -> bool:
         """Book a request that is about to be sent, besides those in flight; return whether it may be."""

@@ -128,7 +128,7 @@ class SQLiteLedger:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._database.__aexit__(kind, error, traceback)
+        await self._database.__aexit__(None, None, None)
 
     async def take(self, exchange: LedgerRequest) -> LedgerReply:
         """Make an exchange, as one transaction."""

@@ -25,7 +25,7 @@ from stellantis_hal.transport.rate_limit.shared_ledger import (
     LedgerRequest,
     SharedLedger,
 )
-from tests.transport.rate_limit.trace_steps import Trace, step_of, text_of
+from tests.transport.rate_limit.trace_steps import Trace, in_parts, step_of, text_of
 
 __all__ = ["SHARED_TRACES", "stated_fields"]
 
@@ -248,16 +248,14 @@ def _shared(
     limits: RateLimits,
     *,
     share: float = 0.25,
-    lives: int = 4,
     steps: int = 200,
     is_busy: bool = False,
     outages: int = 8,
 ) -> Trace:
     def trace() -> Iterator[str]:
-        for life in range(lives):
-            scene = _Scene(1_000 * seed + life, limits, share, is_busy=is_busy, outages=outages)
-            for _ in range(steps):
-                yield scene.step()
+        scene = _Scene(seed, limits, share, is_busy=is_busy, outages=outages)
+        for _ in range(steps):
+            yield scene.step()
 
     return trace
 
@@ -274,14 +272,32 @@ def _shares() -> Iterator[str]:
 
 
 SHARED_TRACES: Final[dict[str, Trace]] = {
-    "three processes, 6 a second and 30 a day": _shared(31, RateLimits(6, 30)),
-    "three processes, 4 a second": _shared(32, RateLimits(4, None), share=0.0),
-    "three processes, 20 a second and 10,000 a day": _shared(33, RateLimits(20, 10_000), share=0.5),
-    "three processes, 12 a day": _shared(34, RateLimits(None, 12), share=0.1),
-    "three processes, 1 a second": _shared(35, RateLimits(1, 100), outages=2),
-    "three busy processes, 9 a second": _shared(
-        36, RateLimits(9, None), share=0.0, is_busy=True, outages=40, lives=3, steps=350
+    **in_parts(
+        "three processes, 6 a second and 30 a day", lambda seed: _shared(seed, RateLimits(6, 30)), seed=31, parts=4
     ),
-    "three busy processes, 12 a second": _shared(37, RateLimits(12, 500), is_busy=True, outages=40, lives=3, steps=350),
+    **in_parts(
+        "three processes, 4 a second", lambda seed: _shared(seed, RateLimits(4, None), share=0.0), seed=32, parts=4
+    ),
+    **in_parts(
+        "three processes, 20 a second", lambda seed: _shared(seed, RateLimits(20, 10_000), share=0.5), seed=33, parts=4
+    ),
+    **in_parts(
+        "three processes, 12 a day", lambda seed: _shared(seed, RateLimits(None, 12), share=0.1), seed=34, parts=4
+    ),
+    **in_parts(
+        "three processes, 1 a second", lambda seed: _shared(seed, RateLimits(1, 100), outages=2), seed=35, parts=4
+    ),
+    **in_parts(
+        "busy processes, 9 a second",
+        lambda seed: _shared(seed, RateLimits(9, None), share=0.0, is_busy=True, outages=40, steps=350),
+        seed=36,
+        parts=3,
+    ),
+    **in_parts(
+        "busy processes, 12 a second",
+        lambda seed: _shared(seed, RateLimits(12, 500), is_busy=True, outages=40, steps=350),
+        seed=37,
+        parts=3,
+    ),
     "shares of an outage": _shares,
 }

@@ -20,7 +20,7 @@ from stellantis_hal.transport.rate_limit.min_round_trip import MinRoundTrip
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from tests.transport.rate_limit.trace_steps import SLOT, Trace, move, step_of, text_of
+from tests.transport.rate_limit.trace_steps import SLOT, Trace, in_parts, move, step_of, text_of
 
 __all__ = ["SINGLE_TRACES"]
 
@@ -137,7 +137,7 @@ def _steady(limit: int | None, requests: int, *, every: float = SLOT, span: floa
     return trace
 
 
-def _day(seed: int, limit: int | None, ceiling: int | None = None, steps: int = 320, start: float = 0.0) -> Trace:
+def _day(seed: int, limit: int | None, ceiling: int | None = None, steps: int = 80, start: float = 0.0) -> Trace:
     def trace() -> Iterator[str]:
         random, now = Random(seed), start
         window = DayWindow(limit, ceiling=ceiling)
@@ -351,7 +351,7 @@ def _server(serves: float, *, pause: float, limit: float = math.inf, stated: flo
 # --------------------------------------------------------------------------------------------- the ledger of a process
 
 
-def _ledger(seed: int, limits: RateLimits | None, *, share: float = 0.25, steps: int = 500) -> Trace:
+def _ledger(seed: int, limits: RateLimits | None, *, share: float = 0.25, steps: int = 120) -> Trace:
     def trace() -> Iterator[str]:
         random, now = Random(seed), 1_000.0
         ledger = QuotaLedger(limits, interactive_share=share)
@@ -543,10 +543,10 @@ SINGLE_TRACES: Final[dict[str, Trace]] = {
     "round trips, seldom": _steady(100, 140, every=0.125),
     "round trips longer than the window": _steady(100, 300, every=0.0625, span=0.5, trip=0.75),
     "round trips without a limit": _steady(None, 120),
-    "day of 12": _day(5, 12),
-    "day of 12, at most 12": _day(6, 12, 12, start=86_400.0 * 40),
-    "day of 10": _day(7, 10),
-    "day without a limit": _day(8, None, steps=100),
+    **in_parts("day of 12", lambda seed: _day(seed, 12), seed=5, parts=4),
+    **in_parts("day of 12, at most 12", lambda seed: _day(seed, 12, 12, start=86_400.0 * 40), seed=6, parts=4),
+    **in_parts("day of 10", lambda seed: _day(seed, 10), seed=7, parts=4),
+    **in_parts("day without a limit", lambda seed: _day(seed, None), seed=8, parts=1),
     "limit of 5": _limit(9, 5, None),
     "limit of 5, at most 5": _limit(10, 5, 5),
     "limit that is not configured": _limit(11, None, None),
@@ -556,14 +556,19 @@ SINGLE_TRACES: Final[dict[str, Trace]] = {
     "server of 9 a second": _server(9, pause=1.0, window=10),
     "server of 3 a second, stated": _server(3, pause=2.0, stated=3.0, window=10),
     "server of 20 a second, short pauses": _server(20, pause=0.25, window=10),
-    "ledger of 4 a second and 40 a day": _ledger(15, RateLimits(4, 40)),
-    "ledger of 8 a second": _ledger(16, RateLimits(8, None)),
-    "ledger of 30 a day": _ledger(17, RateLimits(None, 30), share=0.1),
-    "ledger without given limits": _ledger(18, None),
+    **in_parts("ledger of 4 a second and 40 a day", lambda seed: _ledger(seed, RateLimits(4, 40)), seed=15, parts=4),
+    **in_parts("ledger of 8 a second", lambda seed: _ledger(seed, RateLimits(8, None)), seed=16, parts=4),
+    **in_parts("ledger of 30 a day", lambda seed: _ledger(seed, RateLimits(None, 30), share=0.1), seed=17, parts=4),
+    **in_parts("ledger without given limits", lambda seed: _ledger(seed, None), seed=18, parts=4),
     "ledger of 8 a second, server of 5": _served(RateLimits(8, None), 5),
     "ledger of 20 a second, server of 6": _served(RateLimits(20, 1_000), 6, pause=2.0),
     "ledger without given limits, server of 30": _served(None, 30),
     "ledger without given limits, server of 110 that says so": _served(None, 110, states=True),
     "state of another process": _restored,
-    "ledger of 1 a second without a share": _ledger(19, RateLimits(1, 2_000), share=0.0),
+    **in_parts(
+        "ledger of 1 a second without a share",
+        lambda seed: _ledger(seed, RateLimits(1, 2_000), share=0.0),
+        seed=19,
+        parts=4,
+    ),
 }

@@ -23,7 +23,7 @@ from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.clocks import jumping
 from tests.support.shared_ledgers import MemoryLedger
 from tests.transport.rate_limit.shared_traces import stated_fields
-from tests.transport.rate_limit.trace_steps import Trace, step_of, text_of
+from tests.transport.rate_limit.trace_steps import Trace, in_parts, step_of, text_of
 
 __all__ = ["TASK_TRACES"]
 
@@ -179,11 +179,10 @@ def _recorded(main: Callable[[list[str]], Any]) -> Iterator[str]:
     yield from lines
 
 
-def _single(seed: int, limits: RateLimits | None, *, steps: int = 50, lives: int = 5, **options: Any) -> Trace:
+def _single(seed: int, limits: RateLimits | None, *, steps: int = 50, **options: Any) -> Trace:
     async def main(lines: list[str]) -> None:
-        for life in range(lives):
-            limiter = TokenBucketLimiter(limits, clock=_wall, **options)
-            await _Tasks(1_000 * seed + life, [limiter], lines).play(steps)
+        limiter = TokenBucketLimiter(limits, clock=_wall, **options)
+        await _Tasks(seed, [limiter], lines).play(steps)
 
     return lambda: _recorded(main)
 
@@ -193,11 +192,10 @@ def _shared(
     limits: RateLimits | None,
     *,
     steps: int = 50,
-    lives: int = 4,
     on_outage: OnOutage = "share",
     processes: int = 2,
 ) -> Trace:
-    async def live(seed: int, lines: list[str]) -> None:
+    async def main(lines: list[str]) -> None:
         ledger = _Recording(lines)
         limiters: list[Limiter] = [
             SharedLimiter(ledger, limits, processes=processes, on_outage=on_outage, interactive_share=0.25)
@@ -211,10 +209,6 @@ def _shared(
                 await _Tasks(seed, limiters, lines).play(steps)
                 group.cancel_scope.cancel()
         lines.append(text_of(ledger.ledger.dump()["scalars"]))
-
-    async def main(lines: list[str]) -> None:
-        for life in range(lives):
-            await live(1_000 * seed + life, lines)
 
     return lambda: _recorded(main)
 
@@ -238,12 +232,34 @@ async def _fail_at_times(ledger: _Recording, random: Random, lines: list[str]) -
 
 
 TASK_TRACES: Final[dict[str, Trace]] = {
-    "tasks, 4 a second and 60 a day": _single(51, RateLimits(4, 60), interactive_share=0.25),
-    "tasks, 2 a second": _single(52, RateLimits(2, None)),
-    "tasks, 40 a day": _single(53, RateLimits(None, 40), interactive_share=0.5),
-    "tasks without given limits": _single(54, None),
-    "tasks of two processes, 4 a second and 60 a day": _shared(55, RateLimits(4, 60)),
-    "tasks of two processes, 3 a second": _shared(56, RateLimits(3, None), processes=5),
-    "tasks of two processes that refuse": _shared(57, RateLimits(4, 100), on_outage="refuse"),
-    "tasks of two processes that wait": _shared(58, RateLimits(None, 100), on_outage="wait", processes=1),
+    **in_parts(
+        "tasks, 4 a second and 60 a day",
+        lambda seed: _single(seed, RateLimits(4, 60), interactive_share=0.25),
+        seed=51,
+        parts=6,
+    ),
+    **in_parts("tasks, 2 a second", lambda seed: _single(seed, RateLimits(2, None)), seed=52, parts=4),
+    **in_parts(
+        "tasks, 40 a day", lambda seed: _single(seed, RateLimits(None, 40), interactive_share=0.5), seed=53, parts=4
+    ),
+    **in_parts("tasks without given limits", lambda seed: _single(seed, None), seed=54, parts=4),
+    **in_parts("tasks of two processes, 4 a second", lambda seed: _shared(seed, RateLimits(4, 60)), seed=55, parts=4),
+    **in_parts(
+        "tasks of two processes, 3 a second",
+        lambda seed: _shared(seed, RateLimits(3, None), processes=5),
+        seed=56,
+        parts=4,
+    ),
+    **in_parts(
+        "tasks of two processes that refuse",
+        lambda seed: _shared(seed, RateLimits(4, 100), on_outage="refuse"),
+        seed=57,
+        parts=3,
+    ),
+    **in_parts(
+        "tasks of two processes that wait",
+        lambda seed: _shared(seed, RateLimits(None, 100), on_outage="wait", processes=1),
+        seed=58,
+        parts=3,
+    ),
 }

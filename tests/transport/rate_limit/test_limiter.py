@@ -231,3 +231,12 @@ async def test_statistics_of_another_thread_are_of_the_last_request() -> None:
         elsewhere = threads.submit(lambda: limiter.statistics).result()
     assert (elsewhere.free_this_second, elsewhere.free_today) == (0, 9)
     assert limiter.statistics.free_this_second == 1
+
+
+def test_statistics_of_no_event_loop_are_of_the_last_request() -> None:
+    limiter = make_limiter(2, 100)
+    assert (limiter.statistics.free_this_second, limiter.capacity("background").per_day) == (2, 90)
+    anyio.run(spend, limiter)
+    statistics = limiter.statistics
+    assert (statistics.granted, statistics.in_flight, statistics.free_today) == (1, 0, 99)
+    assert limiter.capacity("interactive").free_today == 99

@@ -96,6 +96,16 @@ async def test_waiting_interactive_requests_use_their_share() -> None:
     assert await spend(limiter) == pytest.approx(first + 1.0, abs=0.1)
 
 
+async def test_interactive_requests_pass_waiting_background_ones() -> None:
+    limiter = make_limiter(4, interactive_share=0.25)
+    for _ in range(3):
+        await spend(limiter)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, limiter, priority="background"))
+        start = anyio.current_time()
+        assert (limiter.statistics.waiting, await spend(limiter), limiter.statistics.waited) == (1, start, 0)
+
+
 async def test_no_waiter_wakes_while_only_reserved_tokens_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     advances = 0
     advance = QuotaLedger.advance

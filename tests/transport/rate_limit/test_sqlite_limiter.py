@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,21 @@ async def test_locked_file_is_an_outage(tmp_path: Path) -> None:
         while limiter.is_away:
             await anyio.lowlevel.checkpoint()
         await spend(limiter)
+
+
+@pytest.mark.parametrize(("options", "seconds"), [({}, 1.0), ({"timeout": 2.5}, 2.5)], ids=["default", "given"])
+@pytest.mark.parametrize("make", [SQLiteLedger, partial(SQLiteLimiter, processes=1)], ids=["ledger", "limiter"])
+def test_lock_is_waited_for_as_long_as_given(
+    make: Callable[..., object], options: dict[str, float], *, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[Any, ...]] = []
+
+    def open_database(path: Path, **given: Any) -> None:
+        found.append((path, given["synchronous"], given["busy_timeout"]))
+
+    monkeypatch.setattr("stellantis_hal.transport.rate_limit.sqlite.SQLiteDatabase", open_database)
+    make(Path("a.sqlite"), "app", **options)
+    assert found == [(Path("a.sqlite"), "NORMAL", seconds)]
 
 
 @pytest.mark.parametrize(

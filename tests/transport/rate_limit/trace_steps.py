@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final
 
-__all__ = ["SLOT", "Trace", "move", "step_of", "text_of"]
+__all__ = ["SLOT", "Trace", "in_parts", "move", "step_of", "text_of"]
 
 SLOT: Final = 1 / 64
 
@@ -38,3 +38,8 @@ def move(random: Random, now: float, changes_at: float) -> float:
     if kind == 2 and now < changes_at < math.inf:
         return max(now, math.nextafter(changes_at, -math.inf))
     return now + (SLOT * random.randrange(20) if kind < 5 else 0.0)
+
+
+def in_parts(name: str, make: Callable[[int], Trace], *, seed: int, parts: int) -> dict[str, Trace]:
+    """Return traces of the same kind, each with a seed of its own: short ones, which are run alone."""
+    return {f"{name}, part {part}": make(100 * seed + part) for part in range(1, parts + 1)}
