@@ -71,6 +71,12 @@ def _configured(converter: cattrs.Converter | None) -> cattrs.Converter:
     return converter
 
 
+def _left_out(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return f"items under another name than expected ({len(value)}): left out"
+    return "no object, so no item: left out"
+
+
 def _reason(error: BaseException, kind: type | None) -> str:
     """Say why cattrs could not read a value, without the value."""
     if isinstance(error, KeyError):
@@ -170,8 +176,9 @@ class TypedConverter:
         Raises:
             StructureError: in strict mode, naming all paths.
         """
-        reason = "no object, so no item: left out"
-        problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in values.items()]
+        problems = [
+            Problem(path=path, value_type=json_type(value), reason=_left_out(value)) for path, value in values.items()
+        ]
         report_problems(kind, problems, strict=self.strict, reported=self._reported, url=lambda: page.url)
 
     def _structure_by_hook(self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Any, kind: type[T]) -> T:

@@ -608,3 +608,22 @@ async def test_an_account_may_link_vehicles_by_the_older_name() -> None:
     user = TypedConverter().structure(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
     assert len(await user.vehicles().collect()) == 1
     assert (await user.vehicle("a")).vin
+
+
+@pytest.mark.parametrize("total", [None, 1])
+async def test_items_under_another_name_are_told(total: int | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Every trip of such a server was left out without a word."""
+    body = {"_embedded": {"rides": [bodies.trip()]}} | ({} if total is None else {"total": total})
+    vehicle = a_vehicle(Served({f"{CAR}/trips": body}), "trips")
+    assert await vehicle.trips().collect() == []
+    assert "Trip: $._embedded.rides (array): items under another name than expected (1): left out" in caplog.text
+    assert ("states a total of 1, but has 0 items" in caplog.text) == (total is not None)
+    strict = a_vehicle(Served({f"{CAR}/trips": body}), "trips", converter=TypedConverter(strict=True))
+    with pytest.raises(StructureError, match="rides"):
+        await strict.trips().collect()
+
+
+@pytest.mark.parametrize("embedded", [{"trips": [], "remarks": [{"a": 1}]}, {"remarks": []}, {"remarks": {"a": 1}}, {}])
+async def test_an_empty_page_may_embed_other_things(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
+    vehicle = a_vehicle(Served({f"{CAR}/trips": {"_embedded": embedded, "total": 0}}), "trips")
+    assert (await vehicle.trips().collect(), caplog.text) == ([], "")

@@ -156,6 +156,7 @@ class ItemLocation:
     def invalid(self, page: HalResource) -> Mapping[str, Any]:
         """Return the values among a page's items that are not objects, by JSON path.
 
+        Lists that a page embeds in place of its items are among them, where a page without the relation is valid.
         Null, and an empty array in the place of an object, are valid: they mean that there is nothing.
         """
         if self._is_array(page):
@@ -176,7 +177,10 @@ class ItemLocation:
         embedded = document.outline.get("_embedded") or {}
         if not isinstance(embedded, Mapping):
             return {**invalid, "$._embedded": embedded}
-        for key, entry in (embedded if rel is None else _embedded_values(document, rel)).items():
+        found_here = embedded if rel is None else _embedded_values(document, rel)
+        if self.optional and rel is not None and embedded.keys().isdisjoint(found_here):  # items under a new name?
+            invalid |= {f"$._embedded.{key}": entry for key, entry in embedded.items() if _has_objects(entry)}
+        for key, entry in found_here.items():
             if isinstance(entry, list):
                 invalid |= _invalid_in(f"$._embedded.{key}", entry)
             elif entry and not isinstance(entry, dict):
@@ -249,6 +253,10 @@ class ItemLocation:
                 url=page.url,
             )
         return keys[0] if keys else self.known
+
+
+def _has_objects(entry: Any) -> bool:
+    return isinstance(entry, list) and any(isinstance(item, Mapping) for item in entry)
 
 
 def check_size(page: HalResource, *arrays: Any) -> None:

@@ -241,7 +241,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             more = is_unread or (is_full and not self._is_linked)
         if not more:
             return None
-        self._empty_ranges = 0 if entries else self._empty_ranges + 1
+        self._empty_ranges = 0 if entries else self._empty_ranges + was_by_range
         if was_by_range and not entries:
             position = self._position = position + ranges.size
             if total is None or position >= total or self._empty_ranges > _MAX_EMPTY_RANGES:
