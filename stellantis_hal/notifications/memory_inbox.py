@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import anyio.lowlevel
 import attrs
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
@@ -25,6 +27,8 @@ from stellantis_hal.notifications.inbox import (
 from stellantis_hal.notifications.vehicle_registry import VehicleRegistry
 
 __all__ = ["MemoryInbox"]
+
+_logger = logging.getLogger(__name__)
 
 _State = Literal["waiting", "acknowledged", "dead"]
 
@@ -66,7 +70,7 @@ class MemoryInbox:
         self._vehicles = VehicleRegistry()
         self._changed = anyio.Event()
         self._number = 0
-        self._dropped = 0
+        self._dropped = LogThrottle()
         self._duplicates = 0
         self._is_consumed = False
 
@@ -103,7 +107,14 @@ class MemoryInbox:
             identity, size = next(iter(self._bounded.items()))
             total -= size
             row = self._rows[identity]
-            self._dropped += row.state != "acknowledged"
+            if row.state != "acknowledged" and self._dropped.is_told():
+                _logger.warning(
+                    "the inbox in memory has removed the oldest %d unverified or unreadable events so far: it keeps "
+                    "%d, and %d bytes, of them. Compare the receiver's token with that of the callback",
+                    self._dropped.count,
+                    self._max_rows,
+                    self._max_bytes,
+                )
             self._remove(row)
 
     def _forget_old(self) -> None:
@@ -129,6 +140,11 @@ class MemoryInbox:
                 if row.consumer != consumer and row.attempts >= self._dead_after:
                     row.state = "dead"
                     del self._waiting[row.number]
+                    _logger.error(
+                        "event %d of the inbox in memory was set aside: its consumer has failed %d times. See revive()",
+                        row.number,
+                        self._dead_after,
+                    )
                     continue
                 if row.consumer != consumer:
                     row.consumer = consumer
@@ -196,7 +212,7 @@ class MemoryInbox:
             waiting=len(self._waiting),
             dead=sum(row.state == "dead" for row in self._rows.values()),
             bounded=len(self._bounded),
-            dropped=self._dropped,
+            dropped=self._dropped.count,
             refused_duplicates=self._duplicates,
         )
 

@@ -508,6 +508,21 @@ async def test_what_is_removed_or_set_aside_is_logged(tmp_path: Path, caplog: py
     assert caplog.messages == [*removed, failed]
 
 
+async def test_what_an_inbox_in_memory_removes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = MemoryInbox(dead_after=1, max_unverified=2)
+    for number in range(5):
+        await inbox.put([entry(str(number), is_verified=False)])
+    await inbox.next("a")
+    await inbox.next("b")
+    removed = [
+        f"the inbox in memory has removed the oldest {total} unverified or unreadable events so far: it keeps 2, "
+        "and 10485760 bytes, of them. Compare the receiver's token with that of the callback"
+        for total in (1, 2)
+    ]
+    failed = "event 4 of the inbox in memory was set aside: its consumer has failed 1 times. See revive()"
+    assert caplog.messages == [*removed, failed]
+
+
 @pytest.mark.long
 async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db", clock=clock) as inbox:
