@@ -116,6 +116,7 @@ class Receiver:
         self._clock = clock
         self._dispatch = Dispatch()
         self._has_warned = False
+        self._untold: dict[str, None] = {}
         self._stored = 0
         self._told_waiting = 0
         self._failures = LogThrottle()
@@ -300,7 +301,10 @@ class Receiver:
                 new = await self._direct.deliver(entries)
             elif self._inbox is not None and entries:
                 new = await self._inbox.put(entries)
-        except Exception as error:  # noqa: BLE001 - the vendor delivers them again
+        except BaseException as error:  # the vendor delivers them again
+            self._note_untold(entries)
+            if not isinstance(error, Exception):
+                raise
             kind = type(error).__name__
             if self._failures.is_told():  # each callback's deliveries are repeated every 10 s
                 _logger.error(
@@ -312,11 +316,30 @@ class Receiver:
             return 500
         if self._failures.count and entries:
             _logger.warning("deliveries are stored again, after %d that were not", self._failures.end())
-        for entry in new:
+        for entry in [*new, *self._repeated(entries, new)]:
             if entry.entry.is_verified:
                 self._dispatch(entry)
         await self._note_waiting(len(new))
         return 200
+
+    def _note_untold(self, entries: Sequence[IncomingEvent]) -> None:
+        """Remember verified events of a delivery that failed or was cancelled: some may be stored or handled."""
+        self._untold.update((entry.id, None) for entry in entries if entry.is_verified)
+        while len(self._untold) > _MANY:
+            del self._untold[next(iter(self._untold))]
+
+    def _repeated(self, entries: Sequence[IncomingEvent], new: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+        """Return the events of a repetition that listeners were not told of when they were stored or handled."""
+        if not self._untold:
+            return ()
+        known = {each.entry.id for each in new}
+        repeated: list[StoredEvent] = []
+        for entry in entries:
+            if entry.is_verified and entry.id in self._untold:
+                del self._untold[entry.id]
+                if entry.id not in known:
+                    repeated.append(StoredEvent(number=0, entry=entry, owner=None, attempts=0))
+        return repeated
 
     async def _note_waiting(self, stored: int) -> None:
         """Log where events are stored for months, and nothing takes them; looked at once in thousands."""

@@ -937,6 +937,69 @@ async def test_repetitions_of_a_hanging_handle_do_not_pile_up(caplog: pytest.Log
     assert "handle= has not returned for this event of an earlier delivery, waited for 30 s" in caplog.text
 
 
+async def test_listeners_hear_of_what_a_failed_delivery_has_handled() -> None:
+    """Its repetition has nothing new; `watch` and commands would never know of the event."""
+    failing = [False, True]
+
+    async def handle(_: Notification) -> None:
+        await anyio.lowlevel.checkpoint()
+        if failing and failing.pop(0):
+            raise LookupError
+
+    receiver = Receiver(handle=handle, path=PATH)
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    batch = body([monitor_message(1), monitor_message(2)])
+    assert await post(receiver, batch) == 500
+    assert await post(receiver, batch) == 200
+    assert await post(receiver, batch) == 200
+    assert len(heard) == len({event.id for event in heard}) == 2
+
+
+class Cancelled(MemoryInbox):
+    """An inbox whose caller is cancelled once the event is stored."""
+
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
+        new = await super().put(entries)
+        if new and entries[0].is_verified:
+            await anyio.sleep_forever()
+        return new
+
+
+async def test_listeners_hear_of_what_a_cancelled_delivery_has_stored() -> None:
+    """A server, or a middleware, may cancel the application where its sender goes away."""
+    receiver = Receiver(Cancelled(), path=PATH, token=TOKEN)
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    with anyio.move_on_after(1):
+        await post(receiver, body(monitor_message()))
+    assert await post(receiver, body(BARE)) == 200  # unverified: they are told of verified ones only
+    assert await post(receiver, body(monitor_message())) == 200
+    assert len(heard) == 1
+
+
+class Unreliable(MemoryInbox):
+    """An inbox that stores what it is given, and raises."""
+
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
+        if await super().put(entries):
+            raise LookupError
+        return ()
+
+
+async def test_deliveries_that_fail_for_hours_fill_no_memory() -> None:
+    receiver = Receiver(Unreliable(), path=PATH)
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    first, last = body(monitor_message()), body([{"remoteActionId": str(number)} for number in range(10_000)])
+    for content in (first, last):
+        assert await post(receiver, content) == 500
+    assert await post(receiver, first) == 200
+    assert heard == []
+    assert await post(receiver, body({"remoteActionId": "9999"})) == 200
+    assert len(heard) == 1
+
+
 async def test_a_receiver_without_inbox_forgets_vehicles_too() -> None:
     handled: list[Notification] = []
 
