@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -56,6 +57,7 @@ from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesEr
 from stellantis_hal.transport.bounded_backend import OutgoingRequest, Timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.httpx_auth_runner import send_with_auth
+from stellantis_hal.transport.loop_handle import running_loop
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.outcomes import Case, described
 from tests.transport.doubles import CONVENTIONS
@@ -890,6 +892,18 @@ for _name in ("http://[::1", "http://a.test/\0"):
     _add(f"flow of a URL {_name!a}", partial(_by_flow, url=_name))
 for _value in (KeyError("realm"), ValueError("odd"), httpx.ProtocolError("none"), TypeError("bug")):
     _add(f"flow that fails by {type(_value).__name__}", partial(_by_flow, fails=_value))
+
+# ------------------------------------------------------------------------------------------- event loops
+
+
+def _loop_of(token: Any) -> list[bool]:
+    with patch("anyio.lowlevel.current_token", lambda: token):
+        loop = running_loop()
+    return [loop is token, loop is CONTEXT]
+
+
+_add("loop of a token of its own", lambda _: _loop_of(object()))
+_add("loop of a token that wraps it", lambda _: _loop_of(SimpleNamespace(native_token=CONTEXT)))
 
 # ------------------------------------------------------------------------------------------- TLS
 
