@@ -67,6 +67,7 @@ __all__ = ["CASES", "FILE"]
 FILE: Final = Path(__file__).with_name("outcomes.txt")
 CASES: Final[dict[str, Case]] = {}
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CONTEXT: Final = ssl.create_default_context()
 URL: Final = "https://api.test/user/vehicles/0123456789abcdef0123?client_id=secret"
 
 _value: Any  # names of loops below
@@ -907,7 +908,6 @@ _add("loop of a token that wraps it", lambda _: _loop_of(SimpleNamespace(native_
 
 # ------------------------------------------------------------------------------------------- TLS
 
-CONTEXT: Final = ssl.create_default_context()
 OF_SERVERS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 FILES: Final = ("client.pem", "client.key")
 SETTINGS: Final[dict[str, Any]] = {
