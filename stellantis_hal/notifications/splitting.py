@@ -116,7 +116,7 @@ def _split_item(item: Any, envelopes: _Envelopes) -> Iterator[Message]:
 
 def _message(envelope: dict[str, Any], event: dict[str, Any], attributes: dict[str, str]) -> Message:
     """Return the message of an event, in an envelope or without one."""
-    attributes = attributes | _attributes(event)
+    attributes = _shared(attributes, event.get("vin")) | _attributes(event)
     event = _without_attributes(event)
     document = {**envelope, "events": [event]} if envelope else event
     if _REMOTE_KEYS & event.keys() or (event.get("type") == "Remote" and "monitorEvent" not in event):
@@ -133,6 +133,16 @@ def _message(envelope: dict[str, Any], event: dict[str, Any], attributes: dict[s
     else:
         return _refuse("neither an event of a monitor nor one of a remote", document)
     return Message(id=_identify(kind, envelope, event), kind=kind, document=document, attributes=attributes)
+
+
+def _shared(attributes: dict[str, str], vin: Any) -> dict[str, str]:
+    """Return the attributes of an envelope that are an event's too.
+
+    They stand once for all its events: a VIN among them is that of one car, and each event states its own.
+    """
+    if not isinstance(vin, str) or not vin:
+        return attributes
+    return {key: value for key, value in attributes.items() if key.lower() != "vin" or value == vin}
 
 
 def _identify(kind: str, envelope: Mapping[str, Any], event: Mapping[str, Any]) -> str:

@@ -91,6 +91,21 @@ def test_envelope_of_a_fleet_has_one_event_for_each_item() -> None:
     assert len({event.id for event in events}) == 2
 
 
+def test_each_event_of_an_envelope_keeps_the_vin_that_it_states() -> None:
+    """The attribute of the envelope, which ``callbacks.ensure()`` asks for, is that of one of the cars."""
+    other = "VF7OTHER000000000"
+    attributes = [{"key": "Vin", "value": VIN}, {"key": "token", "value": "s3cr3t"}, {"key": "env", "value": "test"}]
+    items = (fleet_event(1), fleet_event(2, vin=other), fleet_event(3, vin=None))
+    events = parse_notification(body(fleet_envelope(*items, attributes=attributes)), token="s3cr3t")
+    assert [event.vin for event in events] == [VIN, other, VIN]
+    assert [dict(event.attributes) for event in events] == [
+        {"Vin": VIN, "env": "test"},
+        {"env": "test"},
+        {"Vin": VIN, "env": "test"},
+    ]
+    assert all(event.is_verified for event in events)
+
+
 def test_envelope_of_remotes_is_read() -> None:
     step = {"type": "Done", "status": "Failed", "failureCause": "DoorsOpen", "feedbackDetail": "CIDBlacklisted"}
     item = {"remoteActionId": "r1", "vin": VIN, "eventDate": "2026-03-01T12:00:00Z", "remoteType": "Doors"}
