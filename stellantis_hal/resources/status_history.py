@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
@@ -12,10 +15,12 @@ from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.typed_requests import is_absent
+from stellantis_hal.structuring.timestamps import read_instant
 
 __all__ = ["STATUS", "find_latest", "paginate_history"]
 
 STATUS = "Status"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _COLLECTION = frozenset({"total", "currentPage", "totalPage"})
 
 
@@ -24,10 +29,21 @@ def _is_collection(page: HalResource) -> bool:
 
 
 def find_latest(page: HalResource) -> HalResource | None:
-    """Return the status in a response; None in an empty collection."""
+    """Return the status in a response, of several the one with the latest instant; None in an empty collection."""
     if not _is_collection(page):
         return page
-    return next(iter(page.embedded(STATUS)), None)
+    return max(page.embedded(STATUS), key=_latest_instant, default=None)
+
+
+def _latest_instant(status: HalResource) -> datetime:
+    return max(_instant(status.state.get(name)) for name in ("createdAt", "updatedAt"))
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        return read_instant(value) if isinstance(value, str) else _NEVER
+    except ValueError:
+        return _NEVER
 
 
 def paginate_history(follow: Follow[HalResource], on_invalid: InvalidItemsHandler) -> Paginator[HalResource]:

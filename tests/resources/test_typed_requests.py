@@ -627,3 +627,17 @@ async def test_items_under_another_name_are_told(total: int | None, caplog: pyte
 async def test_an_empty_page_may_embed_other_things(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
     vehicle = a_vehicle(Served({f"{CAR}/trips": {"_embedded": embedded, "total": 0}}), "trips")
     assert (await vehicle.trips().collect(), caplog.text) == ([], "")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_of_several_statuses_the_latest_is_returned(order: int) -> None:
+    statuses = [
+        {"odometer": {"mileage": 1}},
+        {"odometer": {"mileage": 2}, "createdAt": "2025-01-01T00:00:00Z", "updatedAt": "soon"},
+        {"odometer": {"mileage": 3}, "createdAt": None, "updatedAt": "2025-03-01T00:00:00+0000"},
+        {"odometer": {"mileage": 4}, "createdAt": "2025-02-28T23:30:00-00:10"},
+    ]
+    vehicle = a_vehicle(Served({f"{CAR}/status": page("Status", *statuses[::order])}), "status")
+    status = await vehicle.status()
+    assert status is not None
+    assert status.mileage == 3
