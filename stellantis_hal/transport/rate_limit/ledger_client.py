@@ -272,8 +272,8 @@ class LedgerClient:
             in_flight=self._book.out,
             pauses=self._pauses,
             paused_for=max(0.0, self._paused_until - self._now()),
-            free_this_second=None if latest is None or latest.per_second >= UNLIMITED // 2 else latest.free,
-            free_today=None if latest is None or latest.per_day >= UNLIMITED // 2 else latest.day_free,
+            free_this_second=None if latest is None or _finite(latest.per_second) is None else latest.free,
+            free_today=None if latest is None or _finite(latest.per_day) is None else latest.day_free,
             smallest_round_trip=None if smallest == math.inf else smallest,
         )
 

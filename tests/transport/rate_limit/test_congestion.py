@@ -750,3 +750,49 @@ def test_a_minute_of_sending_goes_as_before(name: str) -> None:
     limit, span = options["admits"]
     given = {key: value for key, value in options.items() if key != "admits"}
     assert played(SlidingWindow(limit, span), **given) == expected
+
+
+@pytest.mark.parametrize(
+    ("successes", "active", "limit", "aim"),
+    [
+        (4, 2.0, 1_000.0, 1_000.0),
+        (4, 1.999, 1_000.0, 2 * 4 / 2.999),
+        (4, 1.0, 8.0, 8.0),
+        (4, 1.0, 8.001, 2 * 4 / 2.0),
+        (4, 0.5, 8.0, 8.0),
+        (3, 2.0, 8.0, math.inf),
+    ],
+    ids=["lasting", "short", "half of the limit", "less", "in a second", "too few"],
+)
+def test_first_rate_aims_at_a_limit_that_was_nearly_served(
+    successes: int, active: float, *, limit: float, aim: float
+) -> None:
+    """What was served in two seconds, or half of the limit, speaks for the limit that was given."""
+    control = CongestionControl()
+    for _ in range(successes):
+        control.take(10.0)
+        control.succeeded(10.0, 10.0)
+    control.refused(10.0 + active, 10.0 + active)
+    control.succeeded(11.0 + active, 10.5 + active, limit=limit)
+    rate = control.rate
+    control.succeeded(11.0 + active, 10.75 + active)
+    assert control.rate == (math.inf if aim == math.inf else pytest.approx(rate + 0.3 * (aim - rate)))
+
+
+@pytest.mark.parametrize(("since", "rate"), [(899.999, None), (900.0, math.inf)])
+def test_rate_is_forgotten_after_a_quarter_of_an_hour(since: float, rate: float | None) -> None:
+    control = CongestionControl()
+    for _ in range(4):
+        control.take(10.0)
+        control.succeeded(10.0, 10.0)
+    control.refused(16.0, 16.0)
+    control.succeeded(17.0, 16.5)
+    control.succeeded(16.0 + since, 16.75)
+    assert (control.rate == math.inf) is (rate == math.inf)
+
+
+def test_first_pause_after_refusals_without_one_is_kept() -> None:
+    control = CongestionControl()
+    control.refused(10.0, 10.0)
+    control.refused(11.0, 10.5)
+    assert control.back_off(1.5) == 1.5

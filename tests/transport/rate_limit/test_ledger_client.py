@@ -82,6 +82,10 @@ def test_options_are_checked(options: dict[str, Any], error: type[Exception] | N
     assert message is None or str(caught.value) == message
 
 
+def test_limits_that_are_not_given_are_the_default_ones() -> None:
+    assert SharedLimiter(MemoryLedger(), processes=1).limits == RateLimits(100, 100_000)
+
+
 async def test_limiter_that_is_not_entered_says_how() -> None:
     limiter = limiter_of(MemoryLedger())
     with pytest.raises(ConfigurationError) as before:

@@ -1,6 +1,7 @@
 """Token-bucket limiter: tokens, limits, slots."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import anyio
 import pytest
@@ -11,7 +12,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
-from tests.support.clocks import BACKENDS, jumping
+from tests.support.clocks import BACKENDS, jump, jumping
 from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import DAY, assert_in_turn, fail, make_limiter, spend, started, unset
 
@@ -240,3 +241,27 @@ def test_statistics_of_no_event_loop_are_of_the_last_request() -> None:
     statistics = limiter.statistics
     assert (statistics.granted, statistics.in_flight, statistics.free_today) == (1, 0, 99)
     assert limiter.capacity("interactive").free_today == 99
+
+
+async def test_slots_of_the_clocks_first_minute_are_like_others() -> None:
+    jump(10.0 - anyio.current_time())
+    limiter = make_limiter(4, 100)
+    await spend(limiter)
+    async with limiter.slot():
+        assert limiter.statistics.in_flight == 1
+    with pytest.raises(NetworkError):
+        await fail(limiter, NetworkError("refused", sent=False))
+    with pytest.raises(NetworkError):
+        await fail(limiter, NetworkError("no answer", sent=True))
+    statistics = limiter.statistics
+    assert (statistics.granted, statistics.given_back, statistics.in_flight) == (2, 2, 0)
+    assert (statistics.free_this_second, statistics.free_today) == (2, 98)
+
+
+async def test_a_slot_that_is_not_entered_books_nothing() -> None:
+    limiter = make_limiter(4, 100)
+    slot: Any = limiter.slot()
+    before = limiter.statistics
+    slot.sent()
+    slot.answered()
+    assert limiter.statistics == before
