@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
-__all__ = ["RetryPolicy", "call_with_retries", "is_retryable", "repeat_failed"]
+__all__ = ["RetryPolicy", "is_retryable", "repeat_failed"]
 
 T = TypeVar("T")
 
@@ -74,49 +74,6 @@ def is_retryable(error: BaseException, *, repeatable: bool) -> bool:
     return isinstance(error, ApiError) and repeatable and error.is_transient
 
 
-async def call_with_retries(
-    attempt: Callable[[], Awaitable[T]],
-    policy: RetryPolicy,
-    *,
-    repeatable: bool,
-    on_retry: Callable[[StellantisError, float, int], None],
-    waited: Callable[[], float] = lambda: 0.0,
-    is_spent: Callable[[], bool] = lambda: False,
-    now: Callable[[], float] = anyio.current_time,
-    started: float | None = None,
-) -> T:
-    """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
-
-    The last error gets a note with the number of attempts, where there was more than one.
-
-    Args:
-        attempt: makes one attempt.
-        policy: bounds them.
-        repeatable: whether an attempt may be repeated after the server may have seen it.
-        on_retry: called with each failure that another attempt follows: the error, the wait, the attempt's number.
-        waited: returns the seconds spent waiting for the limiter; they do not count against the policy's total.
-        is_spent: returns whether the body was read once and cannot be read again, so that no attempt can follow.
-        now: returns the time of the event loop.
-        started: when the call began, by that time; None: now.
-    """
-    began = now() if started is None else started
-    try:
-        return await attempt()
-    except (NetworkError, ApiError) as error:
-        failures = [error]
-    return await repeat_failed(
-        failures,
-        attempt,
-        policy,
-        repeatable=repeatable,
-        on_retry=on_retry,
-        waited=waited,
-        is_spent=is_spent,
-        now=now,
-        started=began,
-    )
-
-
 async def repeat_failed(
     failures: list[NetworkError | ApiError],
     attempt: Callable[[], Awaitable[T]],
@@ -129,18 +86,21 @@ async def repeat_failed(
     now: Callable[[], float],
     started: float,
 ) -> T:
-    """Go on with a call whose first attempt has failed; raise its error where that allows no other one.
+    """Repeat a call whose first attempt has failed; raise its error where that allows no other one.
+
+    The call is repeated until it succeeds, fails for good, or the policy or the anyio deadline in force ends it. The
+    last error gets a note with the number of attempts, where there was more than one.
 
     Args:
-        failures: the error of that attempt alone; it is taken out, so that no frame keeps it.
-        attempt: makes one attempt; see :func:`call_with_retries` for it and the others.
+        failures: the error of the first attempt alone; it is taken out, so that no frame keeps it.
+        attempt: makes one attempt.
         policy: bounds them.
         repeatable: whether an attempt may be repeated after the server may have seen it.
-        on_retry: called with each failure that another attempt follows.
-        waited: returns the seconds spent waiting for the limiter.
-        is_spent: returns whether the body cannot be read again.
+        on_retry: called with each failure that another attempt follows: the error, the wait, the attempt's number.
+        waited: returns the seconds spent waiting for the limiter; they do not count against the policy's total.
+        is_spent: returns whether the body was read once and cannot be read again, so that no attempt can follow.
         now: returns the time of the event loop.
-        started: when the call began.
+        started: when the call began, by that time.
     """
 
     def may_follow(error: BaseException) -> bool:

@@ -1,18 +1,20 @@
 """Test doubles of the transport layer: a wall clock, a session over a scripted transport, counting credentials."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
 
+from stellantis_hal.errors import ApiError, NetworkError, StellantisError
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames
+from stellantis_hal.transport.retry import RetryPolicy, repeat_failed
 from stellantis_hal.transport.session import Session
 from tests.support.transports import Act, ScriptedTransport
 
@@ -23,6 +25,7 @@ __all__ = [
     "Badge",
     "WatchedBody",
     "call",
+    "call_with_retries",
     "get",
     "redirect_to",
     "response_with",
@@ -30,6 +33,7 @@ __all__ = [
     "wall",
 ]
 
+T = TypeVar("T")
 API = "https://api.test"
 CONVENTIONS = ApiConventions(
     quota_headers=QuotaHeaderNames(
@@ -120,3 +124,33 @@ async def call(*acts: Act, path: str = "/user", **options: Any) -> Response:
     opened, _ = session(*acts, **options)
     async with opened:
         return await get(opened.pipeline(), path)
+
+
+async def call_with_retries(
+    attempt: Callable[[], Awaitable[T]],
+    policy: RetryPolicy,
+    *,
+    repeatable: bool,
+    on_retry: Callable[[StellantisError, float, int], None],
+    waited: Callable[[], float] = lambda: 0.0,
+    is_spent: Callable[[], bool] = lambda: False,
+    now: Callable[[], float] = anyio.current_time,
+    started: float | None = None,
+) -> T:
+    """Make a first attempt, and repeat it by the policy, as a pipeline does."""
+    began = now() if started is None else started
+    try:
+        return await attempt()
+    except (NetworkError, ApiError) as error:
+        failures = [error]
+    return await repeat_failed(
+        failures,
+        attempt,
+        policy,
+        repeatable=repeatable,
+        on_retry=on_retry,
+        waited=waited,
+        is_spent=is_spent,
+        now=now,
+        started=began,
+    )

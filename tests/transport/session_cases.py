@@ -38,13 +38,13 @@ from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.pipeline import PipelineContext, PipelineOptions
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
-from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
+from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.clocks import jumping
 from tests.support.outcomes import Case, described
 from tests.support.transports import ScriptedTransport
-from tests.transport.doubles import API, CONVENTIONS, OK, Badge, redirect_to, wall
+from tests.transport.doubles import API, CONVENTIONS, OK, Badge, call_with_retries, redirect_to, wall
 
 __all__ = ["BACKEND", "CASES", "FILE"]
 

@@ -14,7 +14,8 @@ from stellantis_hal.errors import (
     StellantisError,
     TooManyRedirectsError,
 )
-from stellantis_hal.transport.retry import RetryPolicy, call_with_retries, is_retryable
+from stellantis_hal.transport.retry import RetryPolicy, is_retryable
+from tests.transport.doubles import call_with_retries
 
 pytestmark = pytest.mark.anyio
 
