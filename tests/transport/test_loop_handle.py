@@ -105,7 +105,7 @@ async def _in_task(loop: LoopHandle) -> bool:
     return loop.is_running()
 
 
-def test_a_loop_that_hosts_trio_is_not_that_of_its_guest() -> None:
+def test_a_loop_that_hosts_another_is_not_that_of_its_guest() -> None:
     async def host() -> tuple[bool, bool]:
         loop, done = LoopHandle(), asyncio.get_running_loop().create_future()
 

@@ -217,7 +217,7 @@ async def test_a_session_bounds_the_requests_under_way(anyio_backend: Any) -> No
         assert Session(Origins("http://api.test"), host_session=client).connections == 100
 
 
-def test_an_aiohttp_session_is_refused_on_trio() -> None:
+def test_an_aiohttp_session_needs_asyncio() -> None:
     async def opened() -> aiohttp.ClientSession:
         return aiohttp.ClientSession()
 
@@ -316,10 +316,17 @@ async def test_a_session_as_a_transport_sends_what_it_is_given() -> None:
 
 
 async def test_a_client_as_a_transport_sends_by_its_own_transports() -> None:
-    own = httpx.MockTransport(lambda request: httpx.Response(200, text=str(request.url)))
-    async with httpx.AsyncClient(transport=own) as client:
-        response = await session_transport(client).handle_async_request(httpx.Request("GET", "http://api.test/a"))
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, text=str(request.url))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        request = httpx.Request("GET", "http://api.test/a")
+        response = await session_transport(client).handle_async_request(request)
         assert await response.aread() == b"http://api.test/a"
+    assert seen == [request]  # the same object
 
 
 def test_without_its_library_nothing_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
