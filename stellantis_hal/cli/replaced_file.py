@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ __all__ = ["replaced_file"]
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(path: Path) -> Generator[Path]:
     """Yield an empty file beside a path, which replaces the one there at the end of the block, unless that raises.
 
     It is of the mode of the one that is there, else only its owner can read it. What is no regular file, as
