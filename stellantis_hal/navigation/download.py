@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from stellantis_hal.errors import HalError
+from stellantis_hal.errors import HalError, NetworkError
 from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url, quoted
 from stellantis_hal.navigation.cache.fetch import uncached
@@ -28,6 +28,10 @@ _CHARSET = re.compile(
     r"|(?:windows-|cp)\d{3,5}|koi8-[rtu]|shift[-_]jis|euc[-_](?:jp|kr)|gb(?:2312|k|18030)|big5|iso-2022-jp|mac-?roman",
     re.IGNORECASE,
 )
+
+
+_PARTIAL = 206
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.ASCII | re.IGNORECASE)
 
 
 class Download(AsyncIterator[bytes]):
@@ -151,4 +155,21 @@ async def download(
     fields = {**(context.headers if credentials else {}), "Accept": accept or "*/*"}
     request = Request(url=url, headers=fields)
     async with fetch.stream(request, limit=limit, credentials=credentials) as response:
+        if response.status == _PARTIAL:
+            _check_whole(response)
         yield Download(response)
+
+
+def _check_whole(response: StreamedResponse) -> None:
+    """Raise NetworkError for a part of a body: nothing in its bytes would show that some are missing."""
+    stated = response.headers.get("content-range", "")
+    found = _CONTENT_RANGE.fullmatch(stated.strip())
+    if found is None or int(found[1]) != 0 or int(found[2]) + 1 != int(found[3]):
+        part = f" ({excerpt(stated, 80)})" if stated else ""
+        raise NetworkError(
+            f"{mask_url(response.url)}: the server responded with a part of the body{part}, although the whole was "
+            "asked for",
+            url=response.url,
+            sent=True,
+            is_transient=False,
+        )

@@ -8,7 +8,14 @@ import httpx
 import pytest
 
 from stellantis_hal import HalClient, HalDeprecationWarning, MemoryCache
-from stellantis_hal.errors import AmbiguousLinkError, HalError, InvalidLinkError, LinkNotFoundError, NotFoundError
+from stellantis_hal.errors import (
+    AmbiguousLinkError,
+    HalError,
+    InvalidLinkError,
+    LinkNotFoundError,
+    NetworkError,
+    NotFoundError,
+)
 from stellantis_hal.navigation.download import Download
 from stellantis_hal.navigation.typed_rel import Rel
 from tests.navigation.site import HOME, Site
@@ -178,6 +185,30 @@ async def test_mistakes_send_nothing(hal: HalClient, server: Server, options: An
     with pytest.raises(error):
         await text(root.download(**options))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("content_range", "fault"),
+    [
+        ("bytes 0-2/3", None),
+        ("Bytes 0-2/3", None),
+        ("bytes 0-2/100", r"\(bytes 0-2/100\)"),
+        ("bytes 1-3/4", r"\(bytes 1-3/4\)"),
+        ("bytes 0-2/*", r"\(bytes 0-2/\*\)"),
+        (None, "a part of the body, although"),
+    ],
+)
+async def test_a_part_is_not_taken_for_the_whole(content_range: str | None, fault: str | None) -> None:
+    """The bytes that are missing were missing without a word."""
+    headers = {} if content_range is None else {"Content-Range": content_range}
+    transport = httpx.MockTransport(lambda _: httpx.Response(206, content=b"abc", headers=headers))
+    async with HalClient(URL, transport=transport) as client:
+        if fault is None:
+            assert await text(client.download("/a")) == "abc"
+            return
+        with pytest.raises(NetworkError, match=fault) as failure:
+            await text(client.download("/a"))
+    assert not failure.value.is_transient
 
 
 async def test_a_deprecated_link_is_told(hal: HalClient) -> None:

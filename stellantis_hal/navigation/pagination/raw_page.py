@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,10 @@ _NESTED_TOTALS = (
 )
 _TOTAL_HEADERS = ("x-wp-total", "x-total-count", "x-total")
 _MAX_DIGITS = 16
+# Of items, as PostgREST and servers for React-admin write it: ``0-24/319``, ``posts 0-24/319``; bytes are no items.
+_CONTENT_RANGE = re.compile(
+    r"(?!bytes\b)(?:[\w-]{1,80} )?(?:[0-9]{1,15}-[0-9]{1,15}|\*)/([0-9]{1,15})", re.ASCII | re.IGNORECASE
+)
 
 _NO_SHIFT = HeadShift()
 
@@ -163,7 +168,8 @@ def total_of(page: HalResource) -> int | None:
     for name in _TOTAL_HEADERS:
         if (count := _count(headers.get(name))) is not None:
             return count
-    return None
+    found = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+    return None if found is None else int(found[1])
 
 
 def _whole(value: Any) -> Any:
