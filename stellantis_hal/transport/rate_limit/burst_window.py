@@ -81,8 +81,8 @@ class BurstWindow:
         self._samples = 0
         self._smallest = math.inf
         self._previous_smallest = math.inf
-        self._saved = math.inf  # the smaller of both, at most the window
-        self._trusted_at = math.inf
+        self._saved: float  # the smaller of both, at most the window; set with the first sample, as the next one
+        self._trusted_at: float
         self.changes_at: float = math.inf
 
     @property

@@ -34,7 +34,7 @@ class EffectiveLimit:
         self.confirmed: float = self.value
         self.lapses_at: float = math.inf
         self._stated: int | None = None
-        self._stated_since = math.inf
+        self._stated_since: float  # set with it
         self._stated_at = -math.inf
 
     def state(self, now: float, limit: int, *, sent_at: float, exhausted: bool) -> bool:

@@ -180,7 +180,7 @@ class StatePersister:
     def __init__(self, store: LimiterStore, every: float) -> None:
         self._store = store
         self._every = every
-        self._saved_at = 0.0
+        self._saved_at: float  # set where it is opened
         self._entered = False
         self._loaded = False
         self.is_open: bool = False

@@ -57,7 +57,7 @@ class QuotaLedger:
         self.paused_until: float = -math.inf
         self._pause_reason = ""
         self._share = interactive_share
-        self._reserves = (0, 0)
+        self._reserves: tuple[int, int]
         self._restored: _RestoredMinutes | None = None
         self.has_restored: bool = False
         """Whether minutes booked by another process may still have to move, see :meth:`check_wall`."""
