@@ -54,6 +54,7 @@ from stellantis_hal.resources.control.remote_command_groups import (
 from stellantis_hal.resources.control.remote_policy import PolicyRefusal, PolicyRefusalReason
 from stellantis_hal.resources.control.step_history import read_step
 from stellantis_hal.resources.typed_requests import UrlPageSource, index_ranges, is_absent
+from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.validation import require_type
 
 __all__ = ["Remote"]
@@ -225,7 +226,13 @@ class Remote:
             )
         if not force and self._capabilities is not None and _is_unsupported(self._capabilities, action):
             raise refused(PolicyRefusal(PolicyRefusalReason.CAPABILITY, None), kind)
-        await self._begin(kind, full_label, force=force)
+        try:
+            await self._begin(kind, full_label, force=force)
+        except StellantisError:
+            raise  # it is not recorded
+        except BaseException:  # cancelled, perhaps once the store had recorded it
+            await self._record_end(kind, full_label, is_unknown=False)
+            raise
         is_sending = False
 
         def note_sending() -> None:
@@ -291,9 +298,14 @@ class Remote:
             await self._save(partial(self._ledger.record_sent, kind, label, url))
 
     async def _save(self, save: Callable[[], Any]) -> None:
-        """Save the policy's state even if the task is cancelled: what was sent must be counted."""
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _SAVE_TIMEOUT):
-            await save()
+        """Save the policy's state even if the task is cancelled, natively too: what was sent must be counted."""
+
+        async def save_in_time() -> None:
+            with anyio.move_on_after(_SAVE_TIMEOUT):
+                await save()
+
+        with anyio.CancelScope(shield=True):  # bounded by the time-out
+            await run_to_completion(save_in_time)
 
     def _unknown(self, kind: ActionKind, label: str, why: str) -> OutcomeUnknownError:
         error = OutcomeUnknownError(

@@ -37,6 +37,7 @@ from stellantis_hal import (
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key
 from stellantis_hal.resources.control.control_dependencies import ControlDependencies
+from stellantis_hal.resources.control.remote_policy import CommandPolicyState
 from stellantis_hal.simulator import (
     CommandCourseDeviation,
     ExpiredToken,
@@ -673,6 +674,43 @@ class BrokenState(MemoryState):
         if self.left < 0:
             raise StellantisError("the disk is full")
         return await super().replace(key, expected, value)
+
+
+class Slow(MemoryState):
+    """A store that takes its time, and completes what it has begun for a caller that is cancelled, as SQLite does."""
+
+    async def load(self, key: str) -> bytes | None:
+        await anyio.lowlevel.checkpoint()
+        return await super().load(key)
+
+    async def replace(self, key: str, expected: bytes | None, value: bytes | None) -> bool:
+        replaced = await super().replace(key, expected, value)
+        await anyio.lowlevel.checkpoint()
+        return replaced
+
+
+@pytest.mark.parametrize("anyio_backend", [jumping("asyncio")], ids=["asyncio"])
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("step", range(14))
+async def test_native_cancellation_leaves_the_store_as_it_is(step: int, times: int) -> None:
+    """What was not sent holds up nothing, and what was sent is counted, however often the task is cancelled."""
+    state = Slow()
+    async with commanded(state=state) as case:
+        task = asyncio.ensure_future(case.remote.doors.lock())
+        for _ in range(step):
+            await anyio.lowlevel.checkpoint()
+        for _ in range(times):
+            task.cancel()
+            await anyio.lowlevel.checkpoint()
+        await asyncio.wait([task])
+        content = await state.load(car_key(case.vehicle.vin, case.vehicle.id or ""))
+        known = CommandPolicyState.load(content)
+        running = known.under_way.get(ActionKind.DOOR)
+        if case.executed:
+            assert running is not None
+            assert (running.is_sent, known.wake_ups) == (True, 1)
+        elif case.line.attempts == 0:
+            assert running is None or running.is_sent
 
 
 async def test_a_broken_store_loses_no_command(caplog: pytest.LogCaptureFixture) -> None:
