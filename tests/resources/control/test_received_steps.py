@@ -1,7 +1,6 @@
 """Operations fed by a receiver to which the simulator delivers."""
 
 import json
-from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -72,9 +71,12 @@ async def test_steps_of_a_receiver_in_another_thread_arrive_at_once(backend: str
 
     async with commanded(simulator, receiver=receiver) as case:
         operation = await case.remote.doors.unlock()
+
+        def serve() -> None:
+            anyio.run(deliver, operation.id, backend=backend)
+
         async with anyio.create_task_group() as tasks:
-            run = partial(anyio.run, deliver, operation.id, backend=backend)
-            tasks.start_soon(partial(anyio.to_thread.run_sync, run))
+            tasks.start_soon(anyio.to_thread.run_sync, serve)
             with anyio.fail_after(10):
                 assert await operation.result() is OperationOutcome.SUCCESS
         assert [step.source for step in operation.steps] == ["event"]
