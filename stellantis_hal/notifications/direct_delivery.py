@@ -16,7 +16,7 @@ from stellantis_hal.notifications.vehicle_registry import VehicleRegistry
 __all__ = ["DeduplicatingHandler"]
 
 _MAX_REMEMBERED = 100_000
-_LONGEST_WAIT = 30.0  # seconds; the vendor repeats a delivery every 10 s, whatever became of the one before
+_LONGEST_WAIT = 30.0  # seconds; the vendor repeats a delivery every 10 s
 
 _Key = tuple[str, bool]
 

@@ -67,7 +67,7 @@ _VARIABLES: Final = frozenset(
 
 
 def _show_value(value: object) -> str:
-    """Show a variable of the vendor; any other value may be a secret, whatever it begins with."""
+    """Show a variable of the vendor; other values may be secrets, those with a dollar sign too."""
     is_variable = isinstance(value, str) and value.startswith("$") and value[1:].lower() in _VARIABLES
     return repr(value) if is_variable else hide(value)
 
