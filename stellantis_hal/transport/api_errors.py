@@ -118,10 +118,16 @@ def make_error(
 ) -> StellantisError | None:
     """Return the error that a response stands for; None for a success.
 
-    Successes are any 2xx, the 304 that a conditional request asked for, and a 303 after a write.
+    Successes are any 2xx whose body is no error body of the API, the 304 that a conditional request asked for, and a
+    303 after a write.
     """
     status = response.status
-    if 200 <= status < 300 or (status == 304 and _is_conditional(request)):
+    if 200 <= status < 300:
+        stated = _stated_status(response.content, conventions.error_members)
+        if stated is None:
+            return None
+        status = stated
+    if status == 304 and _is_conditional(request):
         return None
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
@@ -130,6 +136,7 @@ def make_error(
     message = body.message or (said_by_shape.detail if said_by_shape.detail != body.error else None) or ""
     words = " ".join(part for part in (body.error, message, body.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"
+    shown = f"{status}" if status == response.status else f"{response.status} with an error {status} in its body"
     said = f": {excerpt(words).rstrip('. ')}" if words else ""
     if any(phrase in words.lower() for phrase in conventions.misconfiguration_phrases):
         return ConfigurationError(
@@ -143,7 +150,7 @@ def make_error(
         advice = f"{advice} The rate limit is reached{'' if wait is None else f': retry after {wait:.10g} s'}.".lstrip()
     code = "" if body.code is None or body.code == status else f" (code {body.code})"
     error = error_type(
-        f"{place} answered {status}{code}{said}" + (f". {advice}" if advice else ""),
+        f"{place} answered {shown}{code}{said}" + (f". {advice}" if advice else ""),
         status=status,
         url=response.url,
         code=body.code,
@@ -168,6 +175,24 @@ def make_error(
         if error.scopes:
             error.args = (f"{error} This URL needs {', '.join(error.scopes)}.",)
     return error
+
+
+def _stated_status(content: bytes, members: frozenset[str]) -> int | None:
+    """Return the status that the error body of a success states; None for every other body.
+
+    An error body has no other members than these, and a code of 4xx or 5xx, or of five digits that begin so.
+    """
+    if not members or len(content) > _MAX_TEXT or b'ode"' not in content:
+        return None
+    try:
+        body = decode_received(content)
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or not body.keys() <= members:
+        return None
+    code = _number(body.get("httpCode"), body.get("code"))
+    status = None if code is None else code // 100 if code >= 10_000 else code
+    return status if status is not None and 400 <= status < 600 else None
 
 
 def _has_key(request: Request) -> bool:

@@ -40,6 +40,8 @@ class ApiConventions:
         misconfiguration_advice: one sentence for the message of that error.
         advice: one sentence for the error message, by status.
         transient_errors: values of ``error`` in a JSON body which mean that the failure may pass, with any status.
+        error_members: the members of the API's error bodies: a JSON object of a 2xx that has no others, and the code of
+            an error, is an error; empty: no body makes an error of a success.
         scopes: returns the scopes documented for a URL, for the message of a 403; None where none are documented.
     """
 
@@ -49,4 +51,5 @@ class ApiConventions:
     misconfiguration_advice: str = "Check the application's credentials and registration; retrying cannot help."
     advice: Mapping[int, str] = attrs.field(default=_ADVICE, converter=_with_defaults)
     transient_errors: frozenset[str] = TRANSIENT_ERRORS
+    error_members: frozenset[str] = frozenset()
     scopes: Callable[[str], tuple[str, ...]] | None = None

@@ -34,6 +34,9 @@ GATEWAY = ApiConventions(
         403: "Often a wrong vehicle id, or a scope that the account holder did not grant.",
         404: "Nothing there, or no data yet; check the URL if it did not come from a link.",
     },
+    error_members=frozenset(
+        ("httpCode", "httpMessage", "moreInformation", "code", "message", "uuid", "timestamp", "debug")
+    ),
     scopes=required_scopes,
 )
 """Quota headers, error phrases, advice and scopes of the gateway and the API."""

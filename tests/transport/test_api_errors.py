@@ -28,6 +28,7 @@ from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import make_error, parse_error_body
 from stellantis_hal.transport.conventions import ApiConventions
+from stellantis_hal.vendor.gateway import GATEWAY
 from tests.transport.doubles import CONVENTIONS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,6 +49,52 @@ def api_error(status: int, body: Any = b"", **options: Any) -> ApiError:
     error = error_for(status, body, **options)
     assert isinstance(error, ApiError)
     return error
+
+
+def hidden(body: Any, conventions: ApiConventions = GATEWAY) -> StellantisError | None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = Response(url=URL, status=200, headers=Headers({}), content=content, received_at=NOW)
+    return make_error(Request(url=URL), response, now=NOW, conventions=conventions)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (VENDOR, NotFoundError, 404),
+        ({"httpCode": "500", "httpMessage": "Internal Error"}, ServerError, 500),
+        ({"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": "x"}, UnauthorizedError, 401),
+        ({"code": 50038, "message": "back end"}, ServerError, 500),
+        ({"code": "429"}, RateLimitedError, 429),
+    ],
+)
+def test_an_error_body_of_a_success_is_an_error(body: Any, kind: type[ApiError], status: int) -> None:
+    """A watch took such a status for one in which every value was gone."""
+    error = hidden(body)
+    assert isinstance(error, kind)
+    assert error.status == status
+    assert f"answered 200 with an error {status} in its body" in str(error)
+    assert hidden(body, ApiConventions()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"httpCode": "200", "httpMessage": "OK"},
+        {"code": 1001, "message": "odd"},
+        {"code": 99999},
+        {"code": None, "message": "x"},
+        {**VENDOR, "odometer": {"mileage": 1}},
+        {**VENDOR, "_links": {}},
+        {"message": "the mode"},
+        {"uuid": 'code"'},
+        [VENDOR],
+        b'{"code":',
+        b"",
+        {**VENDOR, "message": "x" * 9_000},
+    ],
+)
+def test_other_bodies_of_a_success_are_no_errors(body: Any) -> None:
+    assert hidden(body) is None
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
