@@ -36,6 +36,7 @@ from stellantis_hal.transport.backends import (
     httpx_backend,
     httpx_pool,
     session_detection,
+    stray_bytes_connector,
 )
 from stellantis_hal.transport.backends.httpx_backend import HttpxBackend
 from stellantis_hal.transport.backends.stray_bytes_connector import StrayBytesConnector, StrayBytesProtocol
@@ -1005,6 +1006,7 @@ for _index, _value in enumerate(
         [(5.0,), "closed", "_drop_timeout", "_cancel_timer", (5.0,)],
         [(5.0,), 5.0, "_check_timeout", "_check_timeout"],
         [(5.0,), (5.0,), 1.0, (4.0,)],
+        ["_cancel_timer", "_check_timeout"],
     )
 ):
     _add(f"timers of a connection {_index}", partial(_timers, steps=_value))
@@ -1134,34 +1136,57 @@ class _Watched(StrayBytesProtocol):
         _note(self.events, "close")
 
 
+class _Parser:
+    """A parser of responses, of which each is at its end after a brace, a stop or a question mark."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = protocol
+        self.begin()
+
+    def begin(self) -> None:
+        self.text = b""
+        self.has_head = False
+
+    def parse(self, data: bytes) -> None:
+        self.text += data
+        head, end, rest = self.text.partition(b"\r\n\r\n")
+        if self.has_head or not end:
+            return
+        self.text, code = rest, int(head[9:12])
+        self.has_head = code >= 200
+        self.protocol.feed_data((SimpleNamespace(code=code), self), 3)
+
+    def is_eof(self) -> bool:
+        return self.text.endswith((b"}", b".", b"?"))
+
+    @property
+    def total_bytes(self) -> int:
+        return len(self.text) - self.text.count(b"?")
+
+
 def _received(events: list[Any], *, pieces: Sequence[Any]) -> None:
     """Note what a protocol does with pieces; an integer begins so many requests."""
     protocol: Any = _Watched(_Loop(events))
     protocol.events = events
     protocol.transport = _Wire(events)
-    bodies: list[Any] = []
+    parser = _Parser(protocol)
 
     def feed(self: Any, data: tuple[RawResponseMessage, Any], size: int = 0) -> None:
         _note(events, f"response {data[0].code} {size}")
-        bodies.append(data[1])
 
     def received(self: Any, data: bytes) -> None:
         _note(events, f"passed {bytes(data)!r}")
-        if data.startswith(b"HTTP/1.1 1") or (data.startswith(b"HTTP/1.1") and data.endswith(b"\r\n\r\n")):
-            code = int(data[9:12])
-            protocol.feed_data((SimpleNamespace(code=code), SimpleNamespace(is_eof=lambda: False, total_bytes=0)), 3)
-        elif data.startswith(b"HTTP/1.1"):
-            body = data.partition(b"\r\n\r\n")[2]
-            whole = SimpleNamespace(is_eof=lambda: True, total_bytes=len(body) - body.count(b"?"))
-            protocol.feed_data((SimpleNamespace(code=int(data[9:12])), whole))
-        elif data.endswith(b"."):
-            bodies[-1].is_eof = lambda: True
+        parser.parse(data)
+
+    def begin(self: Any, **options: Any) -> None:
+        _note(events, f"parameters {options}")
+        parser.begin()
 
     base = StrayBytesProtocol.__mro__[1]
     with (
         patch.object(base, "feed_data", feed),
         patch.object(base, "data_received", received),
-        patch.object(base, "set_response_params", lambda self, **options: _note(events, f"parameters {options}")),
+        patch.object(base, "set_response_params", begin),
         patch.object(base, "set_exception", lambda self, error, cause=None: _note(events, f"fails {error!r}")),
         patch.object(base, "exception", lambda self: None),
     ):
@@ -1175,6 +1200,43 @@ def _received(events: list[Any], *, pieces: Sequence[Any]) -> None:
             _note(events, f"{piece!r} requests {protocol.requests} {state}")
 
 
+def _lost(events: list[Any]) -> None:
+    protocol: Any = StrayBytesProtocol(_Loop(events))
+    protocol._read_timer = _Timer(events, 1.0)
+    base = StrayBytesProtocol.__mro__[1]
+    with patch.object(base, "connection_lost", lambda self, error: _note(events, f"lost by {error!r}")):
+        protocol.connection_lost(OSError(5, "odd"))
+    _note(events, f"timer {protocol._read_timer}")
+
+
+_add("connection that is lost", _lost)
+
+
+def _looked(events: list[Any], *, polls: bool) -> list[Any]:
+    """Note how a descriptor is looked at where the system has poll, and where it has not."""
+
+    class Poll(_Fake):
+        def register(self, *args: Any) -> None:
+            self.note("register", *args)
+
+        def poll(self, *args: Any) -> list[Any]:
+            self.note("poll", *args)
+            return [(7, 1)]
+
+    def look(*args: Any) -> tuple[list[int], list[int], list[int]]:
+        _note(events, f"select {args}")
+        return [7], [], []
+
+    module = SimpleNamespace(select=look)
+    if polls:
+        module.poll, module.POLLIN = partial(Poll, "poll", events), 64
+    with patch("stellantis_hal.transport.backends.stray_bytes_connector.select", module):
+        readable = stray_bytes_connector._readable(7)
+        return [readable(), readable()]
+
+
+for _value in (True, False):
+    _add(f"descriptor that is looked at, {_value}", partial(_looked, polls=_value))
 SIZED: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 HEAD: Final = b"HTTP/1.1 200 OK\r\n\r\n"
 for _index, _value in enumerate(
@@ -1189,6 +1251,8 @@ for _index, _value in enumerate(
         [1, HEAD, b"."],
         [1, HEAD, SIZED],
         [1, SIZED.replace(b"{}", b"{?")],
+        [1, SIZED.replace(b"{}", b"{~"), b"x"],
+        [1, HEAD, b"ab", b"c."],
         [1, b"HTTP/1.1 103 Early\r\n\r\n", SIZED],
         [1, b"HTTP/1.1 103 Early\r\nContent-Length: 0\r\n\r\n", SIZED],
         [1, b"HTTP/1.1 101 Switching\r\n\r\n", b"a"],

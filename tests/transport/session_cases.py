@@ -904,6 +904,17 @@ class _Made:
     real: Any = staticmethod(lambda *args, **options: None)
 
 
+def _note_pipeline(requests: list[Any], opened: Session, pipeline: Any) -> None:
+    """Note whose limiter and connections a pipeline uses, and whom it trusts."""
+    parts = [
+        pipeline.limiter is opened.limiter,
+        pipeline._context.queue is None,
+        pipeline._context.record_quota.__name__,
+    ]
+    trusted = [pipeline._options.origins.trusts(url) for url in (API, OTHER, "https://id.test/b")]
+    requests.append(_Event(f"pipeline {parts} {trusted}"))
+
+
 def _options(requests: list[Any], *, fetch: Mapping[str, Any] | None = None, **options: Any) -> None:
     made = _Made(requests, "backend")
     made.real = BoundedBackend
@@ -932,9 +943,9 @@ def _options(requests: list[Any], *, fetch: Mapping[str, Any] | None = None, **o
             },
             {"limited": False, "credentials": httpx.BasicAuth("me", "secret")},
         ):
-            opened.pipeline(**fields)
+            _note_pipeline(requests, opened, opened.pipeline(**fields))
         opened.fetch(**(fetch or {}))
-        base_client.identity_fetch(opened, ("https://id.test/a",), 12.5)
+        _note_pipeline(requests, opened, base_client.identity_fetch(opened, ("https://id.test/a",), 12.5))
         requests.append(_Event(f"connections {opened.connections} limiter {type(opened.limiter).__name__}"))
 
 
