@@ -61,9 +61,13 @@ async def test_a_day_limit_below_what_was_answered_is_not_believed() -> None:
     assert limiter.limits.per_day == 7
 
 
-async def test_requests_under_way_do_not_count_as_answered() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 1.5], ids=["recent", "overdue"])
+async def test_requests_under_way_do_not_count_as_answered(seconds: float) -> None:
     limiter = make_limiter(100, 100_000)
-    async with limiter.slot(), limiter.slot():
+    async with limiter.slot() as first, limiter.slot() as second:
+        first.sent()
+        second.sent()
+        await anyio.sleep(seconds)
         await spend(limiter, quota=ReportedQuota(day=ReportedWindow(1, 0)))
         assert limiter.limits.per_day == 1
 
