@@ -105,6 +105,7 @@ class Watch(AcknowledgedStream):
                 emit=self._emit,
                 counts=self._counts,
             )
+        self._asked_in_pause: dict[WatchedVehicle, None] = {}
         self._plan: CapacityPlan | None = None
         self._loop: LoopHandle | None = None
         self._stopped = anyio.Event()
@@ -169,9 +170,19 @@ class Watch(AcknowledgedStream):
         await self._emit(event, Acknowledgement(account.store, key, record))
 
     def _offer_pushed(self, vehicle: WatchedVehicle, status: Status | None) -> None:
-        """Pass on what an event says of a vehicle; no event causes a poll while the watch is paused."""
+        """Pass on what an event says of a vehicle; a poll that it asks for waits for the end of a pause."""
         if status is not None or not self._scheduler.is_paused:
             self._scheduler.offer(vehicle, status)
+        else:
+            self._asked_in_pause[vehicle] = None
+
+    def _end_pause(self) -> None:
+        if not self._scheduler.is_paused:
+            asked, self._asked_in_pause = self._asked_in_pause, {}
+            for vehicle in asked:
+                if not vehicle.is_removed:
+                    self._scheduler.offer(vehicle, None)
+        self._scheduler.wake()
 
     def _note_progress(self) -> None:
         progress, self._progress = self._progress, anyio.Event()
@@ -195,9 +206,9 @@ class Watch(AcknowledgedStream):
         self._scheduler.is_paused = True
 
     def resume(self) -> None:
-        """Continue after :meth:`pause`; missed polls are not repeated."""
+        """Continue after :meth:`pause`; missed polls are not repeated, except those of which an event came."""
         self._scheduler.is_paused = False
-        self._call_soon(self._scheduler.wake)
+        self._call_soon(self._end_pause)
 
     def add(self, target: Watchable) -> None:
         """Watch an account or fleet with its vehicles, or a single vehicle; in a task or a callback of the event loop.

@@ -164,6 +164,41 @@ async def test_paused_watch_reports_statuses_and_polls_nothing() -> None:
         assert updates.statistics.requests == before
 
 
+async def test_events_of_a_pause_cause_a_poll_at_its_end() -> None:
+    """While events come, the next poll of the interval would be hours away."""
+    async with a_scene() as scene, watched(scene) as updates:
+        await until(updates, Update)
+        before = updates.statistics.requests
+        updates.pause()
+        for _ in range(3):
+            await scene.send()
+        await updates_of(updates, 10)
+        assert updates.statistics.requests == before
+        updates.resume()
+        updates.pause()  # at once: the poll waits for the end of this pause
+        await updates_of(updates, 10)
+        assert updates.statistics.requests == before
+        updates.resume()
+        await updates_of(updates, 10)
+        assert updates.statistics.requests == before + 1
+        updates.resume()
+        await updates_of(updates, 10)
+        assert updates.statistics.requests == before + 1
+
+
+async def test_a_vehicle_removed_in_a_pause_is_not_polled() -> None:
+    async with a_scene() as scene, watched(scene) as updates:
+        await until(updates, Update)
+        before = updates.statistics.requests
+        updates.pause()
+        await scene.send()
+        await updates_of(updates, 10)
+        updates.remove(scene.vehicle)
+        updates.resume()
+        await updates_of(updates, 10)
+        assert updates.statistics.requests == before
+
+
 async def test_watch_without_statuses_polls() -> None:
     async with a_scene() as scene, watched(scene, what="position") as updates:
         await until(updates, Update)
