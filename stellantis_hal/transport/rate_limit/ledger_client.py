@@ -636,7 +636,6 @@ class LedgerClient:
         _logger.warning("the limiter's ledger is back after %.3g s", self._away_for(taken_at))
         self._away_since = None
         self._private = None
-        self._is_fresh = True
         self._apply(exchange, reply, taken_at=taken_at)
 
 

@@ -239,3 +239,15 @@ def test_state_dumped_and_loaded_is_the_same(pauses: list[float]) -> None:
     again.load(ledger.dump(now, now + ahead), now, now + ahead)
     assert again.day.minutes() == ledger.day.minutes()
     assert again.day.spent == ledger.day.spent
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cause"), [(86_369.0, "daily limit of 1 reached"), (86_370.0, "paused for 23:59:30")]
+)
+def test_a_pause_as_long_as_the_day_is_what_a_request_waits_for(seconds: float, cause: str) -> None:
+    ledger = QuotaLedger(RateLimits(None, 1), interactive_share=0.0)
+    ledger.advance(1_050.0)
+    ledger.take(1_050.0, background=False)
+    ledger.pause(1_050.0, seconds)
+    assert ledger.day.available_at(1, 1_050.0) == 1_050.0 + 86_370.0
+    assert ledger.shortage(1_050.0, ahead=0, background=False) == cause
