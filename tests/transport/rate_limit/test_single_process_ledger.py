@@ -242,12 +242,11 @@ def test_state_dumped_and_loaded_is_the_same(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "cause"), [(86_369.0, "daily limit of 1 reached"), (86_370.0, "paused for 23:59:30")]
+    ("seconds", "cause"), [(0.999, "limit of 1 requests per second reached"), (1.0, "paused for 0:01")]
 )
-def test_a_pause_as_long_as_the_day_is_what_a_request_waits_for(seconds: float, cause: str) -> None:
-    ledger = QuotaLedger(RateLimits(None, 1), interactive_share=0.0)
-    ledger.advance(1_050.0)
-    ledger.take(1_050.0, background=False)
-    ledger.pause(1_050.0, seconds)
-    assert ledger.day.available_at(1, 1_050.0) == 1_050.0 + 86_370.0
-    assert ledger.shortage(1_050.0, ahead=0, background=False) == cause
+def test_a_pause_as_long_as_the_window_is_what_is_waited_for(seconds: float, cause: str) -> None:
+    ledger = QuotaLedger(RateLimits(1, None), interactive_share=0.0)
+    ledger.burst.hold(1_000.0)
+    ledger.pause(1_000.0, seconds)
+    assert ledger.burst.available_at(1, 1_000.0) == 1_001.0
+    assert ledger.shortage(1_000.0, ahead=0, background=False) == cause
