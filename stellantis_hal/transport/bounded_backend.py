@@ -205,7 +205,7 @@ class BoundedBackend:
                     fields = headers.by_lower_name
                     quota = ReportedQuota.from_headers(fields, self._quota_headers)
                     slot.answered(_refused(quota) if opened.status == _TOO_MANY_REQUESTS else quota)
-                    coding = fields.get("content-encoding", "")
+                    coding = fields.get("content-encoding") or ""
                     if receiver is not None and 200 <= opened.status < 300:
                         streamed = self._keep(opened, coding, receiver.limit, shown_url, queue)
                         is_kept, body = True, b""

@@ -349,7 +349,10 @@ class _Backend(_Fake):
         super().__init__("backend", events)
         self.opened = opened
 
+    delay = 0.0
+
     async def open(self, *args: Any, **options: Any) -> Any:
+        await anyio.sleep(self.delay)
         if len(args) > 3 and hasattr(args[3], "__aiter__"):
             args = (*args[:3], [chunk async for chunk in args[3]])
         self.note("open", *args, **options)
@@ -773,7 +776,14 @@ async def _known(events: list[Any]) -> None:
 
 
 async def _by_backend(
-    events: list[Any], *, borrowed_one: bool = False, closing: float = 0.0, leaves_at: float = 99.0, **reply: Any
+    events: list[Any],
+    *,
+    borrowed_one: bool = False,
+    streams: bool = False,
+    delay: float = 0.0,
+    closing: float = 0.0,
+    leaves_at: float = 99.0,
+    **reply: Any,
 ) -> None:
     """Note what a session hands on to a backend, and how it closes it."""
     start = anyio.current_time()
@@ -788,7 +798,9 @@ async def _by_backend(
 
     def make(*args: Any, **options: Any) -> Any:
         _note(events, f"made {[_shown(one) for one in args]} { {name: _shown(one) for name, one in options.items()} }")
-        return Closing(events, opened)
+        made = Closing(events, opened)
+        made.delay = delay
+        return made
 
     module = "stellantis_hal.transport"
     async with httpx.AsyncClient() as client:
@@ -801,9 +813,15 @@ async def _by_backend(
             session = Session(
                 Origins("https://api.test"), clock=wall, retry=RetryPolicy(attempts=1), max_body=300, **own
             )
-            response: Any = await _told(events, session.pipeline()(Request(url="https://api.test/?x=1")))
+            request = Request(url="https://api.test/?x=1")
+
+            async def read() -> Any:
+                async with session.pipeline().stream(request, limit=9) as found:
+                    return SimpleNamespace(status=found.status, content=[chunk async for chunk in found.chunks])
+
+            response: Any = await _told(events, read() if streams else session.pipeline()(request))
             if response is not None:
-                _note(events, f"{response.status} {response.content!r}")
+                _note(events, f"{response.status} {response.content!r} at {anyio.current_time() - start:g}")
             with anyio.move_on_after(leaves_at - 1):
                 await session.aclose()
             _note(events, f"left at {anyio.current_time() - start:g}")
@@ -830,6 +848,9 @@ for _name, _value in {
     "error of another coding, 400": {"status": 400, "raw_headers": GZIP, "received": b"no gzip"},
     "nearly an error": {"status": 399, "raw_headers": GZIP, "received": b"no gzip"},
     "borrowed": {"borrowed_one": True},
+    "late": {"delay": 300.0},
+    "download": {"streams": True},
+    "late download": {"streams": True, "delay": 300.0},
     "closed soon": {"closing": 2.0, "leaves_at": 2.0},
     "closed late": {"closing": 100.0},
 }.items():

@@ -912,7 +912,7 @@ def _note_pipeline(requests: list[Any], opened: Session, pipeline: Any) -> None:
         pipeline._context.record_quota.__name__,
     ]
     trusted = [pipeline._options.origins.trusts(url) for url in (API, OTHER, "https://id.test/b")]
-    requests.append(_Event(f"pipeline {parts} {trusted}"))
+    requests.append(_Event(f"pipeline {parts} {trusted} {pipeline.limiter.limits}"))
 
 
 def _options(requests: list[Any], *, fetch: Mapping[str, Any] | None = None, **options: Any) -> None:

@@ -93,6 +93,20 @@ def test_both_loops_park_tasks_alike(live: Any) -> None:
         anyio.run(live, backend=backend, backend_options=dict(options))
 
 
+def test_a_loop_is_no_other_of_its_kind() -> None:
+    async def handle() -> LoopHandle:
+        return LoopHandle()
+
+    for name in BACKENDS:
+        loop = anyio.run(handle, backend=name)
+
+        async def runs(loop: LoopHandle = loop) -> bool:
+            return loop.is_running()
+
+        assert not anyio.run(runs, backend=name)
+        assert not loop.is_running()
+
+
 async def test_the_present_task_belongs_to_its_loop_only() -> None:
     loop = LoopHandle()
     assert loop.is_running()
