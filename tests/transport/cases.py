@@ -683,7 +683,7 @@ def _hidden(secrets: tuple[str, ...]) -> list[Any]:
 
 
 _each("hidden", _hidden, ((), ("a.b",), ("abc", "a.b"), ("x",)))
-QUERIES: Final = ("", "client_id=app", "client_id=app&realm=a.b", "a=1")
+QUERIES: Final = ("", "client_id=app", "client_id=x=y&c=z", "client_id=app&realm=a.b", "a=1")
 URLS: Final = (
     "https://a.test",
     "https://a.test/?",
@@ -699,6 +699,8 @@ URLS: Final = (
     "https://a.test/#f",
     "https://a.test/&client_id=app&",
     "https://a.test/?client_id=app&",
+    "https://a.test/?client_id=1?b=2",
+    "https://a.test/?client_id=a=b&c=d=e",
     "/client_id=app",
 )
 for _value in QUERIES:

@@ -756,6 +756,7 @@ for _value in (True, False):
                     url, pipe={"credentials": Badge(), "priority": "background"}, credentials=credentials
                 ),
             )
+_story("download that is no success", [_reply(300, b'{"message": "odd"}')], lambda calls: calls.stream())
 _story("download that is larger", [_reply(200, b"abc")], lambda calls: calls.stream("/a?b=1", limit=2))
 _story("download of the bound", [_reply(200, b"abc")], lambda calls: calls.stream(limit=3))
 _story(
