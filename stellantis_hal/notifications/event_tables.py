@@ -87,6 +87,12 @@ _DELETE_OLD: Final = """
     DELETE FROM events WHERE number IN (
         SELECT number FROM events WHERE state = 1 AND received_at <= ? AND acknowledged_at <= ? LIMIT ?
     )"""
+_DELETE_OLD_OWNERS: Final = """
+    DELETE FROM owners WHERE source_id IN (
+        SELECT source_id FROM events WHERE kind = 'remote' AND number IN (
+            SELECT number FROM events WHERE state = 1 AND received_at <= ? AND acknowledged_at <= ? LIMIT ?
+        )
+    )"""
 _EMPTY_OLD: Final = """
     UPDATE events SET content = NULL WHERE number IN (
         SELECT number FROM events WHERE state = 1 AND content IS NOT NULL AND acknowledged_at <= ? LIMIT ?
@@ -253,9 +259,14 @@ def drop(max_rows: int, max_bytes: int, connection: sqlite3.Connection) -> int:
 
 
 def clean(now: float, keep: timedelta, connection: sqlite3.Connection) -> bool:
-    """Remove some of what was acknowledged and need not be kept or remembered; return whether there may be more."""
+    """Remove some of what was acknowledged and need not be kept or remembered; return whether there may be more.
+
+    The vehicles of operations go with their steps: a car has five monitors, and is commanded thousands of times.
+    """
     kept, remembered = now - keep.total_seconds(), now - MEMORY.total_seconds()
-    changed = [connection.execute(_DELETE_OLD, (remembered, kept, _CLEANED_AT_ONCE)).rowcount]
+    old = (remembered, kept, _CLEANED_AT_ONCE)
+    connection.execute(_DELETE_OLD_OWNERS, old)
+    changed = [connection.execute(_DELETE_OLD, old).rowcount]
     if keep:
         changed.append(connection.execute(_EMPTY_OLD, (kept, _CLEANED_AT_ONCE)).rowcount)
     return _CLEANED_AT_ONCE in changed

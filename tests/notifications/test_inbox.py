@@ -508,6 +508,22 @@ async def test_what_is_removed_or_set_aside_is_logged(tmp_path: Path, caplog: py
     assert caplog.messages == [*removed, failed]
 
 
+async def test_the_vehicles_of_old_operations_are_not_kept(tmp_path: Path, clock: Clock) -> None:
+    """Each command registers one, for months; a monitor stays registered."""
+    path = tmp_path / "inbox.db"
+    async with SQLiteInbox(path, clock=clock) as inbox:
+        for source in ("monitor", "old", "new"):
+            inbox.register(source, EventVehicle(vin="VF3", vehicle_id="v1"))
+        await inbox.put([entry("1", source_id="monitor"), entry("2", kind="remote", source_id="old")])
+        await drain(inbox)
+        clock.now += timedelta(days=5)
+        await inbox.put([entry("3", kind="remote", source_id="new", received_at=clock.now)])
+        connection = sqlite3.connect(path)
+        assert connection.execute("SELECT source_id FROM owners").fetchall() == [("monitor",), ("new",)]
+        connection.close()
+        assert await drain(inbox) == ["3"]
+
+
 async def test_what_an_inbox_in_memory_removes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     inbox = MemoryInbox(dead_after=1, max_unverified=2)
     for number in range(5):
