@@ -278,3 +278,12 @@ async def test_a_slot_that_is_not_entered_books_nothing() -> None:
     slot.sent()
     slot.answered()
     assert limiter.statistics == before
+
+
+async def test_an_answer_without_a_mark_of_sending_counts() -> None:
+    limiter = make_limiter(1, 10)
+    async with limiter.slot() as slot:
+        slot.answered()
+        assert (limiter.statistics.in_flight, limiter.statistics.free_this_second) == (0, 0)
+    await anyio.sleep(1.002)
+    assert (limiter.statistics.free_this_second, limiter.statistics.free_today) == (1, 9)

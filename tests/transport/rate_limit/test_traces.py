@@ -11,7 +11,10 @@ EXPECTED = read()
 
 @pytest.mark.parametrize("name", TRACES)
 def test_calls_return_what_the_trace_says(name: str) -> None:
-    """``python -m tests.transport.rate_limit.traces NAME`` prints each step, on any commit."""
+    """``python -m tests.transport.rate_limit.traces NAME`` prints each step, on any commit.
+
+    What is meant to change is renewed by the same command without a name.
+    """
     assert [*blocks(TRACES[name])] == EXPECTED[name]
 
 
