@@ -234,7 +234,7 @@ async def test_statistics_of_another_thread_are_of_the_last_request() -> None:
     assert limiter.statistics.free_this_second == 1
 
 
-async def test_statistics_of_another_event_loop_are_of_the_last_request() -> None:
+async def test_statistics_of_another_loop_are_of_the_last_request() -> None:
     """Its clock is another one, which says nothing of the limiter's tokens."""
     limiter = make_limiter(1, 10)
     await spend(limiter)
@@ -247,7 +247,7 @@ async def test_statistics_of_another_event_loop_are_of_the_last_request() -> Non
         assert threads.submit(anyio.run, read).result() == [0, 9, 9]
 
 
-def test_statistics_of_no_event_loop_are_of_the_last_request() -> None:
+def test_statistics_without_a_loop_are_of_the_last_request() -> None:
     limiter = make_limiter(2, 100)
     assert (limiter.statistics.free_this_second, limiter.capacity("background").per_day) == (2, 90)
     anyio.run(spend, limiter)
