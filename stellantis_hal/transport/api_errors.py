@@ -182,8 +182,8 @@ def _stated_status(content: bytes, members: frozenset[str]) -> int | None:
 
     An error body has no other members than these, and a code of 4xx or 5xx, or of five digits that begin so.
     """
-    if not members or len(content) > _MAX_TEXT or b'ode"' not in content:
-        return None
+    if not members or len(content) > _MAX_TEXT or not (b'"code"' in content or b'"httpCode"' in content):
+        return None  # without decoding, which costs most of the time of a request
     try:
         body = decode_received(content)
     except ValueError:
