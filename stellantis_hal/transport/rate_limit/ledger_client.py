@@ -497,6 +497,7 @@ class LedgerClient:
 
     def _apply(self, exchange: LedgerRequest, reply: LedgerReply, *, taken_at: float) -> None:
         now = self._last_exchange = anyio.current_time()
+        grants = self._book.apply(exchange, reply, taken_at=taken_at, now=now)
         if reply.status != "ok":
             if reply.status == "introduce" and reply.epoch not in {exchange.former, exchange.epoch}:
                 self._warn(
@@ -504,11 +505,9 @@ class LedgerClient:
                     "from what its processes know",
                     self._ledger.place,
                 )
-            self._book.apply(exchange, reply, taken_at=taken_at, now=now)
             self._is_fresh = True
             self._last_exchange = -math.inf
             return
-        grants = self._book.apply(exchange, reply, taken_at=taken_at, now=now)
         for index, grant in enumerate(grants):
             if not self._queue.grant(grant, background=index >= reply.interactive):
                 self._book.unused(grant)

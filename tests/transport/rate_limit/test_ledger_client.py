@@ -11,7 +11,9 @@ import attrs
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.transport.rate_limit.fallback_ledger import FixedShareLedger, share_of
+from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest, ScheduledTokenReturn
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
@@ -480,3 +482,47 @@ async def test_a_limiter_left_in_an_outage_hands_in_what_it_used() -> None:
         ledger.is_away = False
     last = ledger.exchanges[-1]
     assert (last.leaving, last.outage, sum(count for _, count in last.used)) == (True, 1, 1)
+
+
+class Unwritable(MemoryLedger):
+    """A ledger that can be reached, and makes no exchange any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_broken = False
+        self.failures = 0
+
+    async def take(self, exchange: LedgerRequest) -> LedgerReply:
+        if not self.is_broken:
+            return await super().take(exchange)
+        await self.check()
+        self.failures += 1
+        raise StorageError("the disk is full")
+
+
+@pytest.mark.parametrize("on_outage", ["share", "refuse", "wait"])
+async def test_ledger_that_is_reached_and_fails_is_tried_at_times(on_outage: OnOutage) -> None:
+    """Five times a second, with two more attempts each: a call that fails at once may have been cut."""
+    ledger = Unwritable()
+    async with limiter_of(ledger, on_outage=on_outage) as limiter:
+        await anyio.sleep(1.5)
+        ledger.is_broken = True
+        await anyio.sleep(4.0)
+        assert limiter.is_away
+        assert 30 < ledger.failures < 70
+        ledger.is_broken = False
+        await anyio.sleep(1.5)
+        assert not limiter.is_away
+
+
+async def test_outdated_reply_of_another_state_is_no_loss(caplog: pytest.LogCaptureFixture) -> None:
+    class Outdated(Answering):
+        async def take(self, exchange: LedgerRequest) -> LedgerReply:
+            reply = await super().take(exchange)
+            return reply if len(self.exchanges) > 1 else LedgerReply(status="outdated", epoch="another")
+
+    ledger = Outdated()
+    async with limiter_of(ledger):
+        await anyio.sleep(0.1)
+        assert len(ledger.exchanges) == 2
+    assert caplog.messages == []
