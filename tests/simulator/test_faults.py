@@ -1,5 +1,8 @@
 """Faults over the in-process transport, in jumped time."""
 
+import math
+import re
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -398,3 +401,21 @@ async def test_retrying_client_gets_through_chaos() -> None:
             found += [trip["id"] for trip in body["_embedded"]["trips"]]
             path = body["_links"].get("next", {}).get("href")
     assert found == api.simulator.world.trip_ids(car)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RandomFault(fault=Reset(), rate=2), "rate must be a share from 0 to 1, not 2"),
+        (lambda: RandomFault(fault=Reset(), rate=0.1, run=0), "run must be a finite number, at least 1, not 0"),
+        (lambda: ScriptedFault(fault=Reset(), times=-1), "times must be a finite number, at least 0, not -1"),
+        (lambda: ScriptedFault(fault=Reset(), skip=-1), "skip must be a finite number, at least 0, not -1"),
+        (lambda: CutBody(keep=-0.5), "keep must be a share from 0 to 1, not -0.5"),
+        (lambda: SlowBody(pieces=0), "pieces must be a finite number, at least 1, not 0"),
+        (lambda: Delay(math.inf), "seconds must be a finite number, at least 0, not inf"),
+        (lambda: Latency(fixed=math.nan), "fixed must be a finite number, at least 0, not nan"),
+    ],
+)
+def test_numbers_that_no_fault_can_have_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()

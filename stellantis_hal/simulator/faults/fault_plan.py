@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.http_messages import Request
+from stellantis_hal.simulator.faults.bounds import AT_LEAST_ONE, NOT_NEGATIVE, SHARE
 from stellantis_hal.simulator.faults.kinds import (
     ConnectionRefused,
     CutBody,
@@ -31,9 +32,9 @@ __all__ = ["NO_FAULTS", "FaultInjector", "FaultWindow", "Faults", "Latency", "Ra
 class Latency:
     """Latency of a response in seconds: ``fixed``, plus up to ``uniform``, plus an exponential of mean ``tail``."""
 
-    fixed: float = 0.0
-    uniform: float = 0.0
-    tail: float = 0.0
+    fixed: float = attrs.field(default=0.0, validator=NOT_NEGATIVE)
+    uniform: float = attrs.field(default=0.0, validator=NOT_NEGATIVE)
+    tail: float = attrs.field(default=0.0, validator=NOT_NEGATIVE)
 
     def draw(self, random: Random) -> float:
         """Return a random latency."""
@@ -51,8 +52,8 @@ class ScriptedFault:
     fault: Fault
     path: str = ""
     method: str | None = None
-    times: int = 1
-    skip: int = 0
+    times: int = attrs.field(default=1, validator=NOT_NEGATIVE)
+    skip: int = attrs.field(default=0, validator=NOT_NEGATIVE)
 
     def matches(self, request: Request) -> bool:
         """Return whether a request matches."""
@@ -64,9 +65,9 @@ class RandomFault:
     """A fault of a share of the requests; each time it occurs, ``run`` requests in a row meet it."""
 
     fault: Fault
-    rate: float
+    rate: float = attrs.field(validator=SHARE)
     path: str = ""
-    run: int = 1
+    run: int = attrs.field(default=1, validator=AT_LEAST_ONE)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import attrs
 
 from stellantis_hal.simulator.api.http_messages import Response, json_response
+from stellantis_hal.simulator.faults.bounds import AT_LEAST_ONE, NOT_NEGATIVE, SHARE
 
 __all__ = [
     "ClockSkew",
@@ -63,7 +64,7 @@ class Reset(Fault):
 class Delay(Fault):
     """The response is delayed by some seconds."""
 
-    seconds: float
+    seconds: float = attrs.field(validator=NOT_NEGATIVE)
 
 
 @attrs.frozen
@@ -145,15 +146,15 @@ class OAuthFault(Fault):
 class CutBody(Fault):
     """The connection breaks within the body, after a share of it (0 to 1)."""
 
-    keep: float = 0.5
+    keep: float = attrs.field(default=0.5, validator=SHARE)
 
 
 @attrs.frozen
 class SlowBody(Fault):
     """The body arrives in pieces, each delayed by some seconds."""
 
-    seconds: float = 1.0
-    pieces: int = 4
+    seconds: float = attrs.field(default=1.0, validator=NOT_NEGATIVE)
+    pieces: int = attrs.field(default=4, validator=AT_LEAST_ONE)
 
 
 @attrs.frozen
