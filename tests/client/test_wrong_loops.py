@@ -229,11 +229,15 @@ def test_a_binding_is_released() -> None:
     anyio.run(main)
 
 
-@pytest.mark.anyio
-async def test_another_process_is_told_apart_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_another_process_is_told_apart_from_another_thread(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the fork above, whose lines are not measured."""
     binding = LoopBinding("this")
-    former = binding.check()
+
+    async def check() -> None:
+        binding.check()
+
+    anyio.run(check, backend=backend)
     monkeypatch.setattr("os.getpid", lambda: -1)
     with pytest.raises(WrongLoopError, match="another process, of which this one is a fork"):
-        binding._bind(former)
+        anyio.run(check, backend=backend)
