@@ -244,6 +244,28 @@ async def test_a_store_that_cannot_be_locked_is_used(caplog: pytest.LogCaptureFi
     assert store.content is not None
 
 
+class SlowlyLockedStore(MemoryStore):
+    """A store whose lock takes a second to remove."""
+
+    is_locked = False
+
+    async def acquire(self) -> None:
+        self.is_locked = True
+
+    async def release(self) -> None:
+        await anyio.sleep(1.0)
+        self.is_locked = False
+
+
+async def test_a_lock_is_removed_although_the_task_is_cancelled() -> None:
+    store = SlowlyLockedStore()
+    with anyio.CancelScope() as scope:
+        async with make_limiter(store):
+            assert store.is_locked
+            scope.cancel()
+    assert not store.is_locked
+
+
 async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     start = anyio.current_time()
     async with make_limiter(MemoryStore(slow=True)) as limiter:
@@ -309,10 +331,20 @@ async def test_the_first_error_of_a_save_is_reported(tmp_path: Path, monkeypatch
 
 @pytest.mark.wall_clock
 async def test_a_file_is_written_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary file that a crash leaves is named after it, and hidden."""
+    written: list[Path] = []
+    replace = os.replace
+
+    def note_and_replace(source: str, target: Path) -> None:
+        written.append(Path(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", note_and_replace)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     store = FileLimiterStore(tmp_path / "limiter.json")
     await store.save(b"one")
     assert await store.load() == b"one"
+    assert [(path.parent, path.name.startswith(".limiter.json.")) for path in written] == [(tmp_path, True)]
 
 
 @pytest.mark.wall_clock
