@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from stellantis_hal.fleet.item_pairing import IDENTIFIES, pair_items
 from stellantis_hal.hal.json import decode, encode, rewrite
 from stellantis_hal.hal.redaction import hide, is_private, mask_repr, show_value
 from stellantis_hal.navigation.resource import HalResource
@@ -28,7 +29,8 @@ class ValueChange:
     """A value that differs between two snapshots.
 
     Attributes:
-        path: where it stands, by the names of this library: ``energies[0].level``.
+        path: where it stands, by the names of this library: ``energies[0].level``. The items of a list are compared
+            with those of the same type, identifier or slot, wherever they stood; the index is the new one.
         old: the old value, as JSON; None where it was missing.
         new: the new value; None where it is missing now.
     """
@@ -117,6 +119,8 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     values = values_by_path(snapshot)
     before = {} if state is None else decode(zlib.decompress(state.leaves))
     changes = diff(before, values)
+    if any(IDENTIFIES.fullmatch(change.path) for change in changes) and before:
+        changes = diff(pair_items(before, values), values)
     newest = timestamps if timestamps is not None or state is None else state.timestamps
     if state is not None and not changes:
         return SnapshotComparison(

@@ -16,7 +16,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.structuring.converter import TypedConverter, read
-from stellantis_hal.structuring.values_by_path import plain_by_path
+from stellantis_hal.structuring.values_by_path import plain_by_path, values_by_path
 from tests.support.profiles import few_examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +49,54 @@ def test_a_change_has_its_path_and_both_values() -> None:
     comparison = compare(state, status_at(0, 49.0))
     assert comparison.changes == (ValueChange("energies[0].level", 50.0, 49.0),)
     assert comparison.state.serial == 2
+
+
+def energy(kind: str | None, level: float) -> dict[str, Any]:
+    return {"level": level} if kind is None else {"type": kind, "level": level}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ([("Fuel", 60), ("Electric", 80)], [("Electric", 80), ("Fuel", 60)], []),
+        ([("Fuel", 60), ("Electric", 80)], [("Electric", 79), ("Fuel", 60)], [("[0].level", 80.0, 79.0)]),
+        ([("Fuel", 60)], [("Electric", 80), ("Fuel", 60)], [("[0].type", None, "Electric"), ("[0].level", None, 80.0)]),
+        ([("Fuel", 60), ("Electric", 80)], [("Electric", 80)], [("[1].type", "Fuel", None), ("[1].level", 60.0, None)]),
+        (
+            [("Fuel", 60)],
+            [("Electric", 80)],
+            [("[0].type", "Fuel", "Electric"), ("[0].level", 60.0, 80.0)],
+        ),
+        (
+            [("Fuel", 60), ("Fuel", 80)],
+            [("Electric", 60), ("Fuel", 80)],
+            [("[0].type", "Fuel", "Electric")],
+        ),
+        (
+            [("Fuel", 60), (None, 80)],
+            [(None, 80), ("Fuel", 60)],
+            [
+                ("[0].level", 60.0, 80.0),
+                ("[1].type", None, "Fuel"),
+                ("[1].level", 80.0, 60.0),
+                ("[0].type", "Fuel", None),
+            ],
+        ),
+    ],
+)
+def test_items_are_compared_with_those_of_their_type(old: Any, new: Any, changes: Any) -> None:
+    """Two items of one type, or one without a type, are compared by their index."""
+    first, second = (read({"energies": [energy(*each) for each in energies]}, Status) for energies in (old, new))
+    found = compare(compare(None, first).state, second).changes
+    assert found == tuple(ValueChange(f"energies{path}", before, after) for path, before, after in changes)
+
+
+def test_doors_are_compared_by_their_names() -> None:
+    doors = [{"identifier": "Driver", "state": "Open"}, {"identifier": "Trunk", "state": "Closed"}]
+    first, second = (read({"doorsState": {"opening": each}}, Status) for each in (doors, doors[::-1]))
+    state = compare(None, first).state
+    assert "doors.openings[0].identifier" in values_by_path(first)
+    assert compare(state, second).outcome == "unchanged"
 
 
 def test_a_removed_value_is_a_change() -> None:
