@@ -85,6 +85,26 @@ async def test_grants_unknown_to_their_process_return_to_the_day(tmp_path: Path)
         assert (await ledger.take(turn_of("a", 3))).day_free == 20
 
 
+async def test_wall_clock_moves_nothing_while_the_machine_runs(tmp_path: Path) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
+        await ledger.take(turn_of("a", 1))
+        machine.wall += 3_600
+        assert (await ledger.take(turn_of("b", 1))).paused_for == SECOND
+    with sqlite3.connect(tmp_path / "limiter.sqlite") as connection:
+        [state] = connection.execute("SELECT state FROM limiter").fetchone()
+    connection.close()
+    assert " " not in state
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, (9, 90)), ({"interactive_share": 0.5}, (5, 50))], ids=["default", "given"]
+)
+def test_background_requests_use_what_the_share_leaves(options: dict[str, float], expected: tuple[int, int]) -> None:
+    capacity = SQLiteLimiter("a.sqlite", "app", RateLimits(10, 100), processes=1, **options).capacity("background")
+    assert (capacity.per_second, capacity.per_day) == expected
+
+
 async def test_clock_of_a_start_without_an_id_is_noticed(tmp_path: Path) -> None:
     machine = Machine()
     async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
