@@ -100,7 +100,7 @@ async def test_wall_clock_moves_nothing_while_the_machine_runs(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "expected"), [({}, (9, 90)), ({"interactive_share": 0.5}, (5, 50))], ids=["default", "given"]
 )
-def test_background_requests_use_what_the_share_leaves(options: dict[str, float], expected: tuple[int, int]) -> None:
+def test_background_requests_use_what_the_share_leaves(options: dict[str, Any], expected: tuple[int, int]) -> None:
     capacity = SQLiteLimiter("a.sqlite", "app", RateLimits(10, 100), processes=1, **options).capacity("background")
     assert (capacity.per_second, capacity.per_day) == expected
 
