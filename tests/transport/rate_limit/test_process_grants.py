@@ -316,3 +316,10 @@ def test_shorter_path_of_the_past_is_forgotten() -> None:
     for index in range(2_000):
         trips.record(30.0 + index / 100, 0.05)
     assert trips.trusted(60.0) == 0.05
+
+
+def test_answer_without_a_mark_of_sending_took_no_time() -> None:
+    process = book()
+    first, *_ = grants_of(process)
+    process.answered(first, START)
+    assert (process.round_trips.smallest, process.out) == (0.0, 5)
