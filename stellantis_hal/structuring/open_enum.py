@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -14,7 +15,8 @@ __all__ = ["OpenEnum"]
 class OpenEnum(StrEnum):
     """An enumeration of strings to which the API may add values.
 
-    A member equals its string and hashes alike. ``EnergyType("Steam")`` is a member too: equal to ``"Steam"``, its
+    A member equals its string and hashes alike. A value in another case is the listed member: fleets send ``Off`` where
+    cars send ``off``. ``EnergyType("Steam")`` is a member too: equal to ``"Steam"``, its
     ``is_known`` is False, its ``name`` is the value itself. Unknown members compare by value, not by ``is``; they are
     not iterated over. Members pickle and copy.
 
@@ -45,7 +47,7 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Any:
         if not isinstance(value, str):
             return None
-        known = cls._spellings().get(value)
+        known = cls._spellings().get(value) or _by_case(cls).get(value.casefold())
         if known is not None:
             return cls(known)
         member = str.__new__(cls, value)
@@ -55,5 +57,11 @@ class OpenEnum(StrEnum):
 
     @classmethod
     def _spellings(cls) -> dict[str, str]:
-        """Return other spellings in use, with the values they stand for."""
+        """Return other spellings in use, with the values they stand for; those in another case need no entry."""
         return {}
+
+
+@functools.cache
+def _by_case(kind: type[OpenEnum]) -> dict[str, str]:
+    """Return the values of an enumeration by their text without case."""
+    return {member.value.casefold(): member.value for member in kind}

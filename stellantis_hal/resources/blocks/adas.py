@@ -70,10 +70,6 @@ class EmergencyBraking(OpenEnum):
     FIXED = "Fixed"
     ON_FLASHING = "OnFlashing"
 
-    @classmethod
-    def _spellings(cls) -> dict[str, str]:
-        return {"Off": "off"}  # that of fleets
-
 
 class LaneDeparture(OpenEnum):
     """State of the lane departure warning light."""
