@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["require_request_options", "require_type"]
+import math
+
+__all__ = ["is_background", "require_request_options", "require_type"]
 
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
@@ -39,3 +41,18 @@ def require_request_options(priority: object, max_wait: object) -> None:
         raise ValueError(f'priority must be "interactive" or "background", not {priority!r}')
     if max_wait is not None and not (isinstance(max_wait, int | float) and max_wait >= 0):
         raise ValueError(f"max_wait must be a number of seconds, at least 0, not {max_wait!r}")
+
+
+def is_background(priority: object, max_wait: float) -> bool:
+    """Return whether a slot is for what can wait.
+
+    Raises:
+        ValueError: the priority is unknown, or the wait is NaN, which would bound nothing.
+    """
+    background = priority == "background"
+    if not (background or priority == "interactive") or math.isnan(max_wait):
+        raise ValueError(
+            'a slot takes priority="interactive" or "background", and max_wait in seconds, not '
+            f"{priority!r} and {max_wait!r}"
+        )
+    return background

@@ -17,6 +17,7 @@ from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatis
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
+from stellantis_hal.validation import is_background
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -101,10 +102,12 @@ class TokenBucketLimiter:
 
         Raises:
             BudgetExhaustedError: the wait would be longer than that, or than the anyio deadline in force.
+            ValueError: the priority is unknown, or the wait is NaN.
             ConfigurationError: the limiter has a store and was not entered.
             WrongLoopError: it was used before in another event loop, thread or process.
         """
-        loop, background = self._binding.check(), priority == "background"
+        background = is_background(priority, max_wait)
+        loop = self._binding.check()
         return _LimiterSlot(self._queue, loop, background, max_wait, self._saving)
 
     def pause(self, seconds: float, reason: str = "") -> None:

@@ -11,6 +11,7 @@ from stellantis_hal.transport.rate_limit.ledger_client import LedgerClient, Ledg
 from stellantis_hal.transport.rate_limit.process_grants import RequestGrant
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
+from stellantis_hal.validation import is_background
 
 __all__ = ["SharedLimiter"]
 
@@ -69,11 +70,13 @@ class SharedLimiter:
         Raises:
             BudgetExhaustedError: the wait would be longer than that, or than the anyio deadline in force.
             ClosedClientError: the limiter was left.
+            ValueError: the priority is unknown, or the wait is NaN.
             ConfigurationError: the limiter is not entered.
             WrongLoopError: it was entered in another event loop, thread or process.
         """
+        background = is_background(priority, max_wait)
         self._client.check_loop()
-        return _SharedSlot(self._client, priority == "background", max_wait)
+        return _SharedSlot(self._client, background, max_wait)
 
     def pause(self, seconds: float, reason: str = "") -> None:
         """Send nothing in any process for this many seconds; see :class:`RateLimiter`."""

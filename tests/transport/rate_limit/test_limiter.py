@@ -1,5 +1,7 @@
 """Token-bucket limiter: tokens, limits, slots."""
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +14,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
+from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
 from tests.support.clocks import BACKENDS, jump, jumping
 from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import DAY, assert_in_turn, fail, make_limiter, spend, started, unset
@@ -269,6 +272,15 @@ async def test_slots_of_the_clocks_first_minute_are_like_others() -> None:
     statistics = limiter.statistics
     assert (statistics.granted, statistics.given_back, statistics.in_flight) == (2, 2, 0)
     assert (statistics.free_this_second, statistics.free_today) == (2, 98)
+
+
+@pytest.mark.parametrize("options", [{"priority": "backgruond"}, {"priority": None}, {"max_wait": math.nan}])
+async def test_a_slot_of_wrong_options_is_refused(options: dict[str, Any]) -> None:
+    """As interactive requests they would go before all others, or wait without a bound."""
+    slots: list[Callable[..., object]] = [TokenBucketLimiter().slot, SQLiteLimiter("limits.db", "x", processes=1).slot]
+    for slot in slots:
+        with pytest.raises(ValueError, match="a slot takes priority="):
+            slot(**options)
 
 
 async def test_a_slot_that_is_not_entered_books_nothing() -> None:
