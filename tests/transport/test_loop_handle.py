@@ -1,6 +1,7 @@
 """The running event loop: its time, its present task, tasks that wait to be woken."""
 
 import asyncio
+import time
 from typing import Any
 
 import anyio
@@ -91,6 +92,15 @@ def test_both_loops_park_tasks_alike(live: Any) -> None:
     for name in BACKENDS:
         backend, options = jumping(name)
         anyio.run(live, backend=backend, backend_options=dict(options))
+
+
+def test_the_clock_of_a_plain_loop_is_called_directly() -> None:
+    async def handle() -> LoopHandle:
+        return LoopHandle()
+
+    assert asyncio.run(handle()).now is time.monotonic
+    backend, options = jumping("asyncio")
+    assert anyio.run(handle, backend=backend, backend_options=dict(options)).now is not time.monotonic
 
 
 def test_a_loop_is_no_other_of_its_kind() -> None:
