@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,13 +15,12 @@ from stellantis_hal.errors import ApiError, NetworkError, ServerError, Stellanti
 from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.hal.utf8 import utf8
 from stellantis_hal.navigation.cache.cache_control import request_directives
 from stellantis_hal.navigation.cache.partition_responses import PartitionResponses
 from stellantis_hal.navigation.cache.store import StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse, select
 from stellantis_hal.navigation.cache.validators import CONDITIONS, conditions_of, is_not_modified, is_of
-from stellantis_hal.navigation.cache.variants import are_credentials
+from stellantis_hal.navigation.cache.variants import with_caller
 from stellantis_hal.navigation.fetch_protocol import Fetch, PrioritizedFetch, Request, Response
 from stellantis_hal.navigation.origins import Origins, origin_of
 from stellantis_hal.navigation.single_flight import SingleFlight
@@ -32,8 +30,6 @@ __all__ = ["CachedFetch", "uncached"]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _PASSED = frozenset({"range", "if-range", "if-match", "if-unmodified-since"})
 """Fields of requests that are neither answered from the cache nor stored."""
-_ORDINARY = frozenset({"accept", "accept-language", "cache-control", "if-none-match", "if-modified-since", "pragma"})
-"""Fields that are no credentials."""
 _GONE = frozenset({404, 410})
 _LATER = frozenset({408, 425, 429})
 _HITS_PER_CHECKPOINT = 16
@@ -55,7 +51,7 @@ class _Asking:
 
     Attributes:
         request: what to send.
-        fields: its header fields, by lower-case name.
+        fields: its header fields, by lower-case name, with its caller.
         key: of the stored responses.
         stored: the variants.
         copy: the one that the request selects.
@@ -132,12 +128,12 @@ class CachedFetch:
         """
         if request.method != "GET":
             return await (self._fetch(request) if request.method in _SAFE else self._write(request))
-        fields = {name.lower(): value for name, value in request.headers.items()}
+        fields = with_caller({name.lower(): value for name, value in request.headers.items()})
         wishes = request_directives(fields)
         if request.content is not None or "no-store" in wishes or not _PASSED.isdisjoint(fields):
             return await self._fetch(request)
         self._origins.check(request.url)
-        key = _key(request.url, fields)
+        key = _key(request.url)
         stored = await self._copies.load(key)
         copy = select(stored.variants, fields)
         is_conditional = not CONDITIONS.isdisjoint(fields)
@@ -236,7 +232,7 @@ class CachedFetch:
 
     async def _write(self, request: Request) -> Response:
         """Send a write, and forget what it may have changed (RFC 9111 section 4.4)."""
-        key = _key(request.url, {name.lower(): value for name, value in request.headers.items()})
+        key = _key(request.url)
         with self._copies.writing(key):
             try:
                 response = await self._fetch(request)
@@ -287,7 +283,7 @@ def _also_changed(url: str, response: Response) -> set[str]:
     links = parse_link_header(fields.get("link", ""), response.url)
     named += [link.href for link in links if link.rel == "invalidates" and link.href is not None]
     found = (resolve(response.url, to_ascii(reference)) for reference in named)
-    return {_key(target, {}) for target in found if origin_of(_without_fragment(target)) == origin}
+    return {_key(target) for target in found if origin_of(_without_fragment(target)) == origin}
 
 
 def _not_cached(request: Request) -> ServerError:
@@ -305,18 +301,13 @@ def _without_fragment(url: str) -> str:
     return url.partition("#")[0]
 
 
-def _key(url: str, fields: Mapping[str, str]) -> str:
-    """Return the key of a URL, and of those fields of a request that identify its caller, as a digest."""
+def _key(url: str) -> str:
+    """Return the key of a URL, for every caller: a write of one changes what the others have read."""
     match = _PREFIX.match(url)
     assert match is not None  # noqa: S101 - it matches any text
     prefix = match[0]
     rest = _without_fragment(url[len(prefix) :])
-    url = f"{_origin_text(prefix)}{rest if rest.startswith('/') else f'/{rest}'}"
-    named = [name for name in fields if name not in _ORDINARY and are_credentials(name)]
-    if not named:
-        return f" {url}"
-    secret = utf8(repr([(name, fields[name]) for name in sorted(named)]))
-    return f" {hashlib.sha256(secret).hexdigest()} {url}"
+    return f" {_origin_text(prefix)}{rest if rest.startswith('/') else f'/{rest}'}"
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.cache_control import Directives, seconds_of
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable
 from stellantis_hal.navigation.cache.validators import conditions_of, end_to_end, merge_headers
-from stellantis_hal.navigation.cache.variants import Selection, admits, matches, selecting_fields
+from stellantis_hal.navigation.cache.variants import Selection, admits, has_vary, matches, selecting_fields
 from stellantis_hal.navigation.fetch_protocol import Response
 
 __all__ = ["StoredResponse", "select"]
@@ -27,7 +27,7 @@ class StoredResponse:
         status: its status.
         headers: its header fields, without those of one connection.
         content: its body, decompressed.
-        selection: the request's fields that its ``Vary`` names.
+        selection: the request's fields that its ``Vary`` names, and a digest of those that identify the caller.
         accept: the media types that the request asked for.
         received_at: when it was received, or found unchanged, by the wall clock; aware, UTC.
         initial_age: its age in seconds at that instant.
@@ -131,7 +131,7 @@ def select(variants: tuple[StoredResponse, ...], fields: Mapping[str, str]) -> S
     for variant in reversed(variants):
         if not matches(variant.selection, fields) or not _is_acceptable(variant, fields):
             continue
-        if variant.selection or len(variants) == 1:
+        if has_vary(variant.selection) or len(variants) == 1:
             return variant
         found = found or variant
     return found

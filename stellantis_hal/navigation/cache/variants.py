@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from stellantis_hal.hal.header_mapping import Headers
+from stellantis_hal.hal.utf8 import utf8
 
-__all__ = ["Selection", "admits", "are_credentials", "matches", "normalise", "selecting_fields"]
+__all__ = [
+    "Selection",
+    "admits",
+    "are_credentials",
+    "has_vary",
+    "matches",
+    "normalise",
+    "selecting_fields",
+    "with_caller",
+]
 
 Selection = tuple[tuple[str, str | None], ...]
-"""The fields that ``Vary`` names, in lower case, with their values in the request; None for an absent one."""
+"""The fields that ``Vary`` names, in lower case, with their values in the request; None for an absent one.
+
+A request with fields that may identify its caller has a digest of them as the first one, whether or not they are named.
+"""
 
 _MAX_NAMES = 32
 _MAX_LENGTH = 4_096
@@ -22,12 +36,21 @@ _CREDENTIALS: Final = re.compile(
     "|account|customer|impersonat|on-behalf|organi[sz]ation|tenant|user(?!-agent)"
 )
 
+_CALLER: Final = " caller"  # no name of a field, because of the blank
+_ORDINARY = frozenset({"accept", "accept-language", "cache-control", "if-none-match", "if-modified-since", "pragma"})
+
+
+def with_caller(fields: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fields of a request, by lower-case name, with a digest of those that may identify its caller."""
+    named = [name for name in fields if name not in _ORDINARY and are_credentials(name)]
+    if not named:
+        return fields
+    secret = utf8(repr([(name, fields[name]) for name in sorted(named)]))
+    return {**fields, _CALLER: hashlib.sha256(secret).hexdigest()}
+
 
 def are_credentials(name: str) -> bool:
-    """Return whether a field, by its lower-case name, may identify the caller or the account.
-
-    Such fields are part of a key.
-    """
+    """Return whether a field, by its lower-case name, may identify the caller or the account."""
     return _CREDENTIALS.search(name) is not None
 
 
@@ -45,23 +68,32 @@ def selecting_fields(headers: Headers, fields: Mapping[str, str]) -> Selection |
 
     Args:
         headers: of the response.
-        fields: of the request, by lower-case name.
+        fields: of the request, as of :func:`with_caller`.
     """
+    caller = ((_CALLER, fields[_CALLER]),) if _CALLER in fields else ()
     vary = headers.by_lower_name.get("vary", "")
     if not vary:
-        return ()
+        return caller
     if len(vary) > _MAX_LENGTH:
         return None
     names = {name for part in vary.split(",") if (name := part.strip().lower())}
     if len(names) > _MAX_NAMES or "*" in names or not all(map(_NAME.fullmatch, names)):
         return None
-    # Fields with credentials are part of the key, and are not to be stored in clear.
-    return tuple((name, normalise(name, fields.get(name))) for name in sorted(names) if not are_credentials(name))
+    # Fields with credentials are in the digest, and are not to be stored in clear.
+    named = sorted(name for name in names if not are_credentials(name))
+    return (*caller, *((name, normalise(name, fields.get(name))) for name in named))
 
 
 def matches(selection: Selection, fields: Mapping[str, str]) -> bool:
-    """Return whether a request has the values that a response was selected by."""
+    """Return whether a request has the values that a response was selected by, and the same caller."""
+    if _CALLER in fields and (not selection or selection[0][0] != _CALLER):
+        return False
     return all(normalise(name, fields.get(name)) == value for name, value in selection)
+
+
+def has_vary(selection: Selection) -> bool:
+    """Return whether a response was selected by fields that its ``Vary`` names."""
+    return bool(selection) and selection[-1][0] != _CALLER
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from email.utils import format_datetime
 from functools import partial
 from typing import Any
@@ -178,7 +179,7 @@ async def test_two_accounts_on_one_store_never_share() -> None:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token"])
-async def test_fields_with_credentials_are_part_of_the_key(name: str) -> None:
+async def test_callers_by_fields_with_credentials_never_share(name: str) -> None:
     server, store = OriginServer(), MemoryCache()
 
     def echo(request: Request) -> Response:
@@ -190,6 +191,37 @@ async def test_fields_with_credentials_are_part_of_the_key(name: str) -> None:
         for secret in ("one", "two"):
             assert (await cache(Request(url=URL, headers={name: secret}))).content == secret.encode()
     assert server.sent == 2
+
+
+@pytest.mark.parametrize("name", ["Location", "Content-Location"])
+@pytest.mark.parametrize("read", [{}, {"X-Tenant-Id": "a"}])
+@pytest.mark.parametrize("written", [{}, {"X-Tenant-Id": "a"}, {"X-User": "b", "Idempotency-Key": "c"}])
+async def test_a_write_of_one_caller_is_news_to_all(
+    name: str, read: Mapping[str, str], written: Mapping[str, str]
+) -> None:
+    """Fields that identify the caller select a variant, and neither hide the target nor what the response names."""
+    made = f"{URL}/7"
+    server = OriginServer({url: answer_of("old", cache_control="max-age=60") for url in (URL, made)})
+    cache = server.cached()
+    for url in (URL, made):
+        await cache(Request(url=url, headers=read))
+    server.answers[URL] = answer_of(status=201, **{name.replace("-", "_"): made})
+    await cache(Request(url=URL, method="POST", headers=written))
+    server.answers.update({url: answer_of("new", cache_control="max-age=60") for url in (URL, made)})
+    for url in (URL, made):
+        assert (await cache(Request(url=url, headers=read))).content == b"new"
+
+
+async def test_a_write_with_a_key_that_failed_is_doubted() -> None:
+    """Its ``Idempotency-Key`` identifies no caller of reads."""
+    server = OriginServer({URL: answer_of("old", cache_control="max-age=60")})
+    cache = server.cached()
+    await get(cache)
+    server.answers[URL] = ServerError("failed", status=503, url=URL)
+    with pytest.raises(ServerError):
+        await cache(Request(url=URL, method="POST", headers={"Idempotency-Key": "c"}))
+    server.answers[URL] = answer_of("new", cache_control="max-age=60")
+    assert (await get(cache)).content == b"new"
 
 
 # ------------------------------------------------------------------------------------------------- variants

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.navigation.cache.validators import conditions_of, end_to_end, is_not_modified, is_of, merge_headers
-from stellantis_hal.navigation.cache.variants import admits, are_credentials, matches, selecting_fields
+from stellantis_hal.navigation.cache.variants import (
+    admits,
+    are_credentials,
+    has_vary,
+    matches,
+    selecting_fields,
+    with_caller,
+)
 
 OLD, NEW = "Sun, 06 Nov 1994 08:49:37 GMT", "Mon, 07 Nov 1994 08:49:37 GMT"
 
@@ -36,10 +43,22 @@ def test_without_vary_every_request_is_selected() -> None:
 
 @pytest.mark.parametrize("name", ["authorization", "cookie", "x-api-key", "x-auth-token", "x-tenant-id", "x-user"])
 def test_credentials_are_no_part_of_a_selection(name: str) -> None:
-    """They are part of the key, as a digest: a store would keep the selection in clear."""
+    """Only a digest of them is: a store would keep the selection in clear."""
     assert are_credentials(name)
     assert not are_credentials("user-agent")
-    assert selecting_fields(Headers({"vary": f"{name}, x"}), {name: "secret", "x": "1"}) == (("x", "1"),)
+    plain = {name: "secret", "x": "1"}
+    assert selecting_fields(Headers({"vary": f"{name}, x"}), plain) == (("x", "1"),)
+    fields = with_caller(plain)
+    for vary in ("", f"{name}, x"):
+        selection = selecting_fields(Headers({"vary": vary}), fields)
+        assert selection is not None
+        assert "secret" not in repr(selection)
+        assert has_vary(selection) is bool(vary)
+        assert matches(selection, fields)
+        assert not matches(selection, {"x": "1"})
+        assert not matches(selection, with_caller({name: "other", "x": "1"}))
+    for others in ((), (("x", "1"),)):
+        assert not matches(others, fields)
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text("ab ,", max_size=6)), st.sets(st.sampled_from("abc")))
