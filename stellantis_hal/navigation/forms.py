@@ -30,7 +30,7 @@ from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Fetch, Request, Response
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.media_types import accept, media_type
+from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.multipart import FileValue, encode_multipart, encode_urlencoded
 from stellantis_hal.navigation.option_checks import REQUEST_OPTIONS, check_options
 from stellantis_hal.navigation.streamed_request_bodies import Content
@@ -101,7 +101,8 @@ class FormField(FieldTemplate):
         url = link_url(link, resource.base, variables or None)
         context = resource.require_context()
         context.notify(link, resource.base)
-        headers = {"Accept": f"{accept(link.type)}, {_CSV};q=0.5"}
+        headers = context.request_headers(link.type)
+        headers["Accept"] += f", {_CSV};q=0.5"
         response = await context.fetch(Request(url=url, headers=headers))
         items = _read_items(response, options.prompt_field, options.value_field)
         found = make_choices(items, options.prompt_field, options.value_field)

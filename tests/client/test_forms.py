@@ -135,6 +135,31 @@ async def test_forms_without_a_target_of_answers_and_errors() -> None:
     assert requests == [("GET", "/gone"), ("POST", "/all"), ("GET", "/list")]
 
 
+async def test_choices_are_asked_for_as_the_client_asks() -> None:
+    """With its header fields, and for its media type where the link hints at none."""
+    requests: list[httpx.Request] = []
+    names = [("a", {}), ("b", {"type": "application/vnd.y+json"})]
+    properties = [{"name": name, "options": {"link": {"href": "/all", **hint}}} for name, hint in names]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        body = ["x"] if request.url.path == "/all" else {"_templates": {"default": {"properties": properties}}}
+        return httpx.Response(200, json=body)
+
+    fields = {"X-Tenant-Id": "1", "Accept-Language": "fr"}
+    async with HalClient(
+        URL, transport=httpx.MockTransport(respond), headers=fields, accept="application/vnd.x+json"
+    ) as hal:
+        root = await hal.root()
+        for field in root.forms.default.fields:
+            assert [choice.value for choice in await field.choices()] == ["x"]
+    assert [found.headers["x-tenant-id"] for found in requests] == ["1"] * 3
+    assert [found.headers["accept-language"] for found in requests] == ["fr"] * 3
+    accepted = [found.headers["accept"].split(", ") for found in requests[1:]]
+    assert [found[0] for found in accepted] == ["application/vnd.x+json", "application/vnd.y+json"]
+    assert [found[-1] for found in accepted] == ["text/csv;q=0.5"] * 2
+
+
 async def test_writes_of_forms_are_conditional() -> None:
     """As other writes are, by default; options of the request are passed."""
     fields: list[httpx.Headers] = []
