@@ -43,6 +43,7 @@ _IN_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OTHER_JSON = frozenset(("application/json-patch+json", "application/json-seq", "application/geo+json-seq"))
 _MAX_DEPTH = 32
 _NUMBERS = frozenset(("number", "range"))
+_TOO_EXACT = "has more digits, or another size, than a number in JSON keeps, about 17 digits: round it"
 _DATES: Mapping[str, Callable[[str], Any]] = {
     "date": dt.date.fromisoformat,
     "datetime-local": dt.datetime.fromisoformat,
@@ -119,6 +120,7 @@ class _Work:
         self._form = form
         self._given = values
         self._given_files = files
+        self._has_texts = not has_body(form.method) or form.content_type in {URLENCODED, MULTIPART}
         self._patterns = PatternChecker()
         self.values: dict[str, Any] = {}
         self.files: dict[str, Any] = {}
@@ -155,7 +157,7 @@ class _Work:
         value: Any = field.default
         if field.name in self._given:
             try:
-                value = _to_json(self._given[field.name])
+                value = _to_json(self._given[field.name], self._has_texts)
             except (RecursionError, TypeError, ValueError) as error:
                 yield str(error) if isinstance(error, TypeError) else "contains itself, or is nested too deeply"
                 return
@@ -169,7 +171,8 @@ class _Work:
                     yield from found
                     return
         elif field.control in _NUMBERS and isinstance(value, str) and not field.read_only:
-            value = value if (number := to_number(value)) is None else number
+            number = _to_exact_number(value)
+            value = value if number is None or isinstance(number, Decimal) else number
         if _is_empty(value) and field.required and not field.read_only:
             yield "is required"
         elif value is not None or (field.name in self._given and not field.read_only):
@@ -188,9 +191,11 @@ class _Work:
 
     def _check_item(self, field: FieldTemplate, value: Any) -> tuple[Any, list[str]]:
         if field.control in _NUMBERS:
-            value = to_number(value)
+            value = _to_exact_number(value)
             if value is None:
                 return value, ["must be a number"]
+            if isinstance(value, Decimal) and not self._has_texts:
+                return value, [_TOO_EXACT]
         options = field.options
         if options is not None and options.inline and options.is_complete:
             chosen = _choose(value, options.inline)
@@ -279,7 +284,7 @@ def _place(field: FieldTemplate, value: Any) -> Any:
             return None
     if field.control in {"month", "week"}:
         return str(value)  # 2026-01 and 2026-W01 are in the order of their texts
-    number = to_number(value)
+    number = _to_exact_number(value)
     return None if number is None else Decimal(str(number))
 
 
@@ -305,10 +310,23 @@ def _is_template(target: str) -> bool:
         return False
 
 
-def _to_json(value: Any) -> Any:
-    """Return a value as JSON has it; a file is refused, because only fields for files send those."""
+def _to_exact_number(value: Any) -> float | Decimal | None:
+    """Return a number, also one written as text: a Decimal where a float would be another; None for no number."""
+    if isinstance(value, Decimal):
+        return value
+    number = to_number(value)
+    if isinstance(number, float) and isinstance(value, str):
+        return number if (exact := Decimal(value.strip())) == Decimal(repr(number)) else exact
+    return number
+
+
+def _to_json(value: Any, has_texts: bool) -> Any:
+    """Return a value as JSON has it; a file is refused, because only fields for files send those.
+
+    A Decimal that no float is equal to stays one where texts are sent, and is refused in JSON.
+    """
     if isinstance(value, enum.Enum):
-        return _to_json(value.value)
+        return _to_json(value.value, has_texts)
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         raise TypeError("must be a finite number")
     if value is None or isinstance(value, str | bool | int | float):
@@ -318,11 +336,17 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        if value == value.to_integral_value():
+            return int(value)
+        if Decimal(repr(number := float(value))) == value:
+            return number
+        if not has_texts:
+            raise TypeError(_TOO_EXACT)
+        return value
     if isinstance(value, Mapping):
-        return {str(name): _to_json(member) for name, member in value.items()}
+        return {str(name): _to_json(member, has_texts) for name, member in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_to_json(item) for item in value]
+        return [_to_json(item, has_texts) for item in value]
     raise TypeError(f"must be a value that JSON has, not {type(value).__name__}")
 
 

@@ -141,6 +141,29 @@ def test_values_that_json_does_not_have_are_faults() -> None:
         assert fault([value]) == ("must be a finite number",)
 
 
+@pytest.mark.parametrize("text", ["12345678901234567.89", "0.12345678901234567890", "1e-400"])
+def test_numbers_that_no_float_has_are_exact_or_faults(text: str) -> None:
+    """JSON would get another number, in silence; a query and the other encodings are texts."""
+    for kind, value in (
+        ("number", text),
+        ("number", Decimal(text)),
+        ("text", Decimal(text)),
+        ("text", [Decimal(text)]),
+    ):
+        assert fault(value, type=kind)[0].startswith("has more digits, or another size, than a number in JSON keeps")
+        for members in ({"method": "GET"}, {"contentType": URLENCODED}):
+            sent = submit({"name": "a", "type": kind, "min": 0}, form=members, a=value).values
+            assert [Decimal(found) for _, found in to_pairs(sent)] == [Decimal(text)]
+    assert one(text) == text
+    assert submit({"name": "a", "type": "number", "value": text}).values == {"a": text}
+    assert submit({"name": "a", "type": "number", "value": "2.5"}).values == {"a": 2.5}
+
+
+def test_exact_numbers_are_compared_with_bounds() -> None:
+    found = faults({"name": "a", "type": "number", "max": 1}, method="GET", a="1.00000000000000000001")
+    assert found == {"a": ("must be at most 1",)}
+
+
 # ------------------------------------------------------------------------------------------------- faults
 
 
