@@ -33,7 +33,7 @@ from stellantis_hal import (
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.simulator.serving.uvicorn_server import server
 
-pytestmark = pytest.mark.wall_clock
+pytestmark = [pytest.mark.wall_clock, pytest.mark.unmeasured]
 
 REDIRECT = "https://example.org/back"
 TRIPS = 40

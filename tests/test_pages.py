@@ -107,6 +107,7 @@ def commands_of(page: Path) -> list[str]:
     return [command.partition(" ")[2] for command in found if "hal browse" not in command or "--json" in command]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("command", [command for page in PAGES for command in commands_of(page)])
 def test_commands_of_the_pages_run(command: str, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from stellantis_hal import testing
 from stellantis_hal.cli.profiles import KEYS
 from stellantis_hal.cli.root_group import commands
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 ENTRIES = re.compile(r"^\.\. public-names::\n((?:[ ]+:\w+:.*\n)*)\n((?:[ ]{3}.*\n)+)", re.MULTILINE)
 

@@ -16,6 +16,8 @@ from benchmarks.harness.optional import is_installed
 from benchmarks.harness.registry import CONCERNS, JUDGED
 from benchmarks.harness.runner import WorkerError, run_trees
 
+pytestmark = pytest.mark.unmeasured
+
 MODULES = {path.stem for path in Path(benchmarks.concerns.__file__).parent.glob("[a-z]*.py")}
 
 

@@ -25,6 +25,8 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.support.simulated import client_of, world
 
+pytestmark = pytest.mark.unmeasured
+
 HOST = "https://api.example"
 
 

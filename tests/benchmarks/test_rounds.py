@@ -7,6 +7,8 @@ from benchmarks.harness.calibration import CALIBRATION
 from benchmarks.harness.rounds import interleaved, one_round, run_rounds, take_turns
 from benchmarks.harness.scale import SIZES, Scale
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_candidates_alternate_and_the_first_round_is_a_warm_up() -> None:
     order: list[str] = []

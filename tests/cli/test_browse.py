@@ -47,6 +47,7 @@ def test_json_prints_one_resource(server: tuple[str, FormServer]) -> None:
     assert json.loads(ran.stdout)["total"] == 1
 
 
+@pytest.mark.unmeasured
 def test_json_of_the_simulated_api() -> None:
     assert "@" in json.loads(run("--simulate", "--json").stdout)["email"]
     assert json.loads(run("--simulate", "--json", "--mask").stdout)["email"] == "***"

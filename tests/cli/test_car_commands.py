@@ -39,6 +39,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", returns(True))
 
 
+@pytest.mark.unmeasured
 def test_vehicles_are_listed(run: Run) -> None:
     ran = run("vehicles", "--simulate")
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -112,6 +113,7 @@ def test_written_trips_keep_each_text_and_are_private(run: Run) -> None:
     assert stat.S_IMODE(Path("a.csv").stat().st_mode) == 0o600
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("command", ["maintenance 0000", "alerts 0000 --all", "doctor"])
 def test_lines_end_between_words_on_a_terminal(run: Run, command: str) -> None:
@@ -256,6 +258,7 @@ def test_trips_are_a_table_on_a_terminal(run: Run) -> None:
     assert all(len(line) <= 40 for line in phone)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("format_", ["csv", "geojson", "jsonl"])
 def test_trips_are_written_in_a_format(run: Run, format_: str) -> None:
     text = run("trips", "0000", "--simulate", "--limit", "2", f"--{format_}").stdout

@@ -117,6 +117,7 @@ def test_no_command_redefines_a_common_option() -> None:
         assert not common & {name for option in options_of(command) for name in option.opts}, words
 
 
+@pytest.mark.unmeasured
 def test_help_says_how_a_car_is_named_where_it_is_an_argument() -> None:
     explained = {words for words, _ in every() if "CAR is the label of a car" in shown_help(words)}
     assert explained == {words for words, _ in every() if re.search(r"\[CAR…?\]", shown_help(words))}
@@ -143,6 +144,7 @@ def test_json_is_one_document_of_a_stable_shape(words: str) -> None:
         assert item.keys() >= keys
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("words", LINES)
 def test_json_of_what_happens_is_an_object_a_line(words: str) -> None:
     ran = run(*words.split(), *LINES[words], "--simulate", "--json")

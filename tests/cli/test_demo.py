@@ -56,6 +56,7 @@ async def test_fleet_is_read_completely_without_429() -> None:
     assert sorted(listener.rows, key=lambda row: row.vin) == list(result.rows)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_same_seed_same_fleet() -> None:
     first, second = [(await demonstrate(SMALL, Listener())).rows for _ in range(2)]
@@ -152,6 +153,7 @@ def test_demo_prints_a_table_and_its_help_lists_all_options() -> None:
     assert __version__ in CliRunner().invoke(commands, ["--version"]).output
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_bad_day_loses_no_trip() -> None:
     result = await demonstrate(attrs.evolve(SMALL, faults=BAD_DAY), Listener())

@@ -62,6 +62,7 @@ def save(tmp_path: Path, token: Token) -> None:
     anyio.run(FileTokenStore(tmp_path / "tokens").save, "default", token)
 
 
+@pytest.mark.unmeasured
 def test_all_is_well(run: Run, simulator: Simulator, tmp_path: Path) -> None:
     save(tmp_path, token_of(simulator))
     ran = run("--json")

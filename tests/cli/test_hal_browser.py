@@ -220,6 +220,7 @@ async def test_files_are_paths(tmp_path: Path) -> None:
         assert server.requests[-1][2] == {"scan": b"content"}
 
 
+@pytest.mark.unmeasured
 async def test_nothing_is_sent_to_foreign_targets() -> None:
     server = FormServer()
     async with browsing(server) as driven:

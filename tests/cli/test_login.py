@@ -110,6 +110,7 @@ def secrets_of(store: Path) -> list[str]:
     return [secret for token in tokens for secret in (token.access_token, token.refresh_token) if secret]
 
 
+@pytest.mark.unmeasured
 def test_login_by_loopback_stores_the_token(run: Callable[..., Result], store: Path, browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/back", "--scope", "data:trip", "--local", "fr-FR")
     assert result.exit_code == 0, result.output
@@ -164,6 +165,7 @@ def test_input_that_ends_at_once_aborts(run: Callable[..., Result]) -> None:
     assert "error: aborted" in result.output
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "wrapping",
     [
@@ -244,6 +246,7 @@ def test_error_without_a_state_does_not_end_the_login(
     assert "Number 5" not in result.output
 
 
+@pytest.mark.unmeasured
 def test_parameters_of_the_page_are_sent(run: Callable[..., Result], browser: Browser) -> None:
     options = ("--locale", "fr-FR", "--param", "prompt=login", "--param", "acr_values=a=b")
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", *options)
@@ -291,6 +294,7 @@ def test_port_in_use_is_reported(run: Callable[..., Result]) -> None:
     assert "error: " in result.output
 
 
+@pytest.mark.unmeasured
 def test_wrong_secret_is_reported_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": "wr0ng-s3cret"})
     assert result.exit_code == 8
@@ -432,6 +436,7 @@ def test_unusable_certificate_is_reported(run: Callable[..., Result], logged_in:
     assert "certificate cannot be used" in result.output
 
 
+@pytest.mark.unmeasured
 def test_application_without_secret_sends_its_client_id(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": ""})
     assert result.exit_code == 8, "the simulator requires a secret"
@@ -445,6 +450,7 @@ def test_help_shows_no_secret(run: Callable[..., Result], simulator: Simulator) 
         assert simulator.client_secret not in result.output
 
 
+@pytest.mark.unmeasured
 def test_a_proxy_is_used_and_masked(
     run: Callable[..., Result], logged_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +525,7 @@ def test_a_closed_pipe_is_no_error_of_the_login(run: Callable[..., Result], monk
     assert result.exit_code == 141
 
 
+@pytest.mark.unmeasured
 def test_a_login_keeps_its_options_as_a_profile(run: Callable[..., Result], browser: Browser, store: Path) -> None:
     """The next log-in needs no options but the account's holder."""
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--save", "family")

@@ -46,6 +46,7 @@ def signed(simulator: Simulator) -> dict[str, str]:
     }
 
 
+@pytest.mark.unmeasured
 def test_fleets_are_listed(simulator: Simulator, signed: dict[str, str]) -> None:
     shown = run("list", **signed)
     assert (shown.exit_code, [line.split("  ")[1] for line in shown.output.splitlines()]) == (0, ["Fleet 1", "vans"])

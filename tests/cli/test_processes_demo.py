@@ -34,6 +34,7 @@ def screen(*, width: int = 40, terminal: bool = False) -> tuple[ProcessesScreen,
     return ProcessesScreen(Console(file=output, width=width, force_terminal=terminal)), output
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 def test_processes_share_the_limit_and_one_is_killed() -> None:
     seconds: list[int] = []
@@ -45,6 +46,7 @@ def test_processes_share_the_limit_and_one_is_killed() -> None:
     assert seconds == sorted(seconds)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -63,6 +63,7 @@ def post(address: str, content: bytes, path: str = SECRETS["STELLANTIS_HAL_WEBHO
     raise AssertionError("it does not listen")
 
 
+@pytest.mark.unmeasured
 def test_events_are_printed_and_the_command_ends(tmp_path: Path) -> None:
     running = Running(tmp_path, "--count", "3")
     assert post(running.address, body([monitor_message(), remote_message()])) == 200

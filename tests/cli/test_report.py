@@ -68,6 +68,7 @@ def test_one_car_of_a_period_has_the_trips_of_the_list(run: Run) -> None:
     assert 0 < document["trips"] < len(trips("0000"))
 
 
+@pytest.mark.unmeasured
 def test_vins_and_places_are_shown_on_request(run: Run) -> None:
     vin = trips("0000")[0]["vin"]
     run("0000")

@@ -114,6 +114,7 @@ def without_hrefs(body: Any) -> Any:
     return body
 
 
+@pytest.mark.unmeasured
 async def test_a_page_without_embedded_does_not_end_pagination() -> None:
     simulator = Simulator(world(trips=130))
     seen = 0

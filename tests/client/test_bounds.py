@@ -167,6 +167,7 @@ async def test_items_may_be_nested_deeply() -> None:
         assert len([item async for item in (await client.root()).items()]) == 1
 
 
+@pytest.mark.unmeasured
 async def test_a_page_of_20_000_items_is_read() -> None:
     content = b'{"_embedded":{"item":[' + b"{}," * 19_999 + b"{}]}}"
     async with client_of(hal(content)) as client:
@@ -191,6 +192,7 @@ async def test_other_tasks_run_between_the_items_of_a_page() -> None:
         assert read == 1_000
 
 
+@pytest.mark.unmeasured
 async def test_pages_without_items_end() -> None:
     def page(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("page", "0"))
@@ -208,6 +210,7 @@ async def test_pages_without_items_end() -> None:
 # ------------------------------------------------------------------------------------------- CURIEs
 
 
+@pytest.mark.unmeasured
 async def test_only_the_first_curies_are_looked_at() -> None:
     curies = b",".join(b'{"name":"n%d","href":"/d%d/{rel}"}' % (number, number) for number in range(5_000))
     for content in (b"[%s]" % curies, curies.replace(b'{"name":', b"").replace(b',"href"', b':{"href"')):

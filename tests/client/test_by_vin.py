@@ -46,6 +46,7 @@ async def test_a_vehicle_is_read_by_its_vin() -> None:
     assert requests.queries == [sent, sent]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("vin_prefix", "pages"), [("ignored", 3), ("refused", 4)])
 async def test_the_list_is_walked_without_a_filter(vin_prefix: str, pages: int) -> None:
     """Where a back end ignores the filter, one walk suffices; where it refuses it, a second one follows."""
@@ -59,6 +60,7 @@ async def test_the_list_is_walked_without_a_filter(vin_prefix: str, pages: int) 
     ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("vin_prefix", "pages"), [("filters", 3), ("ignored", 2), ("refused", 3)])
 async def test_a_vin_that_no_vehicle_has_is_not_found(vin_prefix: str, pages: int) -> None:
     simulator, requests = simulated(vehicles=70, vin_prefix=vin_prefix)

@@ -288,6 +288,7 @@ async def test_an_error_of_the_log_in_page_without_a_state_is_shown() -> None:
             await enrolment.complete(consent, page.headers["location"])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_a_token_that_expires_between_pages_is_renewed() -> None:
     simulator = Simulator(world(trips=200))

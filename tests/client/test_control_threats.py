@@ -119,6 +119,7 @@ async def use_everything(vendor: HostileVendor) -> None:
                 continue
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("href", ELSEWHERE)
 @pytest.mark.parametrize(
     "only", ["callbacks", "callback", "monitor", "monitors", "remotes", "remote", "self", "next", "user"]

@@ -136,6 +136,7 @@ def test_the_changelog_says_each_thing_once() -> None:
     assert [line for line in lines if re.fullmatch(r"\w+:", line)] == []
 
 
+@pytest.mark.unmeasured
 def test_types_in_public_signatures_are_exported() -> None:
     """Parameters, results and attributes of public names need no import from another module than the face."""
     exported = {value for value in PUBLIC.values() if isinstance(value, type)}

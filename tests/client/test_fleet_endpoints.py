@@ -61,6 +61,7 @@ async def test_each_path_is_served_by_its_call(path: str) -> None:
     assert [warning.category for warning in caught] == [HalDeprecationWarning] * (path in DEPRECATED)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_each_request_of_control_is_made_by_its_call() -> None:
     recorder = Recorder(simulator := a_simulator())

@@ -141,6 +141,7 @@ def test_a_client_shows_no_secrets() -> None:
 # ------------------------------------------------------------------------------------------------- fleets, vehicles
 
 
+@pytest.mark.unmeasured
 async def test_vehicles_are_paged_by_token_only() -> None:
     recorder = Recorder(simulator := a_simulator(vehicles=130, trips=0))
     async with simulated_fleet_owner(simulator, transport=recorder) as client:
@@ -325,6 +326,7 @@ async def test_a_driver_may_show_less() -> None:
         assert await listed(vehicle.alerts(profile="endUser")) == await listed(vehicle.alerts())
 
 
+@pytest.mark.unmeasured
 async def test_every_page_is_of_the_profile() -> None:
     recorder = Recorder(simulator := a_simulator(vehicles=1, trips=130))
     async with simulated_fleet_owner(simulator, transport=recorder) as client:
@@ -349,6 +351,7 @@ READS: Mapping[str, Callable[[Vehicle], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 async def test_vehicles_of_accounts_have_no_profile(read: Callable[[Vehicle], Awaitable[Any]]) -> None:
     recorder = Recorder(simulator := a_simulator())

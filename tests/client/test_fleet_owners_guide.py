@@ -13,6 +13,7 @@ from tests.support.examples import run_block, steps_of
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "fleet_owners.md"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.wall_clock
 async def test_the_examples_of_the_page_run(

@@ -62,6 +62,7 @@ async def test_the_pool_is_sized_with_another_limiter() -> None:
     assert opened.connections == 120
 
 
+@pytest.mark.unmeasured
 async def test_a_watch_is_paced_by_another_limiter() -> None:
     limiter = SpacingLimiter(0.05, per_day=100_000)
     async with (

@@ -691,6 +691,7 @@ async def test_errors_of_reading_show_no_values(caplog: pytest.LogCaptureFixture
     assert shown_in(*texts) == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.long
 async def test_errors_of_stores_and_dumps_show_no_ids(tmp_path: Path) -> None:

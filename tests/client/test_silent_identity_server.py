@@ -19,7 +19,7 @@ from stellantis_hal import (
 from stellantis_hal.simulator import Simulator
 from tests.support.simulated import account_of, client_of, world
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.unmeasured]
 SILENT = "idpcvs.opel.com"
 
 

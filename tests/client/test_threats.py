@@ -176,6 +176,7 @@ async def test_1_a_template_cannot_expand_to_another_origin(template: str) -> No
 # ------------------------------------------------------------------------------------------------- 2. redirects
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("location", [*FOREIGN, "https://api.test/v4, https://evil.test/"])
 async def test_2_a_redirect_to_another_origin_sends_nothing(location: str) -> None:
     def respond(request: httpx.Request) -> httpx.Response:
@@ -493,6 +494,7 @@ async def test_7_very_many_links_make_an_ordinary_document(count: int) -> None:
     assert [request.url.path for request in server_.requests].count(f"/{count - 1}") == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("count", [10_000, deep(100_000)])
 async def test_7_many_links_and_curies_make_a_short_error(count: int) -> None:
     many = [{"href": f"/{at}", "name": f"n{at}\n"} for at in range(count)]
@@ -595,6 +597,7 @@ async def test_9_an_id_that_cannot_be_a_segment_is_refused(id_: str) -> None:
     assert len(server_.requests) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("value", [*STRANGE_IDS, "1&client_id=evil"])
 async def test_9_a_parameter_stays_one_parameter(value: str) -> None:
     client, server_ = vendor_client(lambda _: document(vehicles="/v4/vehicles"))
@@ -796,6 +799,7 @@ async def test_12_endless_pages_are_held_one_at_a_time() -> None:
     assert len(server_.requests) == 524
 
 
+@pytest.mark.unmeasured
 async def test_12_endless_empty_pages_stay_within_the_rate_limit() -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         return document(next=f"?page={len(server_.requests)}")
@@ -969,6 +973,7 @@ async def test_15_the_limiters_file_is_not_written_through_a_symlink(tmp_path: P
         assert file.read() == b"precious"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(
     "content",

@@ -51,6 +51,7 @@ async def test_telemetry_is_read_over_all_pages(page_size: int | None) -> None:
         assert len(await vehicle.telemetry(page_size=page_size, newest_first=True).collect()) == len(records)
 
 
+@pytest.mark.unmeasured
 async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
     simulator = Simulator(world(trips=150))
     async with client_of(simulator) as client:

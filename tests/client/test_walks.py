@@ -117,6 +117,7 @@ async def test_walk_of_a_429(account: Account, simulator: Simulator) -> None:
     check("A 429", calls)
 
 
+@pytest.mark.unmeasured
 async def test_walk_of_an_unknown_field(account: Account) -> None:
     vehicle = await car_of(account)
     forget_unknown_keys()  # that an earlier test has shown
@@ -134,6 +135,7 @@ async def test_walk_of_a_watch(account: Account) -> None:
     check("`watch` to an event", calls)
 
 
+@pytest.mark.unmeasured
 async def test_walk_of_a_command(account: Account, simulator: Simulator) -> None:
     simulator.world.car(simulator.world.vehicles[0]).unlock()
     vehicle = await car_of(account)

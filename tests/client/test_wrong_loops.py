@@ -72,6 +72,7 @@ async def test_a_closed_client_says_so(use: str) -> None:
     await used.aclose()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize(("first", "second"), [("asyncio", "asyncio"), ("trio", "trio"), ("asyncio", "trio")])
 def test_a_second_event_loop_is_refused(use: str, first: str, second: str) -> None:
@@ -81,6 +82,7 @@ def test_a_second_event_loop_is_refused(use: str, first: str, second: str) -> No
         anyio.run(USES[use], used, backend=second)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_second_thread_is_refused(use: str, backend: str) -> None:

@@ -91,6 +91,7 @@ class DatabaseTokenStore:
             raise TokenStoreError(f"the database failed: {error}") from error
 
 
+@pytest.mark.unmeasured
 async def test_two_services_share_a_session_through_a_database(tmp_path: Path) -> None:
     server = IdentityServer(delay=0.01)
     stores: list[TokenStore] = [DatabaseTokenStore(tmp_path / "tokens.db") for _ in range(2)]

@@ -31,6 +31,7 @@ EXAMPLE = {
 }
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(STORES)
 def test_what_was_written_is_read(tokens: dict[str, Token]) -> None:
@@ -119,6 +120,7 @@ def test_a_file_with_any_byte_changed_is_refused() -> None:
                 parse_tokens(bytes(damaged))
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(STORES, st.data())
 def test_damage_anywhere_never_yields_a_wrong_token(tokens: dict[str, Token], data: st.DataObject) -> None:
@@ -132,6 +134,7 @@ def test_damage_anywhere_never_yields_a_wrong_token(tokens: dict[str, Token], da
         parse_tokens(damaged)
 
 
+@pytest.mark.unmeasured
 @given(st.binary())
 def test_any_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(TokenStoreError):

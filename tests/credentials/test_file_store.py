@@ -508,6 +508,7 @@ async def test_repr_names_the_file_only(path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- cancellation
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_native_cancellation_undoes_no_returned_save(path: Path, seed: int) -> None:

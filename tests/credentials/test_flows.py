@@ -141,6 +141,7 @@ async def test_a_token_is_renewed_before_it_expires() -> None:
         assert world.serial == 2
 
 
+@pytest.mark.unmeasured
 async def test_many_tasks_share_one_renewal() -> None:
     world = World()
     async with world.client(of_client()) as client:
@@ -163,6 +164,7 @@ async def test_a_wrong_secret_is_a_configuration_error() -> None:
             await client.root()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("fault", "kind"), [(httpx.Response(503), ServerError), (httpx.ConnectError("refused"), NetworkError)]
 )

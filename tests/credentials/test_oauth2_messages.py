@@ -137,6 +137,7 @@ def test_a_public_client_has_no_authorization_header() -> None:
     assert OAuth2Registration(client_id="my-app", token_url="https://login.test/token").authorization() is None
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.text(min_size=1))
 def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
@@ -269,6 +270,7 @@ def test_the_error_of_a_redirect_is_read_without_its_state() -> None:
         read_refusal("http://[oops")
 
 
+@pytest.mark.unmeasured
 @given(st.text())
 def test_no_text_passes_for_a_redirect(text: str) -> None:
     authorization = begin(state="a long and secret state")
@@ -425,6 +427,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.dictionaries(st.sampled_from(["access_token", "refresh_token", "expires_in", "scope", "id_token"]), JSON))
 def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
@@ -440,6 +443,7 @@ def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
     assert token.expires_at is None or token.expires_at > NOON
 
 
+@pytest.mark.unmeasured
 @given(st.binary())
 def test_any_bytes_are_a_token_or_refused(content: bytes) -> None:
     with pytest.raises(AuthError):

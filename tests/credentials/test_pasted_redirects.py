@@ -103,6 +103,7 @@ def parameters_of(found: str | None, uri: str) -> dict[str, str]:
     return {name: values[name][0] for name in ("code", "state", "scope") if name in values}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("uri", URIS)
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_a_redirect_is_found_in_each_wrapping(wrapping: str, uri: str) -> None:
@@ -112,6 +113,7 @@ def test_a_redirect_is_found_in_each_wrapping(wrapping: str, uri: str) -> None:
         assert parameters_of(find_redirect(text, uri, state="a-state"), uri) == parameters
 
 
+@pytest.mark.unmeasured
 @given(
     wrapping=st.sampled_from(list(WRAPPINGS.values())),
     uri=st.sampled_from(URIS),
@@ -127,6 +129,7 @@ def test_any_redirect_is_found_in_any_wrapping(
     assert parameters_of(find_redirect(text, uri, state=state), uri) == {"code": code, "state": state}
 
 
+@pytest.mark.unmeasured
 @given(
     code=st.from_regex(r"[a-z0-9-]{8,40}[0-9]", fullmatch=True),
     breaks=st.lists(st.integers(1, 200), max_size=6),
@@ -218,6 +221,7 @@ def test_nothing_else_is_taken_for_a_redirect(text: str, state: str | None) -> N
 pieces = st.sampled_from([*"?#&=%'\"<> \n\\^x", "code=", "state=", "error=", "://", "mymap:", "%3D", "%3F"])
 
 
+@pytest.mark.unmeasured
 @given(text=st.lists(pieces).map("".join))
 def test_no_text_without_redirect_uri_or_state_is_taken(text: str) -> None:
     assert find_redirect(text, BACK) is None
@@ -248,6 +252,7 @@ def test_the_state_may_contain_what_servers_do_not_encode() -> None:
         assert parameters_of(found, BACK) == {"code": "abc", "state": state}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(
     "text",

@@ -99,6 +99,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
     assert server.renewals == 1
 
 
+@pytest.mark.unmeasured
 async def test_a_thousand_refused_tasks_make_one_renewal() -> None:
     server = IdentityServer()
     credentials = bearer(MemoryTokenStore(token()), server)
@@ -204,6 +205,7 @@ async def test_renewals_with_a_jumping_clock_are_bounded() -> None:
     assert server.renewals == 8
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("lives", [1, 5, 7])
 async def test_tokens_of_a_few_seconds_are_renewed_in_time(lives: int) -> None:
     """Renewals of tokens that have lived as long as the server said are not among the eight of a minute."""
@@ -663,6 +665,7 @@ async def test_a_store_of_others_may_raise_its_own_errors() -> None:
 # ------------------------------------------------------------------------------------------------- years
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("days", [30, deep(365)])
 async def test_a_year_of_rotation_in_two_processes_loses_no_session(days: int) -> None:
     server = IdentityServer(expires_in=3599, delay=0.3)

@@ -52,6 +52,7 @@ def test_a_token_that_is_no_text_is_refused_without_being_shown(arguments: tuple
         Token(*arguments)
 
 
+@pytest.mark.unmeasured
 @given(
     st.builds(
         Token,

@@ -104,6 +104,7 @@ async def test_a_trip_without_timestamps_costs_no_other_trip() -> None:
         assert found.count(ids[70]) == 1
 
 
+@pytest.mark.unmeasured
 async def test_since_and_until_bound_the_trips() -> None:
     since, until = EPOCH - timedelta(days=20), EPOCH - timedelta(days=5)
     async with a_fleet(vehicles=2, accounts=1, trips=300) as fleet:
@@ -134,6 +135,7 @@ async def test_it_can_be_left_and_resumed_anywhere() -> None:
         assert by_vehicle(events) == all_trips(fleet)
 
 
+@pytest.mark.unmeasured
 async def test_after_a_crash_only_the_last_update_is_repeated() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1, trips=200) as fleet:
@@ -156,6 +158,7 @@ async def test_after_a_crash_only_the_last_update_is_repeated() -> None:
         assert ids.count(ids[89]) == 2
 
 
+@pytest.mark.unmeasured
 async def test_a_complete_history_costs_no_request_for_trips() -> None:
     store = MemoryCheckpoints()
     events = list[Any]()
@@ -323,6 +326,7 @@ async def test_a_refused_vehicle_is_reported_and_read_by_the_next_run() -> None:
             }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 async def test_an_outage_of_minutes_is_waited_out() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=0.0, until=200.0)])
@@ -376,6 +380,7 @@ async def test_failures_with_progress_between_them_are_retried() -> None:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400, retry=ONCE) as fleet:
@@ -425,6 +430,7 @@ async def test_a_backfill_whose_source_failed_is_not_complete() -> None:
     assert not any(progress.is_complete for progress in reports)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", [Account, Vehicle])
 async def test_a_single_target_is_read(kind: type[Any]) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:

@@ -140,6 +140,7 @@ async def test_a_process_that_is_killed_loses_no_row(tmp_path: Path, kind: Kind,
         assert sorted(rows(tmp_path, kind)) == sorted(expected(fleet))
 
 
+@pytest.mark.unmeasured
 async def test_a_file_and_checkpoints_may_be_of_different_runs(tmp_path: Path) -> None:
     """Checkpoints of a backup are older than the file: what they do not know is in the file already."""
     async with a_fleet(vehicles=1, accounts=1, trips=30) as fleet:

@@ -105,6 +105,7 @@ def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
     ]
 
 
+@pytest.mark.unmeasured
 def test_the_size_of_a_checkpoint_is_bounded() -> None:
     _, checkpoint = admit_all([facts(f"trip-{number}", number * 6, done=number % 7 > 0) for number in range(2_000)])
     assert len(checkpoint.finished) + len(checkpoint.unfinished) <= 16 * (14 * 4 + 1)

@@ -23,6 +23,8 @@ from stellantis_hal.errors import (
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, DamagedCheckpointError
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize(
     ("error", "scope"),

@@ -81,6 +81,7 @@ async def test_a_fleet_alone_is_a_source() -> None:
     assert {event.account for event in read} == {fleet.id}
 
 
+@pytest.mark.unmeasured
 async def test_trips_are_delivered_once_after_a_restart() -> None:
     simulator, store = a_simulator(), MemoryCheckpoints()
     car = simulator.world.vehicles[0].id
@@ -121,6 +122,7 @@ async def test_an_empty_fleet_is_told() -> None:
             assert event.account == empty.id
 
 
+@pytest.mark.unmeasured
 async def test_a_vehicle_in_two_fleets_is_polled_once() -> None:
     simulator = a_simulator(vehicles=2)
     simulator.world.fleets.add("both", vehicles=[vehicle.id for vehicle in simulator.world.vehicles])

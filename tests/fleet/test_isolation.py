@@ -64,6 +64,7 @@ async def test_a_revoked_consent_is_reported_once() -> None:
         assert (await until(updates, Update)).account == "account-0001"
 
 
+@pytest.mark.unmeasured
 async def test_an_account_added_with_a_new_token_recovers_at_once() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
@@ -76,6 +77,7 @@ async def test_an_account_added_with_a_new_token_recovers_at_once() -> None:
         assert (await until(updates, Update)).account == "account-0000"
 
 
+@pytest.mark.unmeasured
 async def test_a_new_token_in_the_store_recovers_an_account() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
@@ -103,6 +105,7 @@ async def test_a_lost_account_is_retried_at_the_reported_time() -> None:
         assert lost.again_in <= recovered.after <= lost.again_in + 10
 
 
+@pytest.mark.unmeasured
 async def test_an_account_lost_from_the_start_is_reported() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
         await fleet.lose_consent("account-0001")
@@ -112,6 +115,7 @@ async def test_an_account_lost_from_the_start_is_reported() -> None:
             assert updates.statistics.vehicles == 2
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", [kinds.VanishedFields(("vehicles", "vehicle")), kinds.ForeignLink("vehicles")])
 async def test_an_account_recovers_when_its_entry_point_has_a_link(fault: kinds.Fault) -> None:
     """An entry point without a valid vehicles link is read again."""
@@ -153,6 +157,7 @@ async def test_occasional_401_responses_do_not_lose_an_account() -> None:
         assert updates.statistics.errors == {"UnauthorizedError": 1}
 
 
+@pytest.mark.unmeasured
 async def test_repeated_401_responses_lose_an_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
@@ -343,6 +348,7 @@ async def test_an_exhausted_budget_is_an_outage() -> None:
         assert fleet.simulator.statistics.refused == 0
 
 
+@pytest.mark.unmeasured
 async def test_a_retry_after_of_hours_is_respected() -> None:
     """Nothing is sent to the API; tokens that live on need no renewal, which would go to the identity server."""
     async with a_fleet(vehicles=4, token_lifetime=1e6) as fleet, watch(fleet.accounts, every=EVERY) as updates:

@@ -103,6 +103,7 @@ async def test_a_watch_and_a_backfill_tell_it() -> None:
     assert len(filled) == 3
 
 
+@pytest.mark.unmeasured
 async def test_the_simulator_has_no_such_contradiction() -> None:
     async with a_fleet(vehicles=3, accounts=1, trips=60) as fleet:
         async with watch(fleet.accounts, every=timedelta(minutes=5), since=EPOCH - timedelta(days=900)) as updates:

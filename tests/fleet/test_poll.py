@@ -33,6 +33,7 @@ async def test_what_is_new_is_delivered_once() -> None:
         assert await updates(vehicle, store, what="trips") == []
 
 
+@pytest.mark.unmeasured
 async def test_an_exception_acknowledges_nothing() -> None:
     """Also what was iterated over before, to the end."""
     store = MemoryCheckpoints()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
 
 
+@pytest.mark.unmeasured
 async def test_a_second_watch_goes_on_where_the_first_stopped() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=4, accounts=2) as fleet:
@@ -62,6 +63,7 @@ async def test_a_damaged_document_is_listed_again() -> None:
                 await store.save(key, damage)
 
 
+@pytest.mark.unmeasured
 async def test_a_document_is_written_where_it_changed() -> None:
     documents: list[str] = []
 
@@ -150,6 +152,7 @@ def test_records_are_read_as_they_were_written() -> None:
         assert type(record).load(record.dump()) == record
 
 
+@pytest.mark.unmeasured
 async def test_updates_are_the_same_with_records() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1) as fleet:

@@ -143,6 +143,7 @@ async def test_a_checkpoint_is_repaired_once_a_response_has_the_time(
         assert caplog.text.count("lies in the future") == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
 async def test_ages_in_a_watch_are_by_the_servers_time(ahead: timedelta) -> None:
     """The client's clock is wrong: the ages of updates, of their parts and the pace are not."""
@@ -165,6 +166,7 @@ async def test_ages_in_a_watch_are_by_the_servers_time(ahead: timedelta) -> None
         assert driven.age == pytest.approx(at, abs=5)
 
 
+@pytest.mark.unmeasured
 async def test_a_backfill_under_a_wrong_clock_leaves_nothing_out() -> None:
     """One vehicle's clock was ahead too, so that a trip claims to be of next summer."""
     ahead, odd = timedelta(days=400), list[str]()
@@ -324,6 +326,7 @@ def test_a_repair_keeps_a_start_in_the_past(since: float | None, expected: float
     assert (repaired.since, repaired.newest_start) == (expected, None)
 
 
+@pytest.mark.unmeasured
 @given(
     since=st.none() | st.floats(0, 1_000 * DAY),
     newest_start=st.none() | st.floats(0, 1_000 * DAY),

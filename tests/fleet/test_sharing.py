@@ -62,6 +62,7 @@ def readers(events: list[WatchEvent]) -> list[str | None]:
 # ------------------------------------------------------------------------------------------- lost accounts
 
 
+@pytest.mark.unmeasured
 async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
@@ -164,6 +165,7 @@ async def test_an_account_that_lists_a_vehicle_takes_it_over() -> None:
 # ------------------------------------------------------------------------------------------- single vehicles
 
 
+@pytest.mark.unmeasured
 async def test_an_account_takes_over_a_single_vehicle() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")

@@ -217,6 +217,7 @@ def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[
     }
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(bodies)
 def test_a_body_has_no_changes_from_itself(body: dict[str, Any]) -> None:

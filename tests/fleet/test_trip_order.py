@@ -32,6 +32,7 @@ def watching(fleet: Fleet, store: Any = None, **options: Any) -> Any:
     return watch(fleet.accounts, every=EVERY, what="trips", checkpoints=store, **options)
 
 
+@pytest.mark.unmeasured
 async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
     async with a_fleet(trips=400) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, 3_600) == []
@@ -236,6 +237,7 @@ async def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
 # ------------------------------------------------------------------------------------------- restarts
 
 
+@pytest.mark.unmeasured
 async def test_a_restart_resumes_after_the_last_acknowledgement() -> None:
     store = MemoryCheckpoints()
     async with a_fleet() as fleet:
@@ -338,6 +340,7 @@ async def test_a_crash_before_an_acknowledgement_loses_no_status() -> None:
         assert ids[0] == ids[1]
 
 
+@pytest.mark.unmeasured
 async def test_acknowledging_a_status_keeps_the_first_trip_poll() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
@@ -357,6 +360,7 @@ async def test_acknowledging_a_status_keeps_the_first_trip_poll() -> None:
             assert trips_in(await updates_of(updates, ROUND)) == [trip.id]
 
 
+@pytest.mark.unmeasured
 async def test_watches_with_different_names_share_a_store() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
@@ -388,6 +392,7 @@ async def test_a_delivered_snapshot_is_not_repeated_after_a_restart() -> None:
             assert len(changes) < 8
 
 
+@pytest.mark.unmeasured
 @pytest.mark.wall_clock
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 async def test_restarts_with_checkpoints_in_a_file(tmp_path: Path) -> None:

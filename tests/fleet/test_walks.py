@@ -163,6 +163,7 @@ async def test_a_single_page_costs_one_request(size: int) -> None:
 UNREADABLE = BackendVariant(omits=ALL, ignores_ranges=True)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.long
@@ -248,6 +249,7 @@ async def test_pages_of_any_size_are_read_without_links(page_size: int) -> None:
         assert await _ids(vehicle.trips(page_size=page_size, newest_first=True)) == ids[::-1]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(omits=ALL), BackendVariant(last_leads_to="self")])
 async def test_vehicles_without_links_are_read_whole(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=130, accounts=1, trips=0, variant=variant) as fleet:

@@ -31,6 +31,7 @@ def test_no_bytes_break_a_law(name: str) -> None:
     given(st.binary(max_size=200))(TARGETS[name])()
 
 
+@pytest.mark.unmeasured
 def test_hypothesis_finds_what_a_law_forbids() -> None:
     def forbids_three(content: bytes) -> None:
         assert b"c" not in content

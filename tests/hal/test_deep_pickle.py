@@ -51,6 +51,7 @@ def deepened(value: Any) -> Any:
     return value
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(VALUES)
 def test_a_value_comes_back_whole(value: Any) -> None:

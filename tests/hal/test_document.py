@@ -12,6 +12,7 @@ from tests.hal.values import JSON, OBJECTS, nested
 from tests.support.profiles import few_examples
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(OBJECTS)
 def test_any_parsed_body_is_serialized_unchanged(body: dict[str, Any]) -> None:
@@ -21,12 +22,14 @@ def test_any_parsed_body_is_serialized_unchanged(body: dict[str, Any]) -> None:
     assert serialize(document) == before
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(OBJECTS)
 def test_no_json_object_makes_parsing_or_diagnosing_fail(body: dict[str, Any]) -> None:
     _touch(parse(body))
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(JSON, JSON)
 def test_no_links_and_no_embeds_make_parsing_or_diagnosing_fail(links: Any, embedded: Any) -> None:
@@ -39,6 +42,7 @@ def test_no_link_object_makes_parsing_or_diagnosing_fail(value: Any) -> None:
     _touch(parse({"_links": {"a": value, "b": [value], "curies": value, "curie": [value, value]}}))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("key", ["_embedded", "_links", "state"])
 def test_documents_nested_very_deeply_can_be_read(key: str) -> None:
     document = parse(nested(20_000, key))
@@ -46,6 +50,7 @@ def test_documents_nested_very_deeply_can_be_read(key: str) -> None:
     assert serialize(document) is document.body
 
 
+@pytest.mark.unmeasured
 def test_a_deprecation_notice_nested_very_deeply_can_be_read() -> None:
     deep = nested(20_000, "a")
     (link,) = parse({"_links": {"a": {"href": "/a", "deprecation": deep}}}).links["a"]

@@ -367,6 +367,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.unmeasured
 @given(_JSON)
 def test_any_json_is_read_without_an_error(body: Any) -> None:
     found = read_error_document(json.loads(json.dumps(body)), "")

@@ -429,6 +429,7 @@ def test_queries_replace_that_of_the_target() -> None:
     assert to_query("/a?b=1", {}, keep=False) == "/a"
 
 
+@pytest.mark.unmeasured
 @given(values=st.dictionaries(st.text(), st.text() | st.lists(st.text(), min_size=1)))
 def test_pairs_of_texts_are_kept(values: dict[str, str | list[str]]) -> None:
     expected = [
@@ -469,6 +470,7 @@ FIELD = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(
     properties=st.lists(FIELD, max_size=3),

@@ -273,6 +273,7 @@ def test_defaults(members: Any, default: Any) -> None:
     assert type(found.default) is type(default)
 
 
+@pytest.mark.unmeasured
 def test_a_million_choices_are_bounded() -> None:
     template = {"properties": [{"name": "a", "options": {"inline": [*range(1_000_000)]}},
                                {"name": "b", "options": {"inline": [1]}}]}  # fmt: skip
@@ -293,6 +294,7 @@ def test_a_million_fields_are_bounded() -> None:
     assert reasons(template) == ["$._templates.default.properties 20000 fields: those after 1000 are left out"]
 
 
+@pytest.mark.unmeasured
 def test_deep_and_cyclic_values_are_kept() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
@@ -306,6 +308,7 @@ def test_deep_and_cyclic_values_are_kept() -> None:
         assert reasons({"target": value, "properties": [{"name": "a", "options": {"inline": [{"value": value}]}}]})
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(templates=JSON | st.dictionaries(st.text(max_size=3), TEMPLATE, max_size=3))
 def test_any_templates_are_read(templates: Any) -> None:

@@ -14,12 +14,14 @@ from tests.support.profiles import few_examples
 DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(JSON)
 def test_encoded_values_are_decoded_unchanged(value: Any) -> None:
     assert standard_decode(encode(value)) == value
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(JSON)
 def test_rewritten_values_are_decoded_unchanged(value: Any) -> None:
@@ -40,6 +42,7 @@ def test_an_invalid_constant_is_named() -> None:
         decode(b"[-Infinity]")
 
 
+@pytest.mark.unmeasured
 def test_deep_nesting_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         standard_decode(b"[" * 100_000)

@@ -88,11 +88,13 @@ def test_references_resolve_byte_for_byte(base: str, reference: str, expected: s
     assert resolve(base, reference) == expected
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=40))
 def test_any_string_splits_and_recomposes_unchanged(text: str) -> None:
     assert str(split(text)) == text
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.sampled_from(["", ".", "..", "a", ".b", "c."]), max_size=8))
 def test_dots_are_removed_as_the_rfc_describes_it(segments: list[str]) -> None:
     path = "/" + "/".join(segments)
@@ -162,6 +164,7 @@ def test_an_id_is_joined_as_one_segment(url: str, segment: str, expected: str) -
     assert join_segment(url, segment) == expected
 
 
+@pytest.mark.unmeasured
 @given(st.text(min_size=1, max_size=12).filter(lambda text: text not in {".", ".."}))
 def test_any_id_stays_below_its_collection(segment: str) -> None:
     joined = resolve("http://h/", join_segment("http://h/trips", segment))
@@ -194,6 +197,7 @@ def test_non_ascii_is_encoded_except_in_the_authority(url: str, expected: str) -
     assert to_ascii(url) == expected
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=30), st.integers())
 def test_encoding_leaves_only_the_authority_unchanged(text: str, seed: int) -> None:
     url = random.Random(seed).choice(["", "http://", "//", "http:"]) + text

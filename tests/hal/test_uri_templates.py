@@ -143,6 +143,7 @@ EXAMPLES = """
 """
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("_section", "template", "expected"), [line.split() for line in EXAMPLES.strip().splitlines()])
 def test_templates_expand_as_the_rfc_shows(_section: str, template: str, expected: str) -> None:
     assert expand(template, {name: VALUES[name] for name in variables(template)}) == expected
@@ -271,6 +272,7 @@ def test_literals_that_are_not_ascii_are_encoded() -> None:
     assert expand("/café/{x}", {"x": "é"}) == "/caf%C3%A9/%C3%A9"
 
 
+@pytest.mark.unmeasured
 @given(
     st.text(alphabet="{}?&#/;.+,:*=|!@ab1%é ", max_size=12), st.dictionaries(st.sampled_from("ab"), st.text(max_size=3))
 )

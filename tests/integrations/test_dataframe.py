@@ -39,6 +39,7 @@ def test_a_table_has_the_rows_of_the_values(way: Any, value: Any) -> None:
     assert rows_of(way([value, None, value])) == [value.row(), value.row()]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_walk_becomes_a_table(way: Any) -> None:

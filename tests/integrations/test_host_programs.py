@@ -69,6 +69,7 @@ async def test_tables_of_the_page_have_units(names: dict[str, Any], capsys: pyte
     assert "b'unit': b'km'" in capsys.readouterr().out
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("unchanged_logger")
 async def test_figures_of_the_page_reach_their_programs(
     names: dict[str, Any], capsys: pytest.CaptureFixture[str]

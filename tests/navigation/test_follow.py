@@ -46,6 +46,7 @@ async def test_a_chain_goes_from_link_to_link() -> None:
     assert site.paths == ["/vehicles", "/trips"]
 
 
+@pytest.mark.unmeasured
 async def test_building_a_chain_does_no_io_and_leaves_no_coroutines() -> None:
     site, root = _chain()
     with warnings.catch_warnings():

@@ -275,6 +275,7 @@ async def test_a_server_that_deprecates_everything_fills_no_memory() -> None:
     assert len(reported) == 1_003
 
 
+@pytest.mark.unmeasured
 async def test_many_relations_make_a_short_error_quickly() -> None:
     resource = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(90_000)}})
     with pytest.raises(LinkNotFoundError, match="90000 in all") as caught:

@@ -27,6 +27,7 @@ def _httpx_bytes(fields: dict[str, Any], files: Any) -> tuple[bytes, str]:
     return request.read(), request.headers["Content-Type"]
 
 
+@pytest.mark.unmeasured
 @given(
     st.dictionaries(_NAMES, _TEXTS | st.lists(_TEXTS, max_size=3), max_size=4),
     st.dictionaries(_NAMES, st.tuples(_NAMES, st.binary(max_size=50)), min_size=1, max_size=3),
@@ -139,6 +140,7 @@ def test_each_form_has_a_boundary_of_its_own() -> None:
     assert len({encode_multipart({}, {"a": b""}).content_type for _ in range(5)}) == 5
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(_TEXTS, _TEXTS, max_size=5))
 def test_urlencoded_texts_are_read_back(fields: dict[str, str]) -> None:
     content, content_type = encode_urlencoded(fields)

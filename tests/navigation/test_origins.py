@@ -173,6 +173,7 @@ _STARTS = st.sampled_from(["https://api.example", "https://", "//", "", "https:"
 _URLS = st.tuples(_STARTS, st.lists(_PIECES, max_size=8)).map(lambda parts: parts[0] + "".join(parts[1]))
 
 
+@pytest.mark.unmeasured
 @given(_URLS)
 def test_parsers_agree_about_the_host_of_trusted_urls(reference: str) -> None:
     for url in (reference, resolve("https://api.example/v4/user", reference)):
@@ -185,6 +186,7 @@ def test_parsers_agree_about_the_host_of_trusted_urls(reference: str) -> None:
             assert not theirs.userinfo
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=40))
 def test_any_text_can_be_checked(text: str) -> None:
     assert not Origins("https://api.example").trusts(text)

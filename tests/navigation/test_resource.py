@@ -130,6 +130,7 @@ def test_a_path_without_an_object_is_a_key_error(path: tuple[str | int, ...]) ->
 # --------------------------------------------------------------------------------------------- compact
 
 
+@pytest.mark.unmeasured
 def test_a_compact_copy_decodes_the_shared_bytes_again() -> None:
     body = {"_embedded": {"a": [{"n": 0}, {"n": 1, "_embedded": {"b": {"deep": {"k": [{"m": 5}]}}}}]}}
     resource = Site().resource(body)
@@ -152,6 +153,7 @@ def test_compact_copies_share_a_document_that_is_in_use() -> None:
     assert resource.embedded("a")[0].compact().document is resource.document.embedded["a"][0]
 
 
+@pytest.mark.unmeasured
 def test_a_compact_copy_of_a_loaded_resource_keeps_its_document() -> None:
     compact = HalResource.load(Site().resource({"n": 1}).dump()).compact()
     gc.collect()
@@ -163,6 +165,7 @@ async def test_a_compact_copy_can_be_followed() -> None:
     assert (await resource.compact().follow("a"))["n"] == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("length", "is_held"), [(10, True), (1_000_000, False)])
 def test_a_document_decoded_again_is_kept_unless_large(length: int, is_held: bool) -> None:
     resource = Site().resource({"x": "x" * length, "_embedded": {"a": [{"n": 0}, {"n": 1}]}})
@@ -175,6 +178,7 @@ def test_a_document_decoded_again_is_kept_unless_large(length: int, is_held: boo
     assert second["n"] == 1
 
 
+@pytest.mark.unmeasured
 def test_few_documents_decoded_again_are_kept() -> None:
     compact = [Site().resource({"n": number}).compact() for number in range(6)]
     gc.collect()
@@ -183,6 +187,7 @@ def test_few_documents_decoded_again_are_kept() -> None:
     assert [document() is not None for document in decoded] == [False, False, True, True, True, True]
 
 
+@pytest.mark.unmeasured
 def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
     curies = [link("https://docs/{rel}", name="ex", templated=True)]
     resource = Site().resource({"_links": {"curies": curies}, "_embedded": {"a": {"_links": links(**{"ex:b": "/b"})}}})
@@ -192,6 +197,7 @@ def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
     assert compact.can("b")
 
 
+@pytest.mark.unmeasured
 def test_a_link_is_not_repeated_by_a_header_once_decoded_again() -> None:
     """References of the header are relative to the URL of the response."""
     body = {"_links": links(a=f"{HOME}/a", b="/v4/b")}

@@ -135,6 +135,7 @@ async def test_the_response_of_a_write_can_be_followed() -> None:
     assert (await made.follow("next"))["x"] == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("content", "kind"), [(b"<html>", "text/html"), (b"[1]", "application/json"), (b"", "")])
 async def test_an_invalid_body_of_a_write_is_left_out(content: bytes, kind: str) -> None:
     made = await _site(**{"": make_response(content, content_type=kind)}).resource({}).post(json={})
@@ -318,6 +319,7 @@ async def _call(site: Site, verb: str, **options: Any) -> Any:
     return await getattr(resource, verb)(**options)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("verb", _VERBS)
 @pytest.mark.parametrize("option", ["ifmatch", "data", "timeout", "jsn"])
 async def test_unknown_options_are_type_errors(verb: str, option: str) -> None:
@@ -337,6 +339,7 @@ async def test_an_unknown_option_is_answered_by_a_suggestion() -> None:
         await resource.post(zzz=1, yyy=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("verb", _VERBS)
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -471,6 +474,7 @@ async def test_a_call_replaces_the_clients_fields() -> None:
     assert second.headers["Accept"].startswith("text/x, ")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "name",
     ["Host", "content-length", "AUTHORIZATION", "Transfer-Encoding", "Connection", "Accept-Encoding", "Expect", "TE"],

@@ -143,6 +143,7 @@ async def test_hour_without_the_receiver_ends_in_batches() -> None:
     assert ["X-Vin" in request.headers for request in scene.requests] == [False] * 4 + [True]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("hours", [2, deep(72)])
 async def test_events_are_dropped_after_three_days(hours: float) -> None:
     scene = Scene(SECRET)

@@ -229,6 +229,7 @@ async def test_acknowledged_unverified_events_are_removed_first(make: Make) -> N
     assert await drain(inbox) == ["2", "3"]
 
 
+@pytest.mark.unmeasured
 async def test_default_bounds_are_those_of_the_docs(inbox: AnyInbox) -> None:
     await put(inbox, *(unverified(str(number), 0) for number in range(1_001)))
     assert (await inbox.statistics()).dropped == 1

@@ -141,6 +141,7 @@ def test_what_is_no_event_is_unreadable(content: bytes) -> None:
     assert event.size == len(content) or content.startswith(b'{"a"')
 
 
+@pytest.mark.unmeasured
 def test_body_of_too_many_events_is_unreadable() -> None:
     [event] = parse_notification(b"[" + b"1," * 10_000 + b"1]")
     assert isinstance(event, UnreadableEvent)
@@ -159,6 +160,7 @@ def test_no_more_is_read_than_the_events_of_a_body(monkeypatch: pytest.MonkeyPat
     assert only([*range(events), {"callbackId": "c", "events": [{}, {}]}]).reason == reason
 
 
+@pytest.mark.unmeasured
 @given(JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_from_an_inbox_as_before(content: bytes) -> None:
     for number, message in enumerate(splitting.split(content)):
@@ -168,6 +170,7 @@ def test_any_bytes_are_read_from_an_inbox_as_before(content: bytes) -> None:
         assert attrs.evolve(event, received_at=None, is_verified=False) == parse_notification(content)[number]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["pad", "callbackId", "attributes"])
 def test_a_large_envelope_is_not_repeated_for_each_event(name: str) -> None:
     """A megabyte with a thousand events in it would be a gigabyte."""
@@ -198,6 +201,7 @@ def test_large_unreadable_body_is_truncated() -> None:
     assert len(event.content) == 65_536
 
 
+@pytest.mark.unmeasured
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_become_events(content: bytes) -> None:
     for event in parse_notification(content, token="s3cr3t"):
@@ -206,6 +210,7 @@ def test_any_bytes_become_events(content: bytes) -> None:
         repr(event)
 
 
+@pytest.mark.unmeasured
 @given(JSON, JSON, JSON)
 def test_any_contents_become_an_event(values: Any, extensions: Any, status: Any) -> None:
     monitor = monitor_message()
@@ -216,6 +221,7 @@ def test_any_contents_become_an_event(values: Any, extensions: Any, status: Any)
     assert isinstance(only(remote), RemoteEvent)
 
 
+@pytest.mark.unmeasured
 @given(JSON)
 def test_any_push_data_become_events(document: Any) -> None:
     encoded = base64.b64encode(body(document)).decode()

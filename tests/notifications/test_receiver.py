@@ -323,6 +323,7 @@ async def test_body_that_is_too_large_is_kept_truncated() -> None:
     assert event.reason == "larger than 1000 bytes"
 
 
+@pytest.mark.unmeasured
 async def test_compressed_gigabyte_is_not_decompressed() -> None:
     bomb = zlib.compressobj(9, wbits=31)
     content = b"".join([bomb.compress(b"\0" * 1_000_000) for _ in range(100)]) + bomb.flush()
@@ -556,6 +557,7 @@ class FillingInbox(MemoryInbox):
         return await super().put(entries)
 
 
+@pytest.mark.unmeasured
 async def test_hours_without_a_disk_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
     """Each event is repeated every 10 s; that they are stored again is told too, and so is the next outage."""
     inbox = FillingInbox()

@@ -92,6 +92,7 @@ def test_tests_of_a_service(tmp_path: Path) -> None:
     assert "4 passed" in run_suite(tmp_path, (FOLDER / "service_tests.py").read_text("utf-8"))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 @pytest.mark.usefixtures("simulator")
 def test_a_program_for_any_loop(loop: str, capsys: pytest.CaptureFixture[str]) -> None:

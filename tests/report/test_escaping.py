@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.hal.html_tables import escape
 from stellantis_hal.report.escaping import isolate, script_json
 from tests.report.cars import HOSTILE
+
+pytestmark = pytest.mark.unmeasured
 
 
 def test_no_text_becomes_an_element() -> None:

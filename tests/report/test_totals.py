@@ -40,6 +40,7 @@ def test_a_trip_of_another_century_does_not_stretch_the_axis() -> None:
     assert [month.name for month in found] == ["1970-01", "2025-11"]
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.floats(0, 1e6), max_size=30))
 def test_months_add_up_to_the_totals(distances: list[float]) -> None:
     trips = [

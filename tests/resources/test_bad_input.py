@@ -112,6 +112,7 @@ def holders(draw: st.DrawFn) -> tuple[type[Model], Any, Path]:
     return kind, body, draw(st.sampled_from(found))
 
 
+@pytest.mark.unmeasured
 @given(places(), st.data())
 def test_a_retyped_part_is_recorded_and_all_else_is_read(
     place: tuple[type[Model], Any, Path], data: st.DataObject
@@ -140,6 +141,7 @@ def test_a_null_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) ->
     assert settled(value.to_dict()) == settled(without(body, path))
 
 
+@pytest.mark.unmeasured
 @given(places())
 def test_a_part_nested_in_an_array_is_recorded(place: tuple[type[Model], Any, Path]) -> None:
     """A part nested in an array is recorded; everything else is read."""
@@ -150,6 +152,7 @@ def test_a_part_nested_in_an_array_is_recorded(place: tuple[type[Model], Any, Pa
     assert settled(value.to_dict()) == settled(without(body, path))
 
 
+@pytest.mark.unmeasured
 @given(places())
 def test_a_part_nested_in_an_object_is_kept_or_recorded(
     place: tuple[type[Model], Any, Path],
@@ -168,6 +171,7 @@ def test_a_part_nested_in_an_object_is_kept_or_recorded(
         assert settled(without(written, path)) == settled(without(body, path))
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(holders(), json_values)
 def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], Any, Path], new: Any) -> None:
@@ -190,6 +194,7 @@ def test_a_duplicated_part_is_there_twice(place: tuple[type[Model], Any, Path]) 
     assert (value.problems, value.to_dict()) == ((), changed)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(places(), json_values)
 def test_anything_anywhere_never_raises(place: tuple[type[Model], Any, Path], value: Any) -> None:

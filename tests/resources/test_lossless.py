@@ -72,6 +72,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.unmeasured
 @given(st.sampled_from(BODIES), st.data())
 def test_no_scalar_vanishes_from_spoilt_bodies(case: tuple[type[Model], dict[str, Any]], data: st.DataObject) -> None:
     kind, body = case

@@ -68,6 +68,7 @@ def test_a_negative_time_of_day_is_none_at_all() -> None:
     assert not isinstance(caught.value, SentinelValueError)
 
 
+@pytest.mark.unmeasured
 @given(st.times())
 def test_a_time_of_day_written_reads_as_itself(moment: time) -> None:
     assert TIME_OF_DAY.read(TIME_OF_DAY.write(moment)) == moment

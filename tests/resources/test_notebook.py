@@ -143,6 +143,7 @@ def test_long_spans_and_instants_stay_short() -> None:
     assert len(facts(value)["Start"]) < 21
 
 
+@pytest.mark.unmeasured
 @given(st.text())
 def test_any_text_stays_within_its_cell(text: str) -> None:
     cells = Cells(facts_table("x", [(text, text)]))

@@ -48,6 +48,7 @@ async def test_all_vehicles_of_the_account_are_listed(api: ApiClient) -> None:
     assert await api.ids("/user/vehicles", "vehicles") == [car.id for car in owned]
 
 
+@pytest.mark.unmeasured
 async def test_vehicle_links_to_what_it_supports(api: ApiClient) -> None:
     names = {"self", "user", "lastPosition", "trips", "maintenance", "alerts", "status", "telemetry"}
     names |= {"collisions", "alarms"}
@@ -69,6 +70,7 @@ async def test_requested_extensions_are_included(api: ApiClient, car: str) -> No
     assert all(url.startswith("https://pictures.simulator.test/") for url in extension["pictures"])
 
 
+@pytest.mark.unmeasured
 async def test_vehicles_are_filtered_by_vin_prefix(api: ApiClient) -> None:
     wanted = api.simulator.world.vehicles_of(api.account.key)[1]
     assert await api.ids(f"/user/vehicles?vinPrefix={wanted.vin}", "vehicles") == [wanted.id]
@@ -109,6 +111,7 @@ async def test_status_of_a_moving_vehicle(api: ApiClient, car: str) -> None:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("number", range(6))
 async def test_every_motorization_has_a_status(api: ApiClient, number: int) -> None:
     vehicle = api.simulator.world.vehicles_of(api.account.key)[number]
@@ -280,6 +283,7 @@ async def test_tolerance_reduces_waypoints(api: ApiClient, car: str) -> None:
 # ---------------------------------------------------------------------- telemetry and warnings
 
 
+@pytest.mark.unmeasured
 async def test_telemetry_samples_every_trip(api: ApiClient, car: str) -> None:
     body = await api.body(f"/user/vehicles/{car}/telemetry?pageSize=2000")
     assert body["total"] == 8 * api.simulator.world.trip_count(car)
@@ -439,6 +443,7 @@ async def test_other_realms_of_the_brand_are_accepted(api: ApiClient) -> None:
     assert (await api.get("/user", x_introspect_realm="OTPPeugeot")).status_code == 200
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("path", "scope"),
     [
@@ -534,6 +539,7 @@ async def test_request_is_admitted_after_retry_after() -> None:
     assert (await api.get("/user")).status_code == 200
 
 
+@pytest.mark.unmeasured
 async def test_concurrent_tasks_are_admitted_up_to_the_limit() -> None:
     api = ApiClient(
         make_simulator(rate_limits=SubscriptionLimits(per_second=20), faults=Faults(latency=Latency(fixed=0.1)))

@@ -223,6 +223,7 @@ def test_tls_url_is_https(authority: trustme.CA, pem: TlsFiles) -> None:
     assert url.startswith("https://127.0.0.1:")
 
 
+@pytest.mark.unmeasured
 def test_mutual_tls_requires_a_client_certificate(authority: trustme.CA, pem: TlsFiles) -> None:
     simulator = make_simulator()
     known = ssl_context(authority)

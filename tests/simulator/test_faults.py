@@ -154,6 +154,7 @@ async def test_response_beyond_the_read_timeout_times_out(read_timeout: float, c
     assert api.simulator.remaining[0] == counted
 
 
+@pytest.mark.unmeasured
 @given(st.floats(0, 5), st.floats(0, 5), st.floats(0, 5), st.integers())
 def test_latency_is_never_less_than_its_fixed_part(fixed: float, uniform: float, tail: float, seed: int) -> None:
     injector = FaultInjector(Faults(latency=Latency(fixed, uniform, tail), seed=seed))

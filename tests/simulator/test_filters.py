@@ -92,6 +92,7 @@ def test_invalid_number_range_is_refused(text: str) -> None:
         parse_number_range(text)
 
 
+@pytest.mark.unmeasured
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc)))  # noqa: DTZ001, UP017
 def test_without_intervals_every_instant_passes(instant: datetime) -> None:
     assert is_within(instant, [])

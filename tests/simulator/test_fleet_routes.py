@@ -167,6 +167,7 @@ async def test_members_of_fleets_change(api: PartnerApi) -> None:
         fleets.add_vehicle(fleet, "unknown")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", ["status", "maintenances", "alerts", "collisions", "trips"])
 async def test_a_kind_of_a_whole_fleet_is_that_of_its_vehicles(api: PartnerApi, kind: str) -> None:
     answer = await api.get(f"{api.fleet}/{kind}")

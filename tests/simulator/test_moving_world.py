@@ -72,11 +72,13 @@ def test_faster_trips_use_more_at_the_same_temperature(past: World) -> None:
     assert statistics.correlation([trip.average_speed for trip in mild], list(map(consumption, mild))) > 0.4
 
 
+@pytest.mark.unmeasured
 def test_cold_trips_use_more(past: World) -> None:
     trips = list(long_trips(past))
     assert statistics.correlation([trip.temperature for trip in trips], list(map(consumption, trips))) < -0.3
 
 
+@pytest.mark.unmeasured
 def test_consumption_and_speed_are_plausible(past: World) -> None:
     for trip in long_trips(past):
         assert 8 < consumption(trip) < 30
@@ -101,6 +103,7 @@ def test_trips_are_contiguous_in_time_place_and_mileage(past: World) -> None:
             assert earlier.start_mileage + earlier.distance == pytest.approx(later.start_mileage)
 
 
+@pytest.mark.unmeasured
 def test_levels_rise_by_charges_only_and_not_every_day(past: World) -> None:
     """A battery gains at most what its power allows in the time between two trips."""
     for car in past.vehicles:
@@ -132,6 +135,7 @@ def test_a_charge_at_home_begins_in_the_evening_or_when_low(past: World) -> None
                 assert earlier.stopped_at.date() != later.started_at.date() or earlier.stopped_at.hour < 3
 
 
+@pytest.mark.unmeasured
 def test_places_are_few_and_home_is_where_nights_are(past: World) -> None:
     for car in past.vehicles:
         stops = Counter(trip.stop for trip in past.trips(car.id))
@@ -144,6 +148,7 @@ def test_places_are_few_and_home_is_where_nights_are(past: World) -> None:
         assert set(nights) == {car.home}
 
 
+@pytest.mark.unmeasured
 def test_weekdays_differ_from_weekends(past: World) -> None:
     """Most trips of working days start at the same two hours; on Sundays hardly anything starts before nine."""
     weekdays, sundays = Counter[int](), Counter[int]()
@@ -216,6 +221,7 @@ def test_cars_drive_park_and_charge_as_time_passes() -> None:
     assert seen["driving"] < 0.2 * seen.total()
 
 
+@pytest.mark.unmeasured
 def test_nothing_goes_back_while_time_passes() -> None:
     world, clock = moving(6)
     before = {car.id: world.vehicle_state(car.id) for car in world.vehicles}

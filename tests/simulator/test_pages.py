@@ -53,6 +53,7 @@ def test_prev_links_lead_back_to_the_first_page(total: int, size: int, by_range:
     assert [item for page in reversed(pages) for item in page] == list(range(total))
 
 
+@pytest.mark.unmeasured
 @given(totals, sizes, st.integers(0, 100), st.integers(0, 100))
 def test_links_stay_within_the_requested_range(total: int, size: int, begin: int, more: int) -> None:
     pages = follow(total, f"indexRange={begin}-{begin + more}&pageSize={size}")
@@ -72,6 +73,7 @@ def test_variant_has_an_empty_page_between_two() -> None:
     assert found == [[0, 1], [], [2, 3], [], [4]]
 
 
+@pytest.mark.unmeasured
 @given(totals, st.integers(0, 100))
 def test_open_range_goes_to_the_end(total: int, begin: int) -> None:
     pages = follow(total, f"indexRange={begin}-")

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Request, Simulator, SubscriptionLimits, World
+
+pytestmark = pytest.mark.unmeasured
 
 SIMULATOR = Simulator(World(seed=3, vehicles=1, trips=70), rate_limits=SubscriptionLimits(10**9, 10**9))
 TOKEN = SIMULATOR.token_for("account-0000").access_token

@@ -8,7 +8,7 @@ import pytest
 from stellantis_hal.simulator import Simulator, World
 from tests.simulator.api_client import ApiClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.unmeasured]
 
 WH_PER_LITRE = 9_000  # about as much as petrol holds
 

@@ -35,6 +35,7 @@ def test_other_seed_other_world() -> None:
     assert World(seed=1, vehicles=3).vehicles != World(seed=2, vehicles=3).vehicles
 
 
+@pytest.mark.unmeasured
 @given(worlds())
 def test_trip_counts_add_up_to_the_total(world: World) -> None:
     assert sum(world.trip_count(car.id) for car in world.vehicles) == world.trip_count()
@@ -73,6 +74,7 @@ def test_kilometres_equal_the_sum_of_trip_distances(world: World) -> None:
     assert world.kilometres() == pytest.approx(sum(world.kilometres(car.id) for car in world.vehicles))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(worlds(40))
 def test_entities_are_found_by_id(world: World) -> None:
@@ -217,6 +219,7 @@ def test_added_alert_comes_first() -> None:
     assert first.id != second.id
 
 
+@pytest.mark.unmeasured
 def test_incidents_belong_to_trips_newest_first() -> None:
     world = World(seed=9, vehicles=30, trips=900)
     raised = [alert for car in world.vehicles for alert in world.alerts(car.id)]

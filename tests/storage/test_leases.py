@@ -42,6 +42,7 @@ class Table:
             assert all(self.owners[shard] == ShardOwnerRecord(member, epoch) for shard, epoch in shards.items())
 
 
+@pytest.mark.unmeasured
 @given(shards=st.integers(1, 20), turns=st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), max_size=60))
 def test_shards_are_never_doubled_and_end_up_even(shards: int, turns: list[tuple[str, bool]]) -> None:
     table = Table(shards)

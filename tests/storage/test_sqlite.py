@@ -299,6 +299,7 @@ async def test_a_cancelled_close_closes_all_the_same(path: Path) -> None:
     await ended(path)
 
 
+@pytest.mark.unmeasured
 async def test_a_database_that_was_dropped_ends_its_thread(path: Path) -> None:
     database = database_of(path)
     await database.write(partial(insert, 1))
@@ -446,6 +447,7 @@ async def test_a_returned_write_is_never_undone(path: Path, seed: int) -> None:
     assert numbers_in(path) == [1_000]
 
 
+@pytest.mark.unmeasured
 @asyncio_only
 @pytest.mark.parametrize("seed", [0, 1, deep(2), deep(3)])
 async def test_native_cancellation_undoes_no_returned_write(path: Path, seed: int) -> None:
@@ -492,6 +494,7 @@ async def test_an_event_loop_that_ended_does_not_block_later_calls(path: Path) -
     await database.aclose()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("steps", range(6))
 @pytest.mark.parametrize("closing", [False, True])
 async def test_a_cancellation_at_each_step_is_whole_or_nothing(path: Path, steps: int, closing: bool) -> None:

@@ -139,6 +139,7 @@ LEFT: list[tuple[str, Any, Any]] = [
 """Fields, JSON values that are left to the codec, and what it reads."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("name", "raw", "value"), OWN)
 def test_the_usual_value_is_read_without_a_call(name: str, raw: Any, value: Any) -> None:
     model, problems, left = read_noting({name: raw})
@@ -146,6 +147,7 @@ def test_the_usual_value_is_read_without_a_call(name: str, raw: Any, value: Any)
     assert (repr(found), type(found), problems, left) == (repr(value), type(value), [], [])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("name", "raw", "value"), LEFT)
 def test_other_values_are_left_to_the_codec(name: str, raw: Any, value: Any) -> None:
     model, problems, left = read_noting({name: raw})
@@ -287,6 +289,7 @@ OLDER: list[tuple[dict[str, Any], str, Any]] = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("body", "name", "value"), OLDER)
 def test_an_older_place_is_read_where_newer_ones_are_empty(body: dict[str, Any], name: str, value: Any) -> None:
     assert getattr(structure(body, places()), name) == value
@@ -312,6 +315,7 @@ EXTRAS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("body", "extra"), EXTRAS)
 def test_what_no_field_was_read_from_is_an_extra(body: dict[str, Any], extra: dict[str, Any]) -> None:
     assert dict(structure(body, places()).extra) == extra

@@ -15,6 +15,7 @@ from tests.resources import bodies
 KINDS = [Alarm, Alert, Collision, Maintenance, Position, Status, Telemetry, Trip, User, Vehicle]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_class_has_a_valid_schema(kind: type[Model]) -> None:
     schema = json_schema(kind)
@@ -24,6 +25,7 @@ def test_each_class_has_a_valid_schema(kind: type[Model]) -> None:
     assert schema["properties"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("value", [read(bodies.trip(), Trip), read(bodies.status(), Status)], ids=["trip", "status"])
 def test_what_is_written_fits_the_schema(value: Model) -> None:
     """The schema names each member that is written, and its type."""
@@ -45,6 +47,7 @@ def undescribed(value: Any, schema: dict[str, Any], path: str = "$") -> list[str
     return [] if "type" in schema or "const" in schema else [path]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -61,6 +64,7 @@ def test_what_is_never_written_does_not_fit(kind: type[Model], body: dict[str, A
         jsonschema.validate(body, json_schema(kind), cls=jsonschema.Draft202012Validator)
 
 
+@pytest.mark.unmeasured
 def test_a_schema_allows_what_the_api_may_add() -> None:
     """Further members, and values of enumerations that are not known yet."""
     jsonschema.validate({"mood": "sunny", "faults": [{"fault": "Lost"}]}, json_schema(Trip))

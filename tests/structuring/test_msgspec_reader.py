@@ -222,6 +222,7 @@ def test_instants_are_exact_to_the_last_decimal(text: str, microsecond: int) -> 
     assert trip.started_at == datetime(2023, 9, 12, 9, 41, 10, microsecond, UTC)
 
 
+@pytest.mark.unmeasured
 def test_instants_beyond_those_remembered_are_read_alike() -> None:
     reading = Reading(Trip)
     first = datetime(2023, 9, 12, tzinfo=UTC)
@@ -383,6 +384,7 @@ class Constant(Model):
     name: str | None = None
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "body",
     [

@@ -176,6 +176,7 @@ class OwnCodecs(Model):
     ranks: tuple[int, ...] = attrs.field(default=(), metadata=names(minimum=1))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("body", "value"),
     [
@@ -236,6 +237,7 @@ def skipped(reading: Reading) -> int:
 is_warm = pytest.mark.parametrize("is_warm", [True, False], ids=["prepared", "cold"])
 
 
+@pytest.mark.unmeasured
 @is_warm
 @pytest.mark.parametrize(
     ("refused", "unread"), [(0, 0), (1, 0), (2, 0), (3, 2), (4, 4), (5, 8), (6, 16), (7, 32), (8, 64), (9, 64)]
@@ -341,6 +343,7 @@ def test_unknown_keys_of_parts_and_places_are_learned() -> None:
     assert msgspec_struct(Car).unknown == ("new", "c", "a", "b")
 
 
+@pytest.mark.unmeasured
 @is_warm
 def test_structs_are_made_so_often_for_unknown_keys(is_warm: bool) -> None:
     reading = Reading(places(), is_warm=is_warm)

@@ -34,6 +34,7 @@ def test_members_hash_like_their_strings(value: str) -> None:
     assert {EnergyType(value): 1}[value] == 1  # type: ignore[index]  # a string is what is looked up
 
 
+@pytest.mark.unmeasured
 @given(st.text())
 def test_members_survive_pickling_and_copying(value: str) -> None:
     member = EnergyType(value)

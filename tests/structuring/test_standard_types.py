@@ -91,6 +91,7 @@ def test_a_hook_of_the_program_is_kept() -> None:
     assert own.structure("5", Decimal) == 1
 
 
+@pytest.mark.unmeasured
 def test_classes_made_while_time_is_frozen_are_read() -> None:
     with freezegun.freeze_time("2026-01-01"):
         from datetime import date as frozen_date

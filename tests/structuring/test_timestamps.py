@@ -58,6 +58,7 @@ def test_what_is_no_instant_is_refused(text: str) -> None:
         read_instant(text)
 
 
+@pytest.mark.unmeasured
 @given(aware)
 def test_an_instant_written_reads_as_itself(instant: datetime) -> None:
     assert read_instant(write_instant(instant)) == instant

@@ -92,6 +92,7 @@ leaves = st.dictionaries(
 )
 
 
+@pytest.mark.unmeasured
 @given(leaves, leaves)
 def test_differences_are_those_of_the_definition(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert [repr(change) for change in diff(old, new)] == [repr(change) for change in slow_diff(old, new)]

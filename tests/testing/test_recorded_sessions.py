@@ -27,6 +27,7 @@ async def session(request: pytest.FixtureRequest, anyio_backend_name: str) -> As
         yield session
 
 
+@pytest.mark.unmeasured
 async def test_a_walk_over_a_session_replays(session: Any, tmp_path: Path) -> None:
     simulator = Simulator(world(trips=5))
     recorder = Recorder(clock=simulator.now)

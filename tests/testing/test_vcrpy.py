@@ -37,6 +37,7 @@ async def walk(kind: str, simulator: Simulator, token: Token) -> list[float | No
         return [trip.distance async for trip in vehicle.trips(page_size=2)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cassette_replays(
     kind: str, anyio_backend_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ from stellantis_hal import Account, Update, Watch, watch
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.testing import simulated_account, simulated_client, simulated_token, small_world
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.unmeasured]
 CHARGING = "energies[0].extension.electric.charging"
 
 

@@ -369,6 +369,7 @@ JSON = st.recursive(
 KEYS = ["code", "message", "uuid", "timestamp", "httpCode", "httpMessage", "moreInformation", "error", "detail"]
 
 
+@pytest.mark.unmeasured
 @given(
     st.integers(100, 599), st.dictionaries(st.sampled_from(KEYS), JSON).map(json.dumps).map(str.encode) | st.binary()
 )

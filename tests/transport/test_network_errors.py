@@ -103,6 +103,7 @@ SENT = [
 ALL = [*((error, False) for error in UNSENT), *((error, True) for error in SENT)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("error", "sent"), ALL, ids=lambda value: type(value).__name__)
 async def test_errors_of_transports_become_network_errors(error: Exception, sent: bool) -> None:
     with pytest.raises(NetworkError) as failure:

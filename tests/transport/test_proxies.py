@@ -297,6 +297,7 @@ def test_rules_show_their_number_only() -> None:
     assert repr(NoProxyHosts("*, a.example, b.example:80, 10.0.0.0/8, ::1 [")) == "NoProxyHosts(<5 rules>)"
 
 
+@pytest.mark.unmeasured
 @given(st.text())
 def test_any_text_is_read_as_rules(text: str) -> None:
     rules = NoProxyHosts(text)

@@ -14,7 +14,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.transport.doubles import OK, get, response_with, session, wall
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.unmeasured]
 
 
 async def test_a_429_is_waited_for_and_retried() -> None:

@@ -562,6 +562,7 @@ async def test_a_status_and_its_values() -> None:
         assert_type(by_activity(vehicle, status), float)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 async def test_trips_page_by_page_and_several_at_a_time() -> None:
     simulator = a_simulator()
@@ -1001,6 +1002,7 @@ async def test_a_fleet_that_is_watched() -> None:
     assert issubclass(BudgetWarning, UserWarning)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # SQLite works in a thread
 async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:

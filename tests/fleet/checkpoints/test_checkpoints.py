@@ -143,6 +143,7 @@ async def test_a_key_is_no_path_and_no_statement(tmp_path: Path, key: str) -> No
     assert list(modes(tmp_path)) == ["fleet.db"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_native_cancellation_leaves_the_last_save(tmp_path: Path, seed: int) -> None:

@@ -13,6 +13,8 @@ from stellantis_hal.fleet.export.csv_rows import CSV_COLUMNS
 from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize, restore
 from tests.fleet.export.test_trip_files import trip
 
+pytestmark = pytest.mark.unmeasured
+
 DANGEROUS = "=+-@\t\r\n＝＋－＠"
 texts = st.text(alphabet=f"{DANGEROUS}';,\"5.eEa\u200b ", max_size=12) | st.text(max_size=12)
 

@@ -210,6 +210,7 @@ def test_surrogates_and_infinities_cost_no_trip(tmp_path: Path, kind: Kind) -> N
 # ------------------------------------------------------------------------------------------------- vehicles
 
 
+@pytest.mark.unmeasured
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", KINDS)
 async def test_trips_of_two_cars_are_never_mixed(kind: Kind) -> None:

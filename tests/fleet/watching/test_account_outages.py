@@ -30,6 +30,7 @@ class Accounts:
         self.over += self.reports.ended(f"account:{number}")
 
 
+@pytest.mark.unmeasured
 def test_a_thousand_accounts_that_fail_together_are_one_outage() -> None:
     accounts = Accounts()
     for is_due in (False, True, True):

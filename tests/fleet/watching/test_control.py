@@ -143,6 +143,7 @@ def in_another_thread(call: Callable[[], object]) -> Any:
     return outcome[0]
 
 
+@pytest.mark.unmeasured
 async def test_figures_are_the_same_in_another_thread() -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 600)
@@ -188,6 +189,7 @@ async def test_statistics_are_read_by_threads_all_the_time() -> None:
         assert reads
 
 
+@pytest.mark.unmeasured
 async def test_another_thread_stops_a_watch() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await until(updates, Update)
@@ -210,6 +212,7 @@ async def _stopped_by_a_signal(fleet: Fleet, install: Callable[[Watch], object])
             assert [event async for event in updates if not isinstance(event, Update)] == []
 
 
+@pytest.mark.unmeasured
 async def test_a_handler_of_the_loop_stops_a_watch() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         if _is_asyncio():

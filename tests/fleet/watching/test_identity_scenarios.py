@@ -503,6 +503,7 @@ async def test_an_outage_of_everything_names_each_server(monkeypatch: pytest.Mon
         assert set(log.first_update_after(4 * HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 async def test_a_short_fault_of_the_identity_server_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(HtmlError(502), since=3_500.0, until=3_660.0)
@@ -560,6 +561,7 @@ async def test_a_backfill_gives_up_after_hours_of_an_outage() -> None:
         assert [type(event) for event in events] == [Outage, AccountLost]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("single", [False, True], ids=["accounts", "vehicles"])
 @pytest.mark.parametrize("how", ["expired", "refused"])
 async def test_a_silent_identity_server_holds_up_no_other_backfill(
@@ -642,6 +644,7 @@ async def test_a_store_that_fails_ends_the_account_in_a_backfill() -> None:
     assert len(events) > 1  # the other account is read
 
 
+@pytest.mark.unmeasured
 async def test_an_account_removed_during_its_renewal_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(Delay(200.0), since=HOUR / 2, until=3 * HOUR)
     async with a_fleet(vehicles=2, accounts=1, faults=faults) as fleet:

@@ -183,6 +183,7 @@ async def test_an_outage_that_leaves_one_kind_out_ends(what: tuple[str, ...]) ->
         ]
 
 
+@pytest.mark.unmeasured
 async def test_listings_tell_that_the_only_kind_fails_alone() -> None:
     """A watch of one kind cannot see that by its polls; the next listing shows it."""
     async with (
@@ -214,6 +215,7 @@ async def test_an_identity_outage_meanwhile_is_told_apart() -> None:
         assert len({outage.server for outage in outages}) == len(outages)
 
 
+@pytest.mark.unmeasured
 async def test_vehicles_that_wait_take_turns_to_probe() -> None:
     """One vehicle's trips go on failing after the outage; another one's success ends it in time."""
     windows = [failing("/trips")]

@@ -102,6 +102,7 @@ async def test_an_empty_account_is_not_listed_less_often_than_relist() -> None:
         assert fleet.simulator.statistics.requests >= 24 * 12
 
 
+@pytest.mark.unmeasured
 async def test_other_accounts_of_an_empty_one_are_watched() -> None:
     async with a_fleet(vehicles=2, accounts=2) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ChangedBody(no_vehicles), path="/user/vehicles$"))
@@ -175,6 +176,7 @@ async def test_a_first_listing_that_fails_in_passing_is_repeated_soon() -> None:
         assert elapsed(fleet) <= 60
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 async def test_a_listing_that_fails_for_hours_is_told_with_its_account() -> None:
     """Other accounts are listed and polled: it is no outage of everything."""
@@ -194,6 +196,7 @@ async def test_a_listing_that_fails_for_hours_is_told_with_its_account() -> None
         assert updates.statistics.vehicles == 8
 
 
+@pytest.mark.unmeasured
 async def test_a_single_account_whose_server_is_down_is_an_outage_once() -> None:
     async with (
         a_fleet(
@@ -213,6 +216,7 @@ async def test_a_single_account_whose_server_is_down_is_an_outage_once() -> None
 # ------------------------------------------------------------------------------------------- vehicles without links
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("rel", ["status", "trips"])
 async def test_a_vehicle_that_gets_its_links_later_is_polled_soon(rel: str) -> None:
     """A new vehicle has no links for its first minutes."""

@@ -2,10 +2,13 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
+
+pytestmark = pytest.mark.unmeasured
 
 
 def test_failures_of_several_vehicles_in_a_row_are_an_outage() -> None:

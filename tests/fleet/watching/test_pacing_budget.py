@@ -124,6 +124,7 @@ def test_a_poll_above_the_limit_of_a_second_goes_alone() -> None:
 # ------------------------------------------------------------------------------------------- capacity plans
 
 
+@pytest.mark.unmeasured
 @given(st.integers(1, 100_000), st.floats(1, 10), st.floats(1, 1e6), st.floats(1, 1e7))
 def test_the_interval_proposed_by_a_plan_fits(vehicles: int, cost: float, every: float, budget: float) -> None:
     plan = CapacityPlan(vehicles=vehicles, cost=cost, every=every, budget=budget)

@@ -16,6 +16,7 @@ EVERY = timedelta(minutes=5)
 MINUTES = 60.0
 
 
+@pytest.mark.unmeasured
 async def test_a_watch_that_reads_is_not_silent() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         updates = watch(fleet.accounts, every=EVERY, adapt=None)
@@ -52,6 +53,7 @@ async def test_a_used_up_day_is_seen_from_outside() -> None:
         assert statistics.budget.free_today < 1
 
 
+@pytest.mark.unmeasured
 async def test_a_pause_of_the_server_is_seen_from_outside() -> None:
     async with a_fleet(vehicles=4, token_lifetime=1e6) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 15 * MINUTES)
@@ -64,6 +66,7 @@ async def test_a_pause_of_the_server_is_seen_from_outside() -> None:
         assert updates.statistics.overdue > 0
 
 
+@pytest.mark.unmeasured
 async def test_a_slow_consumer_is_seen_from_outside() -> None:
     """Its buffer is full, so that no polls start."""
     async with (

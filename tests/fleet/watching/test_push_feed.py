@@ -262,6 +262,7 @@ async def test_trips_are_polled_all_the_same() -> None:
 # ------------------------------------------------------------------------------------------------ silence
 
 
+@pytest.mark.unmeasured
 async def test_silence_beyond_twice_the_refresh_is_reported() -> None:
     async with a_scene() as scene, watched(scene, refresh=timedelta(minutes=10)) as updates:
         await until(updates, Update)
@@ -285,6 +286,7 @@ async def test_refresh_is_learnt_from_reminders() -> None:
         assert failed.silent_for == pytest.approx(1_200, abs=5)
 
 
+@pytest.mark.unmeasured
 async def test_event_without_reminders_may_be_the_last() -> None:
     async with a_scene() as scene:
         account = scene.fleet.accounts[0]
@@ -317,6 +319,7 @@ async def test_reminders_that_teach_no_refresh_announce_none() -> None:
             assert not any(isinstance(event, CallbackFailed) for event in events)
 
 
+@pytest.mark.unmeasured
 async def test_reminders_that_end_with_their_condition_are_no_failure() -> None:
     """The callback runs: the car has parked, and its monitor has nothing to remind of."""
     async with a_scene() as scene:

@@ -48,6 +48,7 @@ def told(events: list[WatchEvent]) -> list[tuple[Any, ...]]:
 # ------------------------------------------------------------------------------------------- 429
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 @pytest.mark.parametrize("wait", ["1", scenario(None), scenario("60")])
 async def test_a_429_on_one_kind_is_an_outage_of_it_once(wait: str | None) -> None:
@@ -74,6 +75,7 @@ async def test_a_429_on_one_kind_is_an_outage_of_it_once(wait: str | None) -> No
         assert sorted(str(event.vehicle.id) for event in trips) == sorted(fleet.vehicles)
 
 
+@pytest.mark.unmeasured
 async def test_waits_after_the_429_of_one_kind_are_no_outage() -> None:
     """The server demands a quarter of an hour each time, in which nothing is sent: the cause was told."""
     faults = Faults(windows=[failing("/trips", ServerFault(429, retry_after="900"))])
@@ -164,6 +166,7 @@ async def test_an_account_removed_during_an_outage_is_not_listed() -> None:
         assert updates.statistics.accounts == updates.statistics.vehicles == 3
 
 
+@pytest.mark.unmeasured
 async def test_a_lost_account_ends_its_outage() -> None:
     """Its consent is withdrawn while its vehicles cannot be listed."""
     faults = Faults(windows=[failing(LISTINGS, ServerFault(500))])
@@ -206,6 +209,7 @@ async def test_renewals_that_fail_for_all_but_one_are_one_outage() -> None:
             assert updates.statistics.unavailable == updates.statistics.accounts_lost == 0
 
 
+@pytest.mark.unmeasured
 async def test_an_account_refused_at_last_ends_its_outage() -> None:
     """Its renewals alone fail for an hour; then the server says that its consent was withdrawn."""
     url = "https://idpcvs.peugeot.com.simulator.test/{domain}/am/oauth2"

@@ -46,6 +46,7 @@ MINUTE = timedelta(minutes=1)
 # ------------------------------------------------------------------------------------------- updates
 
 
+@pytest.mark.unmeasured
 async def test_every_vehicle_of_every_account_is_watched() -> None:
     async with a_fleet(vehicles=7, accounts=3) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         events = await updates_of(updates, 600)
@@ -101,6 +102,7 @@ async def test_an_older_snapshot_is_not_reported() -> None:
         assert updates.statistics.older > 0
 
 
+@pytest.mark.unmeasured
 async def test_a_snapshot_from_the_future_does_not_block_later_ones() -> None:
     """Later snapshots are reported, also after a restart."""
 
@@ -159,6 +161,7 @@ async def test_a_vehicle_without_links_is_rejected() -> None:
             await anext(updates)
 
 
+@pytest.mark.unmeasured
 async def test_single_vehicles_use_the_given_clock() -> None:
     moments = list[datetime]()
 
@@ -193,6 +196,7 @@ async def test_each_vehicle_is_polled_at_the_interval() -> None:
         assert 4 * 144 - 4 <= polls <= 4 * 144 + 8
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("adapt", "reads"), [(None, 1), (by_activity, 3)])
 async def test_an_identical_body_is_structured_at_most_once_an_hour(
     adapt: Any, reads: int, caplog: pytest.LogCaptureFixture
@@ -363,6 +367,7 @@ async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> 
         assert updates.statistics.plan.cost == 1.0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.warnings_as_errors
 async def test_no_watch_ends_by_a_warning_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged with the level ERROR instead."""
@@ -377,6 +382,7 @@ async def test_no_watch_ends_by_a_warning_that_is_an_error(caplog: pytest.LogCap
     assert [record.levelname for record in caplog.records if "shortest interval" in record.message] == ["ERROR"]
 
 
+@pytest.mark.unmeasured
 async def test_the_budget_warning_points_at_the_program() -> None:
     async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
         updates = watch(fleet.accounts, every=5 * MINUTE)
@@ -394,6 +400,7 @@ class Sunset(Fault):
         return response.with_headers(("Sunset", "Sun, 01 Mar 2026 00:00:00 GMT"))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.warnings_as_errors
 async def test_no_watch_ends_by_a_deprecation_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     faults = Faults(script=[ScriptedFault(fault=Sunset(), path="/user", times=1_000_000)])
@@ -408,6 +415,7 @@ async def test_no_watch_ends_by_a_deprecation_that_is_an_error(caplog: pytest.Lo
     assert "ERROR" in {record.levelname for record in caplog.records if "stops responding" in record.message}
 
 
+@pytest.mark.unmeasured
 async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
     """The request is made by a task of the library."""
     faults = Faults(script=[ScriptedFault(fault=Sunset(), path="/user", times=1_000_000)])
@@ -464,6 +472,7 @@ async def test_a_budget_option_limits_the_watch() -> None:
 # ------------------------------------------------------------------------------------------- control
 
 
+@pytest.mark.unmeasured
 async def test_pause_stops_polls_and_resume_continues_them() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
@@ -478,6 +487,7 @@ async def test_pause_stops_polls_and_resume_continues_them() -> None:
         assert before + 4 <= updates.statistics.polls <= before + 12
 
 
+@pytest.mark.unmeasured
 async def test_accounts_can_be_added_and_removed() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
         await updates_of(updates, 600)
@@ -701,6 +711,7 @@ async def test_two_accounts_with_one_key_are_rejected() -> None:
             updates.add(fleet.account("account-0000"))
 
 
+@pytest.mark.unmeasured
 async def test_poll_now_ignores_interval_and_pause() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
         await updates_of(updates, 24 * 3_600)
@@ -727,6 +738,7 @@ async def test_poll_now_uses_the_interactive_share() -> None:
         assert fleet.client.limiter.statistics.free_today == 1
 
 
+@pytest.mark.unmeasured
 async def test_poll_now_comes_after_a_poll_that_waits_for_the_buffer() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
         await anyio.sleep(600)
@@ -754,6 +766,7 @@ async def test_poll_now_during_a_poll_polls_once_more_after_it() -> None:
         assert fleet.simulator.statistics.by_kind["status"] == 2
 
 
+@pytest.mark.unmeasured
 async def test_an_error_of_adapt_in_poll_now_ends_the_watch() -> None:
     failing = False
 
@@ -924,6 +937,7 @@ async def test_statistics_are_frozen_counters_and_state() -> None:
         assert statistics.plan.fits
 
 
+@pytest.mark.unmeasured
 async def test_the_given_checkpoint_store_is_used() -> None:
     store = MemoryCheckpoints()
     async with (
@@ -975,6 +989,7 @@ async def test_an_added_empty_block_is_no_update() -> None:
         assert updates.statistics.unchanged > 5
 
 
+@pytest.mark.unmeasured
 async def test_single_vehicles_are_polled_within_the_budget() -> None:
     """Their polls have background priority."""
     async with a_fleet(vehicles=2, accounts=1, rate_limits=RateLimits(50, 100)) as fleet:

@@ -37,6 +37,7 @@ def test_directives_are_read(field: str | None, found: dict[str, str | None]) ->
     assert parse_directives(field) == found
 
 
+@pytest.mark.unmeasured
 @given(st.text(alphabet=string.printable + "é", max_size=60))
 def test_directives_of_any_text_are_tokens(text: str) -> None:
     assert all(name == name.lower() and " " not in name for name in parse_directives(text))
@@ -99,6 +100,7 @@ def test_other_dates_are_unreadable(text: str) -> None:
     assert parse_http_date(text) is None
 
 
+@pytest.mark.unmeasured
 @given(
     st.datetimes(
         min_value=datetime(1900, 1, 1),  # noqa: DTZ001
@@ -157,6 +159,7 @@ def test_the_age_on_arrival_is_the_worst_that_is_known(fields: dict[str, str], s
     assert initial_age(Headers(fields), NOON, 2.0) == seconds
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=30), st.text(max_size=30), st.floats(-100, 100))
 def test_no_age_is_negative(age: str, date: str, delay: float) -> None:
     assert initial_age(Headers({"age": age, "date": date}), NOON, delay) >= 0

@@ -13,6 +13,7 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.navigation.cache.partition import Partition, choose_partition
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
 def test_partitions_are_the_same_for_the_same_names_only(one: list[str], other: list[str]) -> None:
     assert (Partition.of(*one) == Partition.of(*other)) is (one == other)

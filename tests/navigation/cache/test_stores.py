@@ -220,6 +220,7 @@ async def test_a_damaged_row_is_logged_and_asked_again(
     assert "a stored response was left out" in caplog.text
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("column", ["key", "version", "size", "content"])
 @pytest.mark.parametrize("value", ["CAST(X'ff41' AS TEXT)", "X'ff'", "1e300", "9223372036854775807"])
 async def test_a_row_of_another_program_costs_no_other_one(tmp_path: Path, column: str, value: str) -> None:
@@ -293,6 +294,7 @@ def test_metadata_of_other_shapes_are_refused() -> None:
             unpack(b"1" + zlib.crc32(rest).to_bytes(4) + rest)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.binary(max_size=20), max_size=4), st.text(max_size=10))
 def test_what_is_packed_is_unpacked(contents: list[bytes], field: str) -> None:
     variants = tuple(stored(content, x=field) for content in contents)

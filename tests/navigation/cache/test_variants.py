@@ -61,6 +61,7 @@ def test_credentials_are_no_part_of_a_selection(name: str) -> None:
         assert not matches(others, fields)
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.text("ab ,", max_size=6)), st.sets(st.sampled_from("abc")))
 def test_a_request_selects_what_it_stored(fields: dict[str, str], names: set[str]) -> None:
     selection = selecting_fields(Headers({"vary": ",".join(names)}), fields)

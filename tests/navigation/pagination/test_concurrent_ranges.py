@@ -119,6 +119,7 @@ async def test_a_growing_head_is_not_mistaken_for_a_range() -> None:
     assert [one for one in items_read if isinstance(one, int)] == list(range(10))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("arriving", [1, 2, 7])
 async def test_items_added_at_the_head_displace_no_others(at: int, arriving: int) -> None:
@@ -134,6 +135,7 @@ async def test_items_added_at_the_head_displace_no_others(at: int, arriving: int
     assert len(items_read) == len(set(items_read))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("leaving", [1, 3, 7])
 async def test_items_removed_at_the_head_remove_no_others(at: int, leaving: int) -> None:
@@ -265,6 +267,7 @@ async def test_a_collection_may_shrink_at_its_end(*, absent_beyond: bool) -> Non
     assert await _collect(collection) == list(range(7))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("length", [3, 5, 7, 10])
 @pytest.mark.parametrize("absent_beyond", [True, False])
 async def test_iteration_ends_despite_a_total_that_is_too_large(length: int, *, absent_beyond: bool) -> None:
@@ -324,6 +327,7 @@ async def test_iteration_ends_when_the_collection_is_emptied() -> None:
     assert await _collect(collection) == [0, 1, 2]
 
 
+@pytest.mark.unmeasured
 async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
     length = MAX_RECENT_IDS + 1_500
     collection = Collection(list(range(length)), size=500)

@@ -71,6 +71,7 @@ async def test_stages_work_in_every_way(how: str) -> None:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", [way for way in WAYS if way != "by token"])
 async def test_take_ends_the_iteration(how: str) -> None:
     collection = Collection(list(range(10)))

@@ -74,6 +74,7 @@ async def _read_all(iterator: AsyncIterable[Any]) -> tuple[list[Any], bool]:
     return given, False
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(graph=GRAPHS, unique=st.booleans())
 def test_any_graph_of_pages_yields_each_item_and_ends(backend: str, graph: Graph, *, unique: bool) -> None:
@@ -83,6 +84,7 @@ def test_any_graph_of_pages_yields_each_item_and_ends(backend: str, graph: Graph
     assert _run(backend, main) == _expected(graph, unique=unique)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(GRAPHS, st.integers(1, 3))
 def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: int) -> None:
@@ -93,6 +95,7 @@ def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: i
     assert _run(backend, main) == _expected(graph)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(CHAINS)
 @pytest.mark.long
@@ -132,6 +135,7 @@ def _changing(length: int, changes: Sequence[int]) -> Collection:
     return collection
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 20), CHANGES)
 @pytest.mark.long
@@ -168,6 +172,7 @@ async def _by_token(items: Paginator[Any]) -> list[Any]:
         page = await anext(aiter(items.pages(page.token)))
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(st.integers(0, 20), CHANGES, st.sampled_from([None, IndexRangeSyntax(size=3)]))
 @pytest.mark.long
@@ -204,6 +209,7 @@ def test_changes_lose_nothing_by_token_or_are_told(
     assert caught or set(range(length)) & set(collection.elements) <= set(given)
 
 
+@pytest.mark.unmeasured
 @few_examples()
 @given(
     st.integers(0, 25), CHURN, st.tuples(st.integers(1, 5), st.integers(2, 6)), st.lists(st.integers(0, 3), max_size=4)

@@ -255,6 +255,7 @@ async def test_items_without_ids_are_identified_by_their_urls() -> None:
     assert [item["n"] async for item in resource.items(unique=True)] == [1, 2, 3, 4, 4]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("others", "times"), [(MAX_RECENT_IDS - 1, 1), (MAX_RECENT_IDS, 2)])
 async def test_an_item_is_remembered_until_so_many_others_follow(others: int, times: int) -> None:
     site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))

@@ -169,6 +169,7 @@ def test_a_callback_needs_a_label_and_known_types() -> None:
 texts = st.text(min_size=1, max_size=8)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.builds(attribute, st.sampled_from(["Header", "Body", "Query"]), texts, texts), max_size=6))
 def test_what_is_sent_is_read_again(attributes: list[CallbackAttribute]) -> None:
     webhook = Webhook(URL, attributes=attributes)

@@ -642,6 +642,7 @@ async def test_a_command_cancelled_while_it_is_sent_is_held_as_unknown() -> None
         assert case.executed == 2
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("anyio_backend", [jumping("asyncio")], ids=["asyncio"])
 @pytest.mark.parametrize("step", range(0, 30, 3))
 async def test_native_cancellation_at_any_await_sends_nothing_twice(step: int) -> None:

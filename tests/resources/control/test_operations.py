@@ -474,6 +474,7 @@ async def test_an_old_status_of_a_charging_car_is_refreshed() -> None:
 PLUGGED = {"plugged": True, "status": "InProgress"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "charging",
     [{"plugged": False, "status": "InProgress"}, {"plugged": True, "status": "Finished"}, {"plugged": True}, {}],

@@ -15,6 +15,7 @@ from tests.resources.control.commanded import SEED, commanded
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("events", ["usual", "reversed", "doubled"])
 async def test_delivered_events_end_an_operation_without_a_poll(events: str) -> None:
     simulator = Simulator(World(seed=SEED, vehicles=1, trips=3))

@@ -237,6 +237,7 @@ def test_days_are_read_in_their_order(text: Any, days: tuple[str, ...]) -> None:
     assert parse_days(text) == days
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.sampled_from(list(Day)), min_size=1))
 def test_any_list_of_days_is_read(days: list[Day]) -> None:
     assert set(parse_days(days)) == set(days)

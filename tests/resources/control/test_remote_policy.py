@@ -138,6 +138,7 @@ def test_a_route_does_not_keep_a_car_awake() -> None:
     assert done(CommandPolicyState(), ActionKind.NAVIGATION, NOON).messaged_at is None
 
 
+@pytest.mark.unmeasured
 @given(st.sampled_from(list(ActionKind)), st.integers(1, 60 * 24 * 90))
 def test_a_clock_that_was_ahead_holds_up_no_longer_than_it_may(kind: ActionKind, ahead: int) -> None:
     state = done(CommandPolicyState(), WAKE, NOON + minutes(ahead))

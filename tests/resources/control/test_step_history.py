@@ -120,6 +120,7 @@ def test_the_detail_of_a_step_is_kept() -> None:
     assert odd.detail is None
 
 
+@pytest.mark.unmeasured
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=8),

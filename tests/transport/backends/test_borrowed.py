@@ -51,6 +51,7 @@ async def test_a_borrowed_session_stays_open(kind: str) -> None:
         assert server.connections == 1  # both clients used the connection of the session
 
 
+@pytest.mark.unmeasured
 async def test_libraries_are_loaded_in_a_thread(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session of the program has its own library loaded; that of documents, and httpx, may be new."""
     threads: list[threading.Thread] = []
@@ -105,6 +106,7 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@pytest.mark.unmeasured
 async def test_the_tls_settings_of_the_session_count(kind: str, authority: trustme.CA) -> None:
     context = ssl.create_default_context()
     authority.configure_trust(context)

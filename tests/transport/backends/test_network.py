@@ -89,12 +89,14 @@ async def ask(url: str, path: str = "/user", **options: Any) -> Response:
         return await session.pipeline()(request)
 
 
+@pytest.mark.unmeasured
 async def test_a_get_returns_a_response(backend: dict[str, Any]) -> None:
     async with serving(reply(b'{"a":1}', X_One="1")) as server:
         response = await ask(server.url, **backend)
     assert (response.status, response.content, response.headers["x-one"]) == (200, b'{"a":1}', "1")
 
 
+@pytest.mark.unmeasured
 async def test_a_post_carries_its_body(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(reply(head.partition(b"\r\n\r\n")[2], "202 Accepted"))
@@ -111,6 +113,7 @@ async def test_no_content_type_is_added(own_backend: dict[str, Any]) -> None:
     assert b"content-type" not in server.heads[0].lower()
 
 
+@pytest.mark.unmeasured
 async def test_a_compressed_body_is_decompressed(backend: dict[str, Any]) -> None:
     async with serving(reply(gzip.compress(b'{"c":3}'), Content_Encoding="gzip")) as server:
         assert (await ask(server.url, **backend)).content == b'{"c":3}'
@@ -131,6 +134,7 @@ async def test_characters_invalid_in_a_request_line_are_encoded(own_backend: dic
     assert server.heads[0].startswith(b"GET /trips?a=%22|%22 HTTP/1.1\r\n")
 
 
+@pytest.mark.unmeasured
 async def test_cookies_are_not_kept(own_backend: dict[str, Any]) -> None:
     async with serving(reply(Set_Cookie="account=one")) as server:
         to_httpx_error = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
@@ -148,6 +152,7 @@ async def test_a_hosts_headers_and_credentials_are_not_sent(own_backend: dict[st
     assert head.count(b"user-agent: stellantis_hal/") == 1
 
 
+@pytest.mark.unmeasured
 async def test_a_redirect_is_left_to_the_pipeline(own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as other, serving(reply(status="302 Found", Location=other.url)) as server:
         with pytest.raises(UntrustedOriginError):
@@ -155,6 +160,7 @@ async def test_a_redirect_is_left_to_the_pipeline(own_backend: dict[str, Any]) -
     assert (len(server.heads), other.heads) == (1, [])
 
 
+@pytest.mark.unmeasured
 async def test_a_connection_is_reused(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server, Session(Origins(server.url), **backend) as session:
         for _ in range(5):
@@ -162,6 +168,7 @@ async def test_a_connection_is_reused(backend: dict[str, Any]) -> None:
     assert server.connections == 1
 
 
+@pytest.mark.unmeasured
 async def test_a_refused_connection_is_unsent(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
         pass
@@ -170,6 +177,7 @@ async def test_a_refused_connection_is_unsent(backend: dict[str, Any]) -> None:
     assert not failure.value.sent
 
 
+@pytest.mark.unmeasured
 async def test_a_reset_before_the_headers_may_be_sent(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.aclose()
@@ -195,6 +203,7 @@ async def test_a_truncated_or_invalid_response_is_sent(backend: dict[str, Any], 
     assert "None" not in str(failure.value)
 
 
+@pytest.mark.unmeasured
 async def test_silence_ends_in_time(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await anyio.sleep(60)
@@ -205,6 +214,7 @@ async def test_silence_ends_in_time(backend: dict[str, Any]) -> None:
     assert failure.value.sent
 
 
+@pytest.mark.unmeasured
 async def test_a_body_that_drips_forever_times_out(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
@@ -217,6 +227,7 @@ async def test_a_body_that_drips_forever_times_out(backend: dict[str, Any]) -> N
             await ask(server.url, **backend, retry=ONCE, timeouts=Timeouts(total=0.2))
 
 
+@pytest.mark.unmeasured
 async def test_an_invalid_header_is_unsent(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
         with pytest.raises(NetworkError) as failure:
@@ -246,6 +257,7 @@ async def test_cancelled_requests_leave_a_working_pool(backend: dict[str, Any]) 
             assert (await pipeline(Request(url=server.url + "/quick"))).status == 200
 
 
+@pytest.mark.unmeasured
 async def test_a_strict_window_over_sockets_refuses_no_request() -> None:
     window: list[float] = []
     refused = 0
@@ -395,6 +407,7 @@ async def test_a_wrong_client_certificate_is_named_as_the_cause(
     assert server.heads == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "certificate",
     [

@@ -154,6 +154,7 @@ async def test_a_proxy_that_is_not_there_is_named(scheme: str, monkeypatch: pyte
     assert (error.sent, error.is_transient) == (False, True)
 
 
+@pytest.mark.unmeasured
 async def test_errors_past_the_proxy_name_it_too(authority: trustme.CA) -> None:
     async with serving(reply(), simple(authority)) as server, proxying(HttpProxy()) as address:
         error = await fail(server.url, proxy=f"http://{address}")
@@ -200,6 +201,7 @@ async def test_a_407_of_the_server_stays_its_own(authority: trustme.CA, tls: Tls
     assert caught.value.status == 407
 
 
+@pytest.mark.unmeasured
 async def test_no_log_line_and_no_hook_has_the_credentials(caplog: pytest.LogCaptureFixture) -> None:
     records: list[RetryRecord] = []
     caplog.set_level(logging.DEBUG)
@@ -237,6 +239,7 @@ async def test_a_proxy_may_be_reached_by_tls(authority: trustme.CA, tls: Tls) ->
     assert seen == [b"GET http://car.test/user HTTP/1.1"]
 
 
+@pytest.mark.unmeasured
 @needs_socks
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 async def test_socks_makes_tunnels_with_mutual_tls(authority: trustme.CA, tls: Tls, scheme: str) -> None:

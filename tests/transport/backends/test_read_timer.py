@@ -104,6 +104,7 @@ def lose(protocol: StrayBytesProtocol) -> None:
     protocol.connection_lost(None)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("end", [StrayBytesProtocol.close, lose])
 def test_a_closed_connection_leaves_no_timer(end: Callable[[StrayBytesProtocol], None]) -> None:
     async def test() -> None:

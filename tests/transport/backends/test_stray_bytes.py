@@ -82,6 +82,7 @@ async def ask_in_turn(server: Server, session: Session, *, number: int = 4, turn
             await turns[-1].strayed.wait()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("stray", "shape"), [*((stray, "sized") for stray in STRAYS), *(("partial head", shape) for shape in BODIES[1:])]
 )
@@ -95,6 +96,7 @@ async def test_bytes_in_the_segment_of_a_response_reach_no_other(stray: str, sha
     assert server.connections == 4
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("stray", STRAYS)
 @pytest.mark.usefixtures("library")
 async def test_bytes_on_an_idle_connection_reach_no_request(stray: str) -> None:
@@ -150,6 +152,7 @@ async def test_a_second_tls_record_reaches_no_request() -> None:
     assert server.connections == 4
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("library")
 async def test_a_connection_without_stray_bytes_is_used_again() -> None:
     """Responses of each shape, sent whole or byte by byte, leave it clean."""
@@ -199,6 +202,7 @@ async def test_a_408_that_crosses_the_last_attempt_is_told() -> None:
     assert str(caught.value) == f"{server.url}: the server did not process the request: {reason}"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("library")
 async def test_a_408_on_a_new_connection_is_the_response() -> None:
     async with serving(STRAYS["time-out"]) as server, Session(Origins(server.url), retry=ONCE) as session:
@@ -237,6 +241,7 @@ def test_a_server_that_speaks_first_gets_no_request(monkeypatch: pytest.MonkeyPa
     assert requests in ([], [b""])
 
 
+@pytest.mark.unmeasured
 async def test_the_places_of_unread_bytes_exist(anyio_backend_name: str) -> None:
     """httpcore, anyio and trio have no public way to see them: a version that moves them fails here."""
     authority = trustme.CA()

@@ -20,6 +20,7 @@ from tests.transport.rate_limit.doubles import assert_in_turn, make_limiter, spe
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.unmeasured
 async def test_a_thousand_tasks_are_served_in_order() -> None:
     limiter = make_limiter(100)
     times: dict[int, float] = {}

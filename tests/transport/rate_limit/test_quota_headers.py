@@ -63,6 +63,7 @@ def test_an_invalid_count_is_unknown(text: str) -> None:
     assert ReportedQuota.from_headers(Headers({"X-RateLimit-Remaining-1": text}), CONVENTIONS.quota_headers) is None
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str)))
 def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
     quota = ReportedQuota.from_headers(Headers(fields), CONVENTIONS.quota_headers)
@@ -137,6 +138,7 @@ def test_retry_after_is_parsed_in_every_form(text: str, seconds: float) -> None:
     assert parse_retry_after(text, now=NOW) == seconds
 
 
+@pytest.mark.unmeasured
 @given(st.text() | st.floats().map(str) | st.integers().map(str) | st.datetimes().map(format_datetime))
 def test_a_wait_is_always_finite_and_bounded(text: str) -> None:
     assert 0.0 <= parse_retry_after(text, now=NOW) <= LONGEST_PAUSE

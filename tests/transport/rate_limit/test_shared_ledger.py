@@ -592,6 +592,7 @@ def test_processes_are_never_refused(delays: tuple[float, float], seed: int, loa
         assert scene.server.served > 40
 
 
+@pytest.mark.unmeasured
 def test_window_is_used_well() -> None:
     scene = Scene(SharedLedger().take, seed=1)
     for player in scene.players:
@@ -602,6 +603,7 @@ def test_window_is_used_well() -> None:
     assert scene.server.served > 0.93 * 20 * 10
 
 
+@pytest.mark.unmeasured
 def test_day_limit_is_exact_over_lost_replies() -> None:
     ledger = SharedLedger()
 

@@ -76,6 +76,7 @@ async def test_limiter_of_processes_is_a_rate_limiter() -> None:
     assert limiter.statistics.granted == 1
 
 
+@pytest.mark.unmeasured
 async def test_processes_share_one_window() -> None:
     ledger, server = MemoryLedger(), Server(20)
     limiters = [limiter_of(ledger, 20, processes=4) for _ in range(4)]
@@ -534,6 +535,7 @@ async def test_day_is_divided_in_an_outage() -> None:
             await spend(limiter)
 
 
+@pytest.mark.unmeasured
 async def test_lost_state_restores_the_day(caplog: pytest.LogCaptureFixture) -> None:
     from stellantis_hal.transport.rate_limit.shared_ledger import SharedLedger
 

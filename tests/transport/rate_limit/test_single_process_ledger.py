@@ -8,6 +8,8 @@ from stellantis_hal.transport.rate_limit.protocol import Capacity, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
 
+pytestmark = pytest.mark.unmeasured
+
 UNREADABLE = [
     b"",
     b"\xff",
