@@ -43,7 +43,7 @@ from stellantis_hal.notifications.inbox import StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from stellantis_hal.notifications.parsing import TOKEN, parse_notification, parse_push
 from stellantis_hal.notifications.splitting import split as split_messages
-from stellantis_hal.resources.control.conditions import condition_body, read_condition
+from stellantis_hal.resources.control.conditions import MAX_TRIGGERS, condition_body, read_condition
 from stellantis_hal.resources.control.expressions import ExpressionError, constant_value, parse_expression
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.storage.errors import StorageError
@@ -381,7 +381,8 @@ def condition(content: bytes) -> None:
         assert str(parse_expression(str(expression))) == str(expression)
         names = {str(leaf) for leaf in expression.leaves()}
         expression.value(dict.fromkeys(names, True))
-        constant_value(expression)
+        if len(names) <= MAX_TRIGGERS:
+            constant_value(expression)
     value = _json(rest.encode("utf-8", "surrogateescape"))
     problems: list[RawProblem] = []
     for body in (value, {"boolExp": text, "triggers": value}):

@@ -170,12 +170,13 @@ def _join(kind: type[_Joined], *operands: Expression) -> Expression:
 def constant_value(expression: Expression) -> bool | None:
     """Return the value of an expression that is always true or always false, by its truth table; else None.
 
-    Its triggers are taken to be independent. There are 32 rows for five triggers, the most that the API takes.
+    Its triggers are taken to be independent. There are 32 rows for five triggers, the most that the API takes: check
+    their number before, because each further one doubles the rows.
     """
     names = list(dict.fromkeys(map(str, expression.leaves())))
-    rows = product((False, True), repeat=len(names))
-    values = {expression.value(dict(zip(names, row, strict=True))) for row in rows}
-    return values.pop() if len(values) == 1 else None
+    values = (expression.value(dict(zip(names, row, strict=True))) for row in product((False, True), repeat=len(names)))
+    first = next(values)
+    return None if any(value is not first for value in values) else first
 
 
 # ------------------------------------------------------------------------------------------------- parsing
