@@ -74,6 +74,7 @@ def test_the_help_of_the_group_imports_no_command() -> None:
         "cli.common_options",
         "cli.lazy_group",
         "cli.environment_options",
+        "cli.finite_range",
         "cli.standard_streams",
         "cli.settings_folder",
     }

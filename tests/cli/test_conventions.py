@@ -175,8 +175,8 @@ WRONG = [
     (["trips", "--bogus", "--simulate"], "No such option '--bogus'"),
     (["--timeout", "0", "vehicles"], "0.0 is not in the range"),
     (["trips", "--limit", "x", "--simulate"], "'x' is not a valid integer"),
-    (["trips", "0000", "--since", "99999y", "--simulate"], "must look like 30d"),
-    (["trips", "0000", "--until", "9999-12-31", "--simulate"], "must look like 30d"),
+    (["trips", "0000", "--since", "99999y", "--simulate"], "no such day or time"),
+    (["trips", "0000", "--until", "9999-12-31", "--simulate"], "no such day or time"),
     (["remote", "lock", "0000", "--simulate"], "pass --yes"),
     (["remote", "lock", "0000", "--simulate", "--no-input"], "pass --yes"),
 ]

@@ -97,7 +97,8 @@ async def test_an_older_snapshot_is_not_reported() -> None:
         watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates,
     ):
         await until(updates, Update)
-        fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
+        earlier = "2025-12-01T00:00:00Z"
+        fleet.world.update_status(fleet.vehicles[0], createdAt=earlier, updatedAt=earlier)
         assert await updates_of(updates, 3_600) == []
         assert updates.statistics.older > 0
 
