@@ -163,7 +163,7 @@ def _save_profile(name: str, settings: AccountSettings) -> None:
         for field in _SAVED
         if (value := getattr(settings, field)) not in {None, IDENTITY_URL}
     }
-    add_profile(path, name, values, secret=settings.client_secret)
+    add_profile(path, name, values, secret=settings.client_secret, environment=os.environ)
     _say(f"The profile {name!r} is saved in {path}.")
 
 

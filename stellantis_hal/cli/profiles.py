@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -39,6 +41,7 @@ KEYS: Final = frozenset(
 """Keys that a profile may have."""
 _PATHS: Final = ("certificate", "certificate_key", "client_secret_file", "store")
 _MODE: Final = 0o600
+_FILE_NAME: Final = re.compile(r"\w[\w .@+-]*")
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +100,7 @@ def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -123,7 +126,7 @@ def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mappin
         elif key == "timezone" and not _is_zone(value):
             raise ConfigurationError(f"{where} must be the name of a time zone, as Europe/Paris, not {value!r}")
         else:
-            options[key] = str(path.parent.absolute() / value) if key in _PATHS else value
+            options[key] = str(path.parent.absolute() / os.path.expanduser(value)) if key in _PATHS else value
     return SettingsProfile(
         name=name,
         path=path,
@@ -134,6 +137,11 @@ def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mappin
         aliases=aliases,
         warnings=tuple(warnings),
     )
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; editors of Windows put a byte-order mark before it, which is left out."""
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _is_zone(name: str) -> bool:
@@ -154,13 +162,20 @@ def _secret(options: dict[str, str], where: str, environment: Mapping[str, str])
     if file is None:
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return _text(Path(file)).strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(f"{where}.client_secret_file {file} cannot be read: {reason}") from error
 
 
-def add_profile(path: Path, name: str, values: Mapping[str, str], *, secret: str | None) -> None:
+def add_profile(
+    path: Path,
+    name: str,
+    values: Mapping[str, str],
+    *,
+    secret: str | None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write a profile into the configuration file; other profiles and comments stay as they are.
 
     Args:
@@ -168,29 +183,38 @@ def add_profile(path: Path, name: str, values: Mapping[str, str], *, secret: str
         name: the profile; one of this name is updated.
         values: its keys.
         secret: the client secret, written into a file of its own beside the configuration; None: none.
+        environment: the variables; a secret that ``client_secret_env`` refers to stays there, and is in no file.
 
     Raises:
-        ConfigurationError: the file that is there cannot be read.
+        ConfigurationError: the file that is there cannot be read, or the name cannot be that of a file.
         OSError: it cannot be written.
     """
     _read(path)
+    if secret is not None and not _FILE_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"the profile {name!r} cannot be saved: its secret is in a file of its name, "
+            "so use letters, digits, spaces and . @ + - _"
+        )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(_text(path)) if path.exists() else tomlkit.document()
     profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
     profile = profiles.setdefault(name, tomlkit.table())
     for key, value in values.items():
         profile[key] = value
-    if secret is not None:
+    if secret is not None and secret != environment.get(profile.get("client_secret_env", "")):
         file = path.with_name(f"{name}.secret")
         _write(file, f"{secret}\n")
         profile["client_secret_file"] = file.name
+        profile.pop("client_secret_env", None)  # it would count before the file
     first = "" if "default" in document else tomlkit.dumps({"default": name}) + "\n"
     _write(path, first + tomlkit.dumps(document))
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole; only the user can read it."""
+    """Replace a file as a whole, or the one that a symbolic link names; only the user can read it."""
+    path = Path(os.path.realpath(path))
     new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # one that a crash has left may be readable to others
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

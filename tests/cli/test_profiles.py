@@ -139,6 +139,58 @@ def test_the_first_profile_becomes_the_default(tmp_path: Path) -> None:
         add_profile(path, "work", {}, secret=None)
 
 
+def test_byte_order_marks_are_no_part_of_the_files(path: Path) -> None:
+    """Editors of Windows write them."""
+    path.write_text(FAMILY, encoding="utf-8-sig")
+    (path.parent / "secret").write_text("s3cr3t\r\n", encoding="utf-8-sig")
+    profile = read_profile(path, None, {})
+    assert profile is not None
+    assert profile.secret == "s3cr3t"
+    add_profile(path, "work", {"brand": "opel"}, secret=None)
+    assert path.read_text() == f'{FAMILY}\n[profiles.work]\nbrand = "opel"\n'
+
+
+def test_a_tilde_is_the_home_of_the_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(path.parent / "home"))
+    path.write_text('[profiles.a]\nstore = "~/tokens"\n')
+    profile = read_profile(path, None, {})
+    assert profile is not None
+    assert profile.options == {"store": str(path.parent / "home" / "tokens")}
+
+
+def test_a_new_secret_counts_before_the_one_of_a_variable(path: Path) -> None:
+    path.write_text('[profiles.a]\nclient_secret_env = "MY_SECRET"\n')
+    variables = {"MY_SECRET": "old"}
+    add_profile(path, "a", {}, secret="old", environment=variables)
+    assert not path.with_name("a.secret").exists()
+    add_profile(path, "a", {}, secret="new", environment=variables)
+    profile = read_profile(path, None, variables)
+    assert profile is not None
+    assert profile.secret == "new"
+
+
+def test_a_profile_is_written_through_a_symbolic_link(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.toml"
+    kept.write_text("# ours\n")
+    left = tmp_path / "kept.toml.new"
+    left.write_text("of a crash")
+    left.chmod(0o644)
+    path = tmp_path / "config.toml"
+    path.symlink_to(kept)
+    add_profile(path, "work", {"brand": "opel"}, secret=None)
+    assert path.is_symlink()
+    assert '[profiles.work]\nbrand = "opel"' in kept.read_text()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "..", "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused(path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be saved"):
+        add_profile(path, name, {}, secret="geheim")
+    assert path.read_text() == FAMILY
+
+
 def test_the_file_is_in_the_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config_path({"STELLANTIS_HAL_CONFIG": "/x.toml"}) == Path("/x.toml")
     monkeypatch.setenv("HOME", "/home/ann")
