@@ -131,9 +131,12 @@ class CsvFormat:
 
 def _csv_row(text: bytes) -> list[str]:
     try:
-        return next(csv.reader(io.StringIO(text.decode("utf-8-sig", "replace"), newline="")), [])
+        rows = list(csv.reader(io.StringIO(text.decode("utf-8-sig", "replace"), newline="")))
     except csv.Error as error:
         raise ForeignContentError(f"it is no CSV: {error}") from error
+    if any(rows[1:]):
+        raise ForeignContentError("its rows end with a carriage return alone: save it with line feeds")
+    return rows[0] if rows else []
 
 
 def _coordinates(position: Position | None) -> tuple[float | None, float | None]:

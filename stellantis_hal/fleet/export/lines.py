@@ -31,9 +31,12 @@ class ScannedLine:
         return self.start + len(self.raw)
 
     def is_torn(self, beginning: bytes) -> bool:
-        """Return whether it is the last line and a part of a record that begins so."""
+        """Return whether it is the last line and a part of a record that begins so.
+
+        One with a carriage return inside is none: those are lines that another program ends so.
+        """
         kept = self.raw.rstrip(b"\0\r\n")  # a power cut may leave zeros
-        return self.is_last and kept[: len(beginning)] == beginning[: len(kept)]
+        return self.is_last and b"\r" not in kept and kept[: len(beginning)] == beginning[: len(kept)]
 
 
 def read_lines(file: BinaryIO) -> Iterator[ScannedLine]:

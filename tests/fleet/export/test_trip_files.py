@@ -204,6 +204,24 @@ def test_other_content_is_never_overwritten(tmp_path: Path, kind: Kind, content:
     assert ids(path, kind) == []
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_lines_that_end_with_a_carriage_return_are_refused(tmp_path: Path, kind: Kind) -> None:
+    path = path_of(tmp_path, kind)
+    write(path, 1, 2, vehicle="v1")
+    content = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r")
+    path.write_bytes(content)
+    with pytest.raises(TripFileError, match=f"has no trips as {kind}: "):
+        trip_writer(path)
+    assert path.read_bytes() == content
+
+
+def test_a_mark_alone_is_no_csv(tmp_path: Path) -> None:
+    path = tmp_path / "trips.csv"
+    path.write_text("", encoding="utf-8-sig")
+    with pytest.raises(TripFileError, match="has no trips as csv: its columns are"):
+        trip_writer(path)
+
+
 def test_a_second_writer_of_a_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "trips.csv"
     with trip_writer(path) as writer:
