@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import click
 
@@ -39,6 +40,8 @@ def copy(*, source: str, target: str, replace: bool) -> None:
 
     if current().simulated:
         raise click.UsageError("copy works on stored tokens; the simulator needs none: leave --simulate out")
+    if "://" not in source and not Path(source).exists():
+        raise click.UsageError(f"there is no file {source}: nothing was copied")
 
     async def act() -> int:
         async with AsyncExitStack() as stack:

@@ -112,6 +112,14 @@ def test_unknown_places_are_refused(source: Path) -> None:
     assert "secret" not in result.output
 
 
+@pytest.mark.parametrize("name", ["tokns", "tokns.db"])
+def test_a_source_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    result = copy(tmp_path / name, tmp_path / "new.db")
+    assert result.exit_code == 2
+    assert f"there is no file {tmp_path / name}: nothing was copied" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_places_are_found_by_suffix_and_scheme() -> None:
     assert repr(token_store("/a/tokens")) == "FileTokenStore('/a/tokens')"
     assert repr(token_store("/a/tokens.DB")) == "SQLiteTokenStore('/a/tokens.DB')"
