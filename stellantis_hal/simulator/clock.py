@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +12,9 @@ from stellantis_hal.simulator.api.http_messages import ClockReading
 
 __all__ = ["Clock"]
 
+_FASTEST = 100_000.0  # seconds of wall time per second: a day and more
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)  # so that a world can reckon with instants after the wall time
+
 
 class Clock:
     """A clock that ticks with the running event loop, jumped time included, starting from 0 at its first reading.
@@ -21,10 +23,10 @@ class Clock:
     clients, each goes on from the latest tick when it first reads.
 
     The wall time is ``epoch`` plus the ticks times ``speed``, or the result of the callable ``wall``. Outside a running
-    event loop the last reading is returned.
+    event loop the last reading is returned. A wall time that it makes itself stops at the year 9000.
 
     Raises:
-        ValueError: the speed is not above 0, or is given beside ``wall``.
+        ValueError: the speed is not above 0 and at most 100,000, or is given beside ``wall``.
     """
 
     def __init__(
@@ -47,17 +49,19 @@ class Clock:
 
     def set_speed(self, speed: float) -> None:
         """Let wall time pass faster or slower from now on; ticks keep their pace. Raises ValueError."""
-        if not 0 < speed < math.inf:
-            raise ValueError(f"the speed must be above 0, not {speed}")
+        if not 0 < speed <= _FASTEST:
+            raise ValueError(f"the speed must be above 0 and at most {_FASTEST:,.0f}, not {speed}")
         if self._wall is not None:
             raise ValueError("the clock reads another one: its speed cannot be set")
         self._epoch, self._since = self._local_wall(self._running_tick()), self._tick
         self._speed = speed
 
     def advance(self, by: timedelta) -> None:
-        """Advance ticks and wall time. Raises ValueError for a negative duration."""
+        """Advance ticks and wall time. Raises ValueError for a negative duration, or one beyond the year 9000."""
         if by < timedelta():
             raise ValueError(f"the clock cannot go back, by {by}")
+        if by > _LATEST - self.now().wall:
+            raise ValueError(f"the clock cannot go beyond the year {_LATEST.year}, by {by}")
         self._advanced += by
 
     def now(self) -> ClockReading:
@@ -67,7 +71,8 @@ class Clock:
         return ClockReading(tick + self._advanced.total_seconds(), wall + self._advanced)
 
     def _local_wall(self, tick: float) -> datetime:
-        return self._epoch + timedelta(seconds=(tick - self._since) * self._speed)
+        left = _LATEST - self._advanced - self._epoch
+        return self._epoch + timedelta(seconds=min((tick - self._since) * self._speed, left.total_seconds()))
 
     def _running_tick(self) -> float:
         try:

@@ -79,7 +79,30 @@ def test_a_clock_of_the_program_can_be_advanced_only() -> None:
         simulator.advance(timedelta(seconds=-1))
 
 
-@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
+@pytest.mark.anyio
+async def test_the_clock_stops_at_the_year_9000() -> None:
+    """A world reckons with instants after the present."""
+    end = datetime(9000, 1, 1, tzinfo=UTC)
+    clock = Clock(epoch=end - timedelta(days=2))
+    with pytest.raises(ValueError, match="cannot go beyond the year 9000, by 3 days"):
+        clock.advance(timedelta(days=3))
+    clock.advance(timedelta(days=1))
+    clock.set_speed(100_000)
+    await anyio.sleep(10)
+    assert clock.now().wall == end
+    clock.set_speed(1)
+    await anyio.sleep(10)
+    assert clock.now().wall == end
+
+
+def test_long_durations_are_refused() -> None:
+    assert parse_duration("36500d") == 36_500 * 86_400
+    for text in ("36501d", "9" * 400):
+        with pytest.raises(ValueError, match="at most 36500d"):
+            parse_duration(text)
+
+
+@pytest.mark.parametrize("speed", [0, -1, 100_001, float("nan"), float("inf")])
 def test_absurd_speeds_are_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Simulator(World(), speed=speed)

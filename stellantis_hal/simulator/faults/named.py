@@ -56,6 +56,7 @@ _RATE = 0.1
 _IDENTITY = frozenset({"oauth"})
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
+_LONGEST = 36_500 * 86_400.0
 
 
 def find_fault(name: str) -> Fault:
@@ -95,11 +96,17 @@ def parse_fault(text: str) -> RandomFault:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of ``50ms``, ``1.5s``, ``10m``, ``2h``, ``1d``, or of a bare number. Raises ValueError."""
+    """Return the seconds of ``50ms``, ``1.5s``, ``10m``, ``2h``, ``1d``, or of a bare number.
+
+    Raises ValueError for another text, and for more than 100 years.
+    """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"a duration is written like 50ms, 1.5s, 10m, 2h or 1d, not {text!r}")
-    return float(found[1]) * _SECONDS[found[2] or "s"]
+    seconds = float(found[1]) * _SECONDS[found[2] or "s"]
+    if seconds > _LONGEST:
+        raise ValueError(f"a duration is at most 36500d, not {text if len(text) <= 20 else 'longer'}")
+    return seconds
 
 
 def _is_number(text: str) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ControlApplication", "TwoPortApplication"]
 
 _MAX_BODY = 65_536
+_LARGEST = 1_000_000_000
 _PAGE = 100  # vehicles of a response
 
 
@@ -64,6 +65,15 @@ _ACTS: Mapping[str, tuple[tuple[str, ...], _Act]] = {
     "wake": ((), lambda world, car, values: car.wake()),
 }
 """Acts upon a vehicle by name, with the names of their arguments."""
+
+_NEEDED: Mapping[str, str] = {
+    "drive": "km",
+    "set_battery": "percent",
+    "set_privacy": "state",
+    "set_reachable": "reachable",
+    "set_stolen": "stolen",
+}
+"""Arguments without a default, by act."""
 
 _TYPES: Mapping[str, type] = {
     "active": bool,
@@ -183,8 +193,9 @@ class ControlApplication:
             raise _ControlError(404, f"there is no act {act!r}: they are {', '.join(_ACTS)}")
         arguments, function = _ACTS[act]
         _check(body, arguments)
-        if act == "drive" and "km" not in body:
-            raise _ControlError(400, "drive needs km")
+        needed = _NEEDED.get(act)
+        if needed is not None and needed not in body:
+            raise _ControlError(400, f"{act} needs {needed}")
         done = function(self._simulator.world, self._simulator.world.car(vehicle.id), body)
         changed = done if isinstance(done, bool) else True
         facts = {"changed": changed, "vehicle": self._vehicle(vehicle)}
@@ -277,6 +288,8 @@ def _number(values: Mapping[str, Any], name: str) -> float:
     value = values[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _ControlError(400, f"{name} must be a number, not {value!r}")
+    if not abs(value) <= _LARGEST:  # NaN too
+        raise _ControlError(400, f"{name} must be a number of at most {_LARGEST:,}")
     return float(value)
 
 

@@ -341,7 +341,9 @@ class CarActions:
         return self._set(immobilized=active)
 
     def set_battery(self, percent: float) -> bool:
-        """Set the health of the 12 V battery."""
+        """Set the health of the 12 V battery. Raises ValueError where it is not from 0 to 100."""
+        if not 0 <= percent <= 100:
+            raise ValueError(f"the battery has from 0 to 100 percent, not {percent}")
         return self._set(battery=percent)
 
     def set_reachable(self, reachable: bool) -> bool:

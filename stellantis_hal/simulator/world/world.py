@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -40,6 +39,7 @@ from stellantis_hal.simulator.world.weather import temperature
 __all__ = ["World"]
 
 _USUAL_SPEED = 40.0
+_LONGEST_DRIVE = 1_000_000.0  # km, and minutes
 _INCIDENTS = {"alert": 0.012, "alarm": 0.002, "collision": 0.0005}  # per trip of a moving world
 
 
@@ -356,11 +356,12 @@ class World:
 
         A parked vehicle starts a trip. It ends now by the simulator's clock, but never starts before the vehicle's last
         report. A vehicle on a trip extends it. Odometer, position and energy levels change with it, and the trip stays
-        unfinished until :meth:`park`. Raises ValueError when the vehicle is plugged in, or km or minutes are negative.
+        unfinished until :meth:`park`. Raises ValueError when the vehicle is plugged in, or km or minutes are
+        negative or more than a million.
         """
         minutes = km * 1.5 if minutes is None else minutes
-        if not (0 <= km < math.inf and 0 <= minutes < math.inf):
-            raise ValueError(f"km and minutes must be at least 0, not {km} km in {minutes} minutes")
+        if not (0 <= km <= _LONGEST_DRIVE and 0 <= minutes <= _LONGEST_DRIVE):
+            raise ValueError(f"km and minutes must be at least 0 and at most a million, not {km} in {minutes} minutes")
         vehicle = self._id(vehicle)
         state = self.vehicle_state(vehicle)
         if not state.moving:
