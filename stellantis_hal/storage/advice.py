@@ -31,6 +31,7 @@ _ADVICE: Final = (
     ("noperm", "allow it to the user of the URL (`ACL SETUSER`)"),
     ("unknown command", "use a server that has this command, and does not rename it"),
     ("read only replica", "use the address of the primary"),
+    ("read-only transaction", "use the address of the primary, or target_session_attrs=read-write in the dsn"),
     ("password authentication failed", "correct the user and the password of the dsn"),
     ("no password supplied", "give the password in the dsn"),
     ("no pg_hba.conf entry", "allow this user, database and address in pg_hba.conf"),

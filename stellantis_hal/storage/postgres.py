@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 import anyio
 import anyio.lowlevel
@@ -41,6 +42,13 @@ _OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "application_name": "stellantis_hal",
 }
+
+_FORCED: dict[str, Any] = {"client_encoding": "utf8"}
+"""Text is str in each database: from one of SQL_ASCII, psycopg returns bytes, which no key equals."""
+_SHOWN = {"host", "hostaddr", "port", "dbname"}
+_HOST = r"(?:\[[^\]/@]*\]|[^:/?#@\[\],]*)(?::\d*)?"
+_URL = re.compile(rf"(?:[^@/]*@)?(?P<address>{_HOST}(?:,{_HOST})*(?:/[^?#@]*)?)(?:\?(?P<query>.*))?", re.DOTALL)
+_OPTION = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)", re.DOTALL)
 
 _SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS stellantis_hal;
@@ -96,12 +104,7 @@ class PostgresConnection:
     @property
     def place(self) -> str:
         """Host, port and database, for messages, without user and password."""
-        if "://" in self._dsn:
-            parts = urlsplit(self._dsn)
-            host = parts.netloc.rpartition("@")[2]
-            return f"PostgreSQL {host}{parts.path}"
-        shown = [pair for pair in self._dsn.split() if pair.partition("=")[0] in {"host", "port", "dbname"}]
-        return f"PostgreSQL {' '.join(shown)}".rstrip()
+        return f"PostgreSQL {_address(self._dsn)}".rstrip()
 
     @property
     def is_cut(self) -> bool:
@@ -192,6 +195,7 @@ class PostgresConnection:
         psycopg = _psycopg()
         pause = _FIRST_PAUSE
         started = time.monotonic()
+        is_moved = False
         if not self._guard.acquire(timeout=max(0.0, deadline - started)):
             raise self._error("other calls took all of the time", started)
         try:
@@ -209,6 +213,11 @@ class PostgresConnection:
                         raise self._error(_reason(error), started) from error
                     time.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
+                except psycopg.errors.ReadOnlySqlTransaction as error:
+                    self._close()  # after a failover, the address leads to another server
+                    if is_moved:
+                        raise self._error(_reason(error), started) from error
+                    is_moved = True
                 except psycopg.errors.UndefinedTable as error:
                     raise ConfigurationError(
                         f"{self.place} has no tables of stellantis_hal: call `await store.create_schema()` once"
@@ -223,7 +232,7 @@ class PostgresConnection:
             psycopg = _psycopg()
             given = psycopg.conninfo.conninfo_to_dict(self._dsn)
             left = max(2, int(deadline - time.monotonic()))
-            options = {**_OPTIONS, "connect_timeout": min(left, _OPTIONS["connect_timeout"]), **given}
+            options = {**_OPTIONS, "connect_timeout": min(left, _OPTIONS["connect_timeout"]), **given, **_FORCED}
             # No prepared statements: a pooler may hand each transaction to another connection.
             connection: Connection[Any] = psycopg.connect(**options, autocommit=True, prepare_threshold=None)
             try:
@@ -243,7 +252,7 @@ class PostgresConnection:
         """
         timeout = round(self._timeout * 1000)
         settings = f"SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = {timeout:d}"
-        connection.execute(f"BEGIN; {settings}".encode())
+        connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {settings}".encode())
         try:
             yield
         except BaseException:
@@ -310,6 +319,22 @@ async def create_schema(connection: PostgresConnection, failure: Callable[[str],
         raise ConfigurationError(
             f"{connection.place} has tables of version {version}, and this package knows {SCHEMA_VERSION}: update it"
         )
+
+
+def _address(dsn: str) -> str:
+    """Return hosts, ports and database of a dsn as libpq reads it; "" where a password may be among them.
+
+    libpq ends user and password at the first "@" before any "/": they may contain "?" and "#".
+    """
+    _, is_url, rest = dsn.partition("://")
+    if is_url:
+        found = _URL.fullmatch(rest)
+        if found is None:
+            return ""
+        more = [(name, value) for name, value in parse_qsl(found["query"] or "") if name in _SHOWN]
+        return f"{found['address']}{'?' if more else ''}{'&'.join(f'{name}={value}' for name, value in more)}"
+    options = [(found["name"], found["value"]) for found in _OPTION.finditer(dsn)]
+    return " ".join(f"{name}={value}" for name, value in options if name in _SHOWN)
 
 
 def _psycopg() -> Any:

@@ -17,6 +17,7 @@ from stellantis_hal import (
     Token,
     TokenStoreError,
 )
+from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.postgres import PostgresConnection
 from tests.conformance.postgres_server import PostgresServer
 
@@ -245,3 +246,42 @@ async def test_a_wrong_address_and_a_wrong_database_are_told_at_once(postgres: P
         with pytest.raises(CheckpointError) as caught:
             await use()
         assert "secret" not in str(caught.value)
+
+
+async def test_a_database_without_an_encoding_keeps_any_key(postgres: PostgresServer) -> None:
+    def make_database(connection: Any) -> None:
+        connection.execute("COMMIT")  # a database is made outside of a transaction
+        connection.execute("DROP DATABASE IF EXISTS plain")
+        connection.execute("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+
+    async with PostgresConnection(postgres.dsn) as admin:
+        await admin.run(make_database)
+    dsn = f"{postgres.dsn.rpartition('/')[0]}/plain"
+    async with PostgresCheckpoints(dsn) as store, PostgresTokenStore(dsn) as tokens:
+        await store.create_schema()
+        await store.save("fleet/€", b"1")
+        assert await store.load_many(["fleet/€"]) == {"fleet/€": b"1"}
+        await tokens.save("€", Token("access"))
+        assert await tokens.keys() == ("€",)
+    async with PostgresLease(dsn, "fleet €", shards=2, ttl=1.0) as lease:
+        await anyio.sleep(1.0)  # heartbeats
+        assert lease.shards == {0, 1}
+
+
+async def test_a_server_that_became_read_only_is_left(postgres: PostgresServer) -> None:
+    def read_only(connection: Any) -> None:
+        connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+
+    async with PostgresConnection(postgres.dsn) as connection:
+        connections: list[Any] = []
+        connection.on_connect(connections.append)
+        await connection.run(lambda inner: inner.execute("CREATE TABLE IF NOT EXISTS public.moved (number integer)"))
+        await connection.run(read_only)
+        await connection.run(lambda inner: inner.execute("INSERT INTO public.moved VALUES (1)"))
+        assert len(connections) == 2
+        connection.on_connect(read_only)
+        await connection.aclose()
+        with pytest.raises(StorageError, match="read-only transaction: use the address of the primary"):
+            await connection.run(lambda inner: inner.execute("INSERT INTO public.moved VALUES (1)"))
+        assert len(connections) == 4
+        assert connection.is_cut
