@@ -15,6 +15,7 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.redis_pool import pool_like, pool_of
 
 __all__ = ["Argument", "RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
 
@@ -108,21 +109,28 @@ class RedisConnection:
         """
         if self._client is not None:
             raise RuntimeError(f"the connection to Redis {self.place} is entered already: enter it once")
-        if not isinstance(self._server, str):
+        if isinstance(self._server, str):
+            try:
+                pool = self._make_pool(self._server)
+            except ImportError as error:
+                raise ConfigurationError(f"Redis {_MISSING} ({error})") from error
+        else:
+            pool = pool_like(self._server.connection_pool)
+        if pool is None:
             self._client = self._server
             return self
-        try:
-            from coredis import ConnectionPool, Redis  # an extra
-        except ImportError as error:
-            raise ConfigurationError(f"Redis {_MISSING} ({error})") from error
-        options: Any = {"max_connections": _CONNECTIONS, "connect_timeout": self._timeout}
-        if urlsplit(self._server).scheme != "unix":
-            options["socket_keepalive"] = True
-        pool: Any = ConnectionPool.from_url(self._server, decode_components=True, **options)
+        from coredis import Redis  # an extra
+
         async with AsyncExitStack() as stack:
             self._client = await stack.enter_async_context(Redis(connection_pool=pool, verify_version=False))
             self._exit = stack.pop_all()
         return self
+
+    def _make_pool(self, url: str) -> Any:
+        options: Any = {"max_connections": _CONNECTIONS, "connect_timeout": self._timeout}
+        if urlsplit(url).scheme != "unix":
+            options["socket_keepalive"] = True
+        return pool_of(url, options)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -197,7 +205,14 @@ class RedisConnection:
         if acquire is None or _is_cluster(self._client):
             return await self._in_cluster(command, arguments)
         async with acquire() as connection:
-            return await connection.create_request(command, *arguments, decode=False, disconnect_on_cancellation=True)
+            try:
+                return await connection.create_request(
+                    command, *arguments, decode=False, disconnect_on_cancellation=True
+                )
+            except Exception as error:
+                if _is_of_replica(error):  # after a failover, the address leads to another server
+                    connection.invalidate()
+                raise
 
     async def _in_cluster(self, command: bytes, arguments: tuple[Argument, ...]) -> Any:
         """Execute a command by the client, which finds the node that has the keys."""
@@ -236,6 +251,13 @@ def _is_unknown_script(error: BaseException | None) -> bool:
     from coredis.exceptions import NoScriptError  # an extra
 
     return isinstance(error, NoScriptError)
+
+
+def _is_of_replica(error: Exception) -> bool:
+    from coredis.exceptions import ReadOnlyError, ResponseError  # an extra
+
+    # Before Redis 7, the error of a script only quotes that of its command.
+    return isinstance(error, ReadOnlyError) or (isinstance(error, ResponseError) and "READONLY" in str(error))
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Connections to Redis against a server of its own."""
 
+from contextlib import AsyncExitStack
+
 import anyio
 import coredis
 import pytest
@@ -99,3 +101,43 @@ def test_keys_of_one_thing_share_a_slot() -> None:
     assert prefix == key_prefix("limiter", "a client id") != key_prefix("limiter", "another")
     assert "{" in prefix
     assert "client id" not in prefix
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+async def test_the_pool_keeps_its_size(redis_server: RedisServer, is_given: bool) -> None:
+    """Calls that are cancelled, not answered in time or cut off cost no place of the pool."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(coredis.Redis(port=redis_server.port, max_connections=16))
+        redis = await stack.enter_async_context(RedisConnection(client if is_given else redis_server.url))
+        admin = await stack.enter_async_context(RedisConnection(redis_server.url))
+
+        async def be_cut() -> None:
+            with pytest.raises(StorageError):
+                await redis.call("BLPOP", "empty", 5, timeout=5)
+
+        for _ in range(20):
+            with anyio.move_on_after(0.01):
+                await redis.call("BLPOP", "empty", 1)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(be_cut)
+                while not await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+        redis_server.stop()
+        for _ in range(20):
+            with pytest.raises(StorageError):
+                await redis.call("GET", "k", timeout=0.01)
+        redis_server.go_on()
+        await redis.call("SET", "k", "v", timeout=5)
+        assert await redis.call("GET", "k") == b"v"
+
+
+async def test_a_server_that_became_a_replica_is_left(redis_server: RedisServer) -> None:
+    write = RedisScript("return redis.call('SET', KEYS[1], '1')")
+    async with RedisConnection(redis_server.url) as redis, RedisConnection(redis_server.url) as admin:
+        before = await redis.call("CLIENT", "ID")
+        await admin.call("REPLICAOF", "127.0.0.1", 1)
+        with pytest.raises(StorageError, match="use the address of the primary"):
+            await redis.run(write, ["k"])
+        assert await redis.call("CLIENT", "ID") > before
+        await admin.call("REPLICAOF", "NO", "ONE")
+        await redis.run(write, ["k"])
