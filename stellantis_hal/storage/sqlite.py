@@ -352,6 +352,11 @@ class _Worker:
             self._files = self._identify_files()
         return self._connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
     def synchronize(self, connection: sqlite3.Connection, *, durable: bool) -> None:
         """Let the next commit wait for the disk, as the database's option says, or not.
 
@@ -455,8 +460,12 @@ def _in_transaction(
                 _roll_back(worker, connection)
                 raise
             worker.check_files()
-        except (sqlite3.Error, UnicodeError) as error:
+        except Exception as error:
             waited = time.monotonic() - started
+            if worker.is_open:  # or a file in the place of a damaged one would never be opened
+                worker.check_files()
+            if not isinstance(error, sqlite3.Error | UnicodeError):
+                raise
             raise StorageError(_describe(worker.path, error, waited), path=worker.path, waited=waited) from error
         return value
 

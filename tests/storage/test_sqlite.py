@@ -579,6 +579,28 @@ def remove_log(path: Path) -> None:
     (path.parent / f"{path.name}-wal").unlink()
 
 
+def fail(_: sqlite3.Connection) -> None:
+    raise LookupError("not the content that it should be")
+
+
+def fail_to_read(_: sqlite3.Connection) -> None:
+    raise sqlite3.DatabaseError("database disk image is malformed")
+
+
+@pytest.mark.parametrize(("failing", "error"), [(fail, LookupError), (fail_to_read, StorageError)])
+async def test_a_damaged_file_is_left_when_it_is_restored(
+    path: Path, failing: Callable[[sqlite3.Connection], None], error: type[Exception]
+) -> None:
+    async with database_of(path) as database:
+        await database.write(partial(insert, 1))
+        with pytest.raises(error, match=r"content|malformed: restore the file from a backup"):
+            await database.read(failing)
+        restore(path)
+        with pytest.raises(StorageError, match="was removed or replaced by another program"):
+            await database.read(failing)
+        assert await database.read(numbers) == [7]
+
+
 @pytest.mark.parametrize(("damage", "left"), [(remove, []), (restore, [7]), (remove_log, [1, 2])])
 async def test_a_removed_or_replaced_file_is_told(path: Path, damage: Callable[[Path], None], left: list[int]) -> None:
     """SQLite goes on with the removed file, so that nothing written there would ever be read again."""
