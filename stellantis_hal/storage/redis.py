@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import attrs
@@ -81,6 +81,8 @@ class RedisConnection:
     def __init__(self, server: RedisAddress, *, timeout: float = _TIMEOUT) -> None:
         if isinstance(server, str) and urlsplit(server).scheme not in _SCHEMES:
             raise ValueError("server must be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix://…")
+        if isinstance(server, str):
+            _require_readable(server)
         if timeout <= 0:
             raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
         self._server = server
@@ -94,11 +96,14 @@ class RedisConnection:
 
     @property
     def place(self) -> str:
-        """Host and port, for messages, without user and password."""
+        """Host, port and database other than 0, for messages, without user and password."""
         if not isinstance(self._server, str):
             return "of a given client"
         parts = urlsplit(self._server)
-        return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+        is_file = parts.scheme == "unix"
+        place = parts.path if is_file else f"{parts.hostname}:{parts.port or 6379}"
+        database = parse_qs(parts.query).get("db", ["" if is_file else parts.path.strip("/")])[0]
+        return place if database in {"", "0"} else f"{place}/{database}"
 
     async def __aenter__(self) -> Self:
         """Make the pool; the first call connects.
@@ -233,6 +238,23 @@ class RedisConnection:
                 if _text(key) == name:
                     return _text(value)
         return None
+
+
+def _require_readable(url: str) -> None:
+    """Raise for a URL whose password was taken for other parts of it, which would be shown.
+
+    Raises:
+        ValueError: it has no port that is a number, or an "@" or "#" behind the host.
+    """
+    parts = urlsplit(url)
+    try:
+        is_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        is_readable = False
+    if not is_readable or parts.fragment or (parts.scheme != "unix" and "@" in f"{parts.path}{parts.query}"):
+        raise ValueError(
+            "server cannot be read: write the characters # / ? @ of a password as %23 %2F %3F %40, and a number as port"
+        )
 
 
 def _is_cluster(client: Any) -> bool:
