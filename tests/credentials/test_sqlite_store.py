@@ -3,12 +3,13 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
 
 from stellantis_hal import SQLiteTokenStore, Token, TokenStoreError
-from stellantis_hal.credentials.stores.sealing import Seal
+from stellantis_hal.credentials.stores.sealing import Seal, Transform
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
@@ -66,6 +67,27 @@ async def test_a_lock_excludes_other_stores_of_the_file(path: Path) -> None:
                 await anyio.sleep_forever()
         async with two.lock("alice"):
             pass
+
+
+def text(content: bytes) -> object:
+    return content.hex()
+
+
+def changeable(content: bytes) -> object:
+    return bytearray(flip(content))
+
+
+async def test_functions_that_return_no_bytes_are_refused(path: Path) -> None:
+    """SQLite would keep text, which the reverse function does not read."""
+    async with SQLiteTokenStore(path, encrypt=cast("Transform", text), decrypt=flip) as store:
+        with pytest.raises(TokenStoreError, match="encrypt raised TypeError for account 'alice'") as caught:
+            await store.save("alice", TOKEN)
+        assert str(caught.value.__cause__).startswith("it returned str, not bytes")
+        assert await store.load("alice") is None
+    async with SQLiteTokenStore(path, encrypt=cast("Transform", changeable), decrypt=cast("Transform", text)) as store:
+        await store.save("alice", TOKEN)
+        with pytest.raises(TokenStoreError, match=r"cannot be decrypted \(TypeError"):
+            await store.load("alice")
 
 
 async def test_encrypted_rows_need_their_secret(path: Path) -> None:

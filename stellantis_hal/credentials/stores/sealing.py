@@ -9,7 +9,7 @@ from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
 
-__all__ = ["Seal"]
+__all__ = ["Seal", "Transform"]
 
 Transform = Callable[[bytes], bytes]
 
@@ -37,11 +37,11 @@ class Seal:
         """Return the content of a row.
 
         Raises:
-            TokenStoreError: ``encrypt`` raised.
+            TokenStoreError: ``encrypt`` raised, or returned something else than bytes.
         """
         content = serialize_tokens({key: token})
         try:
-            return content if self._encrypt is None else self._encrypt(content)
+            return content if self._encrypt is None else _bytes_of(self._encrypt(content))
         except Exception as error:  # the user's code may raise anything
             raise TokenStoreError(
                 f"encrypt raised {type(error).__name__} for account {mask_repr(key)}; see __cause__", key=key
@@ -55,7 +55,7 @@ class Seal:
         """
         where = f"the row of account {mask_repr(key)} in {place}"
         try:
-            plain = content if self._decrypt is None else self._decrypt(content)
+            plain = content if self._decrypt is None else _bytes_of(self._decrypt(content))
         except Exception as error:  # the user's code may raise anything
             raise TokenStoreError(
                 f"{where} cannot be decrypted ({type(error).__name__}; see __cause__): was it written with another "
@@ -70,3 +70,14 @@ class Seal:
         if list(tokens) != [key]:
             raise TokenStoreError(f"{where} is of another account: restore it from a backup, or log in again", key=key)
         return tokens[key]
+
+
+def _bytes_of(value: object) -> bytes:
+    """Return what a function of the user returned, as bytes.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"it returned {type(value).__name__}, not bytes: pass a plain function from bytes to bytes")
