@@ -2,11 +2,13 @@
 
 Half of all families of error bodies come as plain JSON, so that the media type tells nothing. Known are RFC 9457
 (problem+json), vnd.error, JSON:API, Spring (Boot, Data REST, Zalando's problems), API Platform, WordPress, Eve, Django
-REST framework, FastAPI, ASP.NET, Rails, Laravel, NestJS, Mollie, OpenProject, PayPal, OAuth2 (RFC 6749) and Google.
+REST framework, FastAPI, ASP.NET, Rails, Laravel, NestJS, Mollie, OpenProject, PayPal, Foxy, AWS, OAuth2 (RFC 6749) and
+Google.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,8 +24,10 @@ _MAX_DEPTH = 32
 _MAX_TEXT = 1_000
 _MAX_NAME = 300
 _DEEPEST = 100
+# Keys of embedded errors: as they are, or as the last part of a compact or full URI.
+_ERRORS: Final = re.compile(r"(?:^|[:/#])errors$")
 # Members with the words of an error, the best first.
-_WORDS = ("detail", "message", "error_description", "userMessage", "title", "error", "description")
+_WORDS = ("detail", "message", "error_description", "userMessage", "title", "error", "description", "Message")
 _MESSAGES = (
     "detail",
     "message",
@@ -35,6 +39,7 @@ _MESSAGES = (
     "error",
     "description",
     "issue",
+    "Message",
 )
 # Members with one entry for each error: an object by field, or a list.
 _LISTS = (
@@ -52,6 +57,7 @@ _LISTS = (
     "details",
     "message",
     "messages",
+    "ModelState",
 )
 # Of these, objects are something else than messages by field.
 _TEXTS = frozenset({"details", "message"})
@@ -228,11 +234,12 @@ class _Messages:
                     self.add(name, _text(body.get("message")) or "missing")
 
     def _read_embedded(self, body: Mapping[str, Any]) -> None:
-        """Read embedded errors, of vnd.error and of OpenProject."""
+        """Read embedded errors, of vnd.error, of OpenProject, and of Foxy, whose key is a compact URI."""
         embedded = body.get("_embedded")
-        errors = embedded.get("errors") if isinstance(embedded, dict) else None
-        if isinstance(errors, list | dict):
-            self.read_list(errors if isinstance(errors, list) else [errors])
+        for key in embedded if isinstance(embedded, dict) else ():
+            errors = embedded[key]
+            if _ERRORS.search(key) and isinstance(errors, list | dict):
+                self.read_list(errors if isinstance(errors, list) else [errors])
 
     def _read_single(self, body: Mapping[str, Any]) -> None:
         """Read an object that is one error, with its field."""

@@ -72,6 +72,30 @@ def _read(body: Any) -> _Read:
         ("P2 title only", {"type": "about:blank", "title": "Gone", "status": 410}, "Gone", {}),
         ("P3 vnd.error", {"message": "bad name", "path": "/name", "logref": "7"}, "bad name", {"name": ("bad name",)}),
         (
+            "P3 Foxy, by a compact URI",
+            {"total": 2, "_embedded": {"fx:errors": [{"logref": "id-1", "message": "no code"}, {"message": "low"}]}},
+            "no code; low",
+            {"": ("no code", "low")},
+        ),
+        (
+            "P3 by a full URI",
+            {
+                "_embedded": {
+                    "https://e.test/rels/errors": {"message": "x", "path": "/name"},
+                    "myerrors": [{"message": "y"}],
+                }
+            },
+            "name: x",
+            {"name": ("x",)},
+        ),
+        ("AWS", {"__type": "ValidationException", "Message": "low"}, "low", {}),
+        (
+            "ASP.NET Web API 2",
+            {"Message": "The request is invalid.", "ModelState": {"user.Age": ["low", "odd"]}},
+            "The request is invalid.",
+            {"user.Age": ("low", "odd")},
+        ),
+        (
             "P3 several",
             {
                 "total": 2,
