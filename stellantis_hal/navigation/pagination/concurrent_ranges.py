@@ -17,9 +17,8 @@ from stellantis_hal.navigation.pagination.item_selection import LinkedItem, iden
 from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import (
-    PREVIOUS,
     RawPage,
-    page_link,
+    has_page_before,
     page_url,
     total_notice,
     total_of,
@@ -84,7 +83,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
             return self._end(_BEYOND)
         found = self._range_of(page)
         items, total = found.items, total_of(page)
-        is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
+        is_start = not self._ranges.index_of(page.base) and not has_page_before(page)
         # The next range begins with the last item of this page: both have to be where their indexes say.
         is_exact = self._spec.items.count(page, items) == len(items) and None not in found.ids
         if not is_start or not is_exact or total is None or total <= len(items) or len(items) < 2:

@@ -25,6 +25,7 @@ __all__ = [
     "PREVIOUS",
     "RawPage",
     "fingerprint_of",
+    "has_page_before",
     "has_pages_after",
     "log_invalid_items",
     "page_link",
@@ -147,6 +148,19 @@ def page_url(page: HalResource, *rels: str) -> str | None:
         return None if link is None else link_url(link, page.base)
     except HalError:
         return None
+
+
+def has_page_before(page: HalResource) -> bool:
+    """Return whether a page has a link to one before it.
+
+    Foxy's only pages lead to themselves by all links of paging: such a ``prev`` is none.
+    """
+    if page_link(page, PREVIOUS) is None:
+        return False
+    own = {page.base, page.self_url} - {None}
+    return page_url(page, *PREVIOUS) not in own or any(
+        page_url(page, rel) not in {*own, None} for rel in ("first", "last")
+    )
 
 
 def total_of(page: HalResource) -> int | None:

@@ -15,9 +15,9 @@ from stellantis_hal.navigation.pagination.item_selection import LinkedItem, iden
 from stellantis_hal.navigation.pagination.page_source import PageIterationSpec
 from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
-    PREVIOUS,
     RawPage,
     fingerprint_of,
+    has_page_before,
     has_pages_after,
     page_link,
     page_url,
@@ -193,7 +193,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         if index is not None:
             return index
         if url is None:  # a page with a page before it is not the collection's first
-            return 0 if page_link(page, PREVIOUS) is None else None
+            return None if has_page_before(page) else 0
         return self._position
 
     async def _find_next(self, page: HalResource, entries: int) -> bool:

@@ -20,6 +20,7 @@ from stellantis_hal.errors import (
     StructureError,
     TemplateError,
 )
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.pagination.page_token import PageToken
 from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Page, Paginator
@@ -319,6 +320,30 @@ async def test_a_next_that_was_read_before_is_a_loop(following: str) -> None:
     assert received == [1]
     assert caught.value.resume_token is not None
     assert len(site.paths) <= 2  # a redirect of the first page delays detection by one request
+
+
+@pytest.mark.parametrize("first", [{}, {"first": f"{HOME}/p1"}])
+@pytest.mark.parametrize("rel", ["prev", "previous"])
+async def test_a_prev_to_the_page_itself_hides_no_missing_items(rel: str, first: dict[str, str]) -> None:
+    """Foxy writes all links of paging to the page itself: its total counts from the first item nevertheless."""
+    page = _page(1, **links(**{rel: f"{HOME}/p1"}, last=f"{HOME}/p1", **first)) | {"total_items": "5"}
+    received: list[Any] = []
+    with pytest.warns(IncompleteCollectionWarning, match="states a total of 5, but has 1 items"):
+        await _append_items(_items(_site(p1=page)), received)
+    page["_links"]["next"] = link(f"{HOME}/p1")
+    with pytest.raises(PaginationLoopError):
+        await _append_items(_items(_site(p1=page)), received)
+    assert received == [1, 1]
+    complete = {**page, "total_items": "1"}
+    await _append_items(_items(_site(p1=complete)), received)
+    assert received == [1, 1, 1]
+
+
+async def test_a_page_with_another_first_page_has_items_before() -> None:
+    page = _page(1, prev=link(f"{HOME}/p1"), first=link(f"{HOME}/p0"), self=link(f"{HOME}/p1")) | {"total": 5}
+    received: list[Any] = []
+    await _append_items(_items(_site(p1=page)), received)
+    assert received == [1]
 
 
 async def test_a_longer_loop_is_detected_too() -> None:
