@@ -49,6 +49,8 @@ def _of_library(kind: type) -> type[Any]:
     return next(parent for parent in kind.__mro__ if parent.__module__ == "datetime")
 
 
+_INEXACT: Final = 2.0**53
+"""The least float that several integers are decoded as."""
 # freezegun replaces these classes by its own in modules that are loaded already or later, but not inside a tuple.
 _REAL: Final = tuple((real, real(2000, 1, 1)) for real in map(_of_library, (datetime, date)))
 
@@ -166,9 +168,11 @@ def _read_integer(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     number = _read_number(value)
-    if number.is_integer():
-        return int(number)
-    raise ValueError("not a whole number")
+    if not number.is_integer():
+        raise ValueError("not a whole number")
+    if abs(number) >= _INEXACT:  # an integer beyond 64 bits was decoded as this float, which is another one
+        raise ValueError("a whole number too large to be read exactly")
+    return int(number)
 
 
 def _read_instant(value: Any) -> datetime:

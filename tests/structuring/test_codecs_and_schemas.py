@@ -75,6 +75,8 @@ REFUSED: list[tuple[ScalarCodec, Any, str]] = [
     (NUMBER, nan, "not a finite number"),
     (INTEGER, True, "not a number"),
     (INTEGER, 1.5, "not a whole number"),
+    (INTEGER, 1.2345678901234568e29, "a whole number too large to be read exactly"),
+    (INTEGER, -(2.0**53), "a whole number too large to be read exactly"),
     (INTEGER, "1", "not a number"),
     (INSTANT, 5, "not a string"),
     (INSTANT, "soon", "not an instant"),
