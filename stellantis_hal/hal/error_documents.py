@@ -236,8 +236,7 @@ class _Messages:
     def _read_embedded(self, body: Mapping[str, Any]) -> None:
         """Read embedded errors, of vnd.error, of OpenProject, and of Foxy, whose key is a compact URI."""
         embedded = body.get("_embedded")
-        for key in embedded if isinstance(embedded, dict) else ():
-            errors = embedded[key]
+        for key, errors in embedded.items() if isinstance(embedded, dict) else ():
             if _ERRORS.search(key) and isinstance(errors, list | dict):
                 self.read_list(errors if isinstance(errors, list) else [errors])
 
