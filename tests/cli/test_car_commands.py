@@ -117,10 +117,10 @@ def test_written_trips_keep_each_text_and_are_private(run: Run) -> None:
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("command", ["maintenance 0000", "alerts 0000 --all", "doctor"])
 def test_lines_end_between_words_on_a_terminal(run: Run, command: str) -> None:
-    narrow = run(*command.split(), "--simulate", COLUMNS="30").stdout
+    narrow = run(*command.split(), "--simulate", COLUMNS="24").stdout
     wide = run(*command.split(), "--simulate", COLUMNS="200").stdout
     assert narrow.split() == wide.split()
-    assert all(len(line) <= 30 for line in narrow.splitlines())
+    assert all(len(line) <= 24 for line in narrow.splitlines())
     assert len(narrow.splitlines()) > len(wide.splitlines())
 
 
