@@ -173,7 +173,7 @@ class _Work:
         elif field.control in _NUMBERS and isinstance(value, str) and not field.read_only:
             number = _to_exact_number(value)
             value = value if number is None or isinstance(number, Decimal) else number
-        if _is_empty(value) and field.required and not field.read_only:
+        if field.required and not field.read_only and _has_no_value(value):
             yield "is required"
         elif value is not None or (field.name in self._given and not field.read_only):
             self.values[field.name] = value
@@ -293,6 +293,11 @@ def _place(field: FieldTemplate, value: Any) -> Any:
 
 def _is_empty(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, list) and not value)
+
+
+def _has_no_value(value: Any) -> bool:
+    """Return whether a value is empty, or a list of such values."""
+    return _is_empty(value) or (isinstance(value, list) and all(map(_has_no_value, value)))
 
 
 def _is_file(value: Any) -> bool:

@@ -167,9 +167,9 @@ def test_exact_numbers_are_compared_with_bounds() -> None:
 # ------------------------------------------------------------------------------------------------- faults
 
 
-@pytest.mark.parametrize("value", [None, "", []])
+@pytest.mark.parametrize("value", [None, "", [], [""], [None, ""], [[]]])
 def test_required_values(value: Any) -> None:
-    """F26: none, an empty text and an empty list are no value."""
+    """F26: none, an empty text, an empty list and a list of only these are no value."""
     assert faults({"name": "a", "required": True, "value": value}) == {"a": ("is required",)}
     assert fault(value, required=True, value="stated") == ("is required",)
     assert one(value) == value
