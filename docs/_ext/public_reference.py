@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from types import FunctionType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
@@ -317,6 +318,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes
     return shown if is_known else None
 
 
+@cache
 def exists(target: str) -> bool:
     """Return whether a name exists in Python: a type of another library, or a private one."""
     if hasattr(builtins, target.partition(".")[0]) or target in _TYPE_VARIABLES:
