@@ -540,6 +540,7 @@ async def test_what_an_inbox_in_memory_removes_is_logged(caplog: pytest.LogCaptu
     assert caplog.messages == [*removed, failed]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db", clock=clock) as inbox:
