@@ -194,6 +194,7 @@ async def test_passwords_are_neither_shown_nor_copied() -> None:
         assert driven.text("note").endswith(".submit(user='ann', password=...)")
 
 
+@pytest.mark.unmeasured
 async def test_the_form_of_an_error_can_be_filled_in() -> None:
     async with browsing(FormServer()) as driven:
         for password in ("wrong", "secret"):
@@ -273,6 +274,11 @@ async def test_errors_are_shown_and_refresh_tries_again() -> None:
         assert '"a": 1' in driven.text("document")
         await driven.press("r")
         assert '"a": 2' in driven.text("document")
+        kind = {"content-type": "application/hal+json"}
+        answers.append(httpx.Response(404, json={"title": "It is gone"}, headers=kind))
+        await driven.press("r")
+        assert "404" in driven.text("note")
+        assert "It is gone" in driven.text("document")
 
 
 @pytest.mark.unmeasured
