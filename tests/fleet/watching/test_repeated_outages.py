@@ -127,6 +127,7 @@ async def test_a_429_on_listings_alone_is_no_repeated_outage() -> None:
 # ------------------------------------------------------------------------------------------- listings
 
 
+@pytest.mark.unmeasured
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [ServerFault(500), scenario(kinds.HtmlError(200))])
 async def test_listings_of_many_accounts_that_fail_are_one_outage(fault: Fault) -> None:
@@ -161,6 +162,7 @@ async def test_an_account_removed_during_an_outage_is_not_listed() -> None:
         watch(fleet.accounts, every=3 * EVERY, what="status", relist=timedelta(hours=1), adapt=None) as updates,
     ):
         assert told(await follow(updates, fleet, until=2 * HOUR - 60)) == [(Outage, "vehicles", None)]
+        assert updates.statistics.kind_outages.keys() == {"vehicles"}
         assert updates.remove(fleet.accounts[0])
         assert told(await follow(updates, fleet, until=2 * HOUR + 1_000)) == [(Recovered, "vehicles", None)]
         assert updates.statistics.accounts == updates.statistics.vehicles == 3
@@ -185,18 +187,21 @@ async def test_a_lost_account_ends_its_outage() -> None:
 # ------------------------------------------------------------------------------------------- identity servers
 
 
+@pytest.mark.parametrize(("accounts", "hours"), [(4, 2), pytest.param(15, 5, marks=pytest.mark.unmeasured)])
 @pytest.mark.long
-async def test_renewals_that_fail_for_all_but_one_are_one_outage() -> None:
+async def test_renewals_that_fail_for_all_but_one_are_one_outage(accounts: int, hours: int) -> None:
     """The server renews the tokens of one brand only; those of the others fail for hours."""
     url = "https://idpcvs.peugeot.com.simulator.test/{domain}/am/oauth2"
     windows: list[FaultWindow] = []
-    async with a_fleet(vehicles=15, accounts=15, identity_url=url, faults=Faults(windows=windows)) as fleet:
+    async with a_fleet(vehicles=accounts, accounts=accounts, identity_url=url, faults=Faults(windows=windows)) as fleet:
         served = fleet.world.accounts[0].domain
-        windows.append(failing(rf"^/(?!{served}/)[^/]+/.*access_token", kinds.OAuthFault(), since=0.0, until=5 * HOUR))
+        windows.append(
+            failing(rf"^/(?!{served}/)[^/]+/.*access_token", kinds.OAuthFault(), since=0.0, until=hours * HOUR)
+        )
         async with watch(fleet.accounts, every=EVERY, what="status", adapt=None) as updates:
-            before = await follow(updates, fleet, until=5 * HOUR - 60)
+            before = await follow(updates, fleet, until=hours * HOUR - 60)
             assert list(updates.statistics.identity_outages) == ["idpcvs.peugeot.com.simulator.test"]
-            after = await follow(updates, fleet, until=6 * HOUR)
+            after = await follow(updates, fleet, until=(hours + 1) * HOUR)
             events = [event for event in before + after if isinstance(event, Outage | Recovered)]
             assert len(told(before + after)) == len(events)
             assert {event.server for event in events} == {"idpcvs.peugeot.com.simulator.test"}
