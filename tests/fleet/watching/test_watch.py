@@ -967,15 +967,16 @@ async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
             assert recovered.after > 12 * 3_600
 
 
-async def test_concurrency_bounds_the_polls_at_a_time() -> None:
+@pytest.mark.parametrize(("seconds", "least"), [(60, 30), pytest.param(600, 350, marks=pytest.mark.unmeasured)])
+async def test_concurrency_bounds_the_polls_at_a_time(seconds: int, least: int) -> None:
     faults = Faults(latency=Latency(3.0))
     async with (
         a_fleet(vehicles=12, accounts=1, faults=faults) as fleet,
         watch(fleet.accounts, every=timedelta(seconds=15), what="status", repeats=True, concurrency=2) as updates,
     ):
-        events = await updates_of(updates, 600)
+        events = await updates_of(updates, seconds)
         assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
-        assert len(events) > 350
+        assert len(events) > least
         assert fleet.simulator.statistics.peak == 2
 
 
