@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import TypeVar
@@ -11,7 +12,7 @@ import attrs
 from stellantis_hal.fleet.fleet_as_account import Watchable
 from stellantis_hal.hal.redaction import hide, redacted_repr
 
-__all__ = ["Removed", "for_each"]
+__all__ = ["DetachableSource", "Removed", "for_each"]
 
 T = TypeVar("T")
 
@@ -35,6 +36,14 @@ class Removed:
     on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
+class DetachableSource(ABC):
+    """Source that is told when its consumer has ended."""
+
+    @abstractmethod
+    def detach(self) -> None:
+        """Collect no more items, until it is iterated over again."""
+
+
 async def for_each(
     source: Watchable | Iterable[T] | AsyncIterable[T],
     action: Callable[[Watchable | T], Awaitable[None]],
@@ -48,8 +57,12 @@ async def for_each(
             async for target in source:
                 await action(target)
     elif isinstance(source, AsyncIterable):
-        async for target in source:
-            await action(target)
+        try:
+            async for target in source:
+                await action(target)
+        finally:
+            if isinstance(source, DetachableSource):
+                source.detach()
     else:
         for target in [source] if isinstance(source, Watchable) else source:
             await action(target)

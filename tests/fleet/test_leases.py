@@ -23,6 +23,7 @@ from stellantis_hal import (
     watch,
 )
 from stellantis_hal.fleet.fleet_as_account import key_of
+from stellantis_hal.fleet.target_sources import for_each
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
@@ -558,3 +559,32 @@ async def test_a_watch_whose_lease_is_lost_ends_with_that_error() -> None:
         with pytest.raises(LeaseLostError), anyio.fail_after(10_000):
             await run()
         assert store.is_lost
+
+
+async def test_a_source_may_be_watched_again() -> None:
+    """The second watch begins with what is held; the first one, which has ended, keeps no shard from being given."""
+
+    async def end(_: object) -> None:
+        raise LookupError
+
+    async with a_fleet(vehicles=4, accounts=4) as fleet:
+        rows = Table().rows
+        async with a_lease(Table(rows), 2) as first:
+            source = first.of(fleet.accounts)
+            for _ in range(2):
+                with pytest.raises(LookupError):
+                    await for_each(source, end)
+            source.detach()
+            held = [await anext(each) for each in [aiter(source)] for _ in fleet.accounts]
+            assert held == fleet.accounts
+            async with a_lease(Table(rows), 2) as second:
+                await anyio.sleep(5)
+                assert second.shards == frozenset()
+                source.detach()
+                await anyio.sleep(5)
+                assert len(second.shards) == 1
+                iterator = aiter(source)
+                left = [account for account in fleet.accounts if first.shard_of(account.key) in first.shards]
+                assert [await anext(iterator) for _ in left] == left
+            rest = [account for account in fleet.accounts if account not in left]
+            assert [await anext(iterator) for _ in rest] == rest

@@ -126,6 +126,15 @@ class Lease:
             self._tasks.start_soon(source.read)
         return source
 
+    def attach(self, source: LeasedAccounts) -> None:
+        """Notify a source again of the shards that this process gains and loses."""
+        self._sources.append(source)
+
+    def detach(self, source: LeasedAccounts) -> None:
+        """Forget a source whose consumer has ended."""
+        if source in self._sources:
+            self._sources.remove(source)
+
     # ------------------------------------------------------------------------------------------- life
 
     async def __aenter__(self) -> Self:

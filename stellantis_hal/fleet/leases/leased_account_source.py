@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from stellantis_hal.fleet.fleet_as_account import Watchable, key_of
-from stellantis_hal.fleet.target_sources import Removed, for_each
+from stellantis_hal.fleet.target_sources import DetachableSource, Removed, for_each
 
 if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.lease import Lease
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["LeasedAccounts"]
 
 
-class LeasedAccounts(AsyncIterator[Watchable | Removed]):
-    """Source of the accounts that a process holds. Made by :meth:`Lease.of`."""
+class LeasedAccounts(AsyncIterator[Watchable | Removed], DetachableSource):
+    """Source of the accounts that a process holds. Made by :meth:`Lease.of`.
+
+    A second watch of it, after the first has ended, begins with the accounts that are held then.
+    """
 
     def __init__(
         self,
@@ -30,11 +33,29 @@ class LeasedAccounts(AsyncIterator[Watchable | Removed]):
         self._targets: dict[str, Watchable] = {}
         self._pending: deque[tuple[str, Watchable | Removed]] = deque()
         self._shown: set[str] = set()
+        self._on_released: dict[str, Callable[[], None]] = {}  # of accounts that were taken back
         self._changed = anyio.Event()
         self._failure: Exception | None = None
+        self._is_attached = True
 
     def __aiter__(self) -> Self:
+        if not self._is_attached:
+            self._is_attached = True
+            self._lease.attach(self)
+            for owner in list(self._targets):
+                if self._lease.shard_of(owner) in self._lease.shards:
+                    self._show(owner)
         return self
+
+    def detach(self) -> None:
+        """Leave the lease, which waits for nothing of this consumer any more."""
+        self._is_attached = False
+        self._lease.detach(self)
+        self._shown.clear()
+        self._pending.clear()
+        on_released, self._on_released = self._on_released, {}
+        for function in on_released.values():
+            function()
 
     async def __anext__(self) -> Watchable | Removed:
         """Wait for the next account that this process gained or lost.
@@ -68,7 +89,7 @@ class LeasedAccounts(AsyncIterator[Watchable | Removed]):
             return
         owner = key_of(item)
         self._targets[owner] = item
-        if self._lease.shard_of(owner) in self._lease.shards:
+        if self._is_attached and self._lease.shard_of(owner) in self._lease.shards:
             self._show(owner)
 
     def _show(self, owner: str) -> None:
@@ -105,6 +126,8 @@ class LeasedAccounts(AsyncIterator[Watchable | Removed]):
         self._shown.discard(owner)
         unseen = [each for each in self._pending if each[0] == owner and not isinstance(each[1], Removed)]
         if not unseen:
+            if on_released is not None:
+                self._on_released[owner] = on_released
             self._put(owner, Removed(owner, on_released))
             return
         for each in unseen:
