@@ -187,8 +187,9 @@ def _units(table: Any) -> dict[str, str]:
     return {field.name: field.metadata[b"unit"].decode() for field in table.schema if field.metadata is not None}
 
 
-def _no_rows(kind: type[Any]) -> str:
-    return f"{kind.__name__} has no rows; those that have: {', '.join(each.__name__ for each in _COLUMNS)}"
+def _no_rows(kind: object) -> str:
+    name = kind.__name__ if isinstance(kind, type) else f"kind must be a class, not {kind!r}: it"
+    return f"{name} has no rows; those that have: {', '.join(each.__name__ for each in _COLUMNS)}"
 
 
 def _require(name: str) -> Any:

@@ -117,7 +117,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         """Return the next recorded response to a request.
 
         Raises:
-            UnrecordedRequestError: there is none.
+            UnrecordedRequestError: there is none, or the recording has left out the body of a success.
             httpx.TransportError: the request failed when it was recorded.
         """
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{request.url.raw_path.decode('ascii')}"
@@ -128,7 +128,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         number = self._asked[key]
         if number >= len(responses) and not self._repeat_last:
             raise UnrecordedRequestError(
-                f"{request.method} {mask_url(url)} was recorded {len(responses)} times, and is sent once more: record "
+                f"{request.method} {mask_url(url)} was recorded {_times(len(responses))}, and is sent once more: record "
                 "the repetitions, or use repeat_last=True",
             )
         exchange = responses[min(number, len(responses) - 1)]
@@ -138,6 +138,11 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             kind = _FAILURES.get(exchange["failure"], httpx.NetworkError)
             raise kind(f"recorded: {exchange['failure']}", request=request)
         recorded = exchange["response"]
+        if "left_out" in recorded and recorded["status"] < 300:
+            raise UnrecordedRequestError(
+                f"the response to {request.method} {mask_url(url)} has no body in the recording, which left it out: "
+                f"{recorded['left_out']}. Record a JSON body of at most max_body bytes, or leave this request out"
+            )
         content = json.dumps(recorded["json"]).encode() if "json" in recorded else b""
         headers = [
             (name.encode("ascii"), value.encode("latin-1"))
@@ -158,6 +163,10 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             "instants in a recording are replacements: take them from recorded responses, not from the program.",
             nearest,
         )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _check_exchanges(exchanges: Any) -> list[dict[str, Any]]:

@@ -89,6 +89,8 @@ def test_values_of_two_classes_are_refused(way: Any) -> None:
         way([Maintenance()])
     with pytest.raises(TypeError, match="Maintenance has no rows"):
         way([], Maintenance)
+    with pytest.raises(TypeError, match="kind must be a class, not 'Trip': it has no rows"):
+        way([], "Trip")
 
 
 def test_many_rows_are_gathered_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,20 @@ async def test_repeated_requests_get_their_answers_in_order(tmp_path: Path) -> N
         assert [(await client.get(f"{URL}?a=1&b=2")).status_code for _ in range(5)] == [200, 503, 200, 200, 200]
 
 
+@pytest.mark.parametrize(("status", "is_told"), [(200, True), (299, True), (302, False), (502, False)])
+async def test_a_body_that_was_left_out_is_no_empty_body(tmp_path: Path, status: int, is_told: bool) -> None:
+    """The status of an error says enough; a picture of no bytes would pass for one."""
+    await record(lambda _: httpx.Response(status, content=b"<svg>"), tmp_path / "a.json", URL)
+    async with httpx.AsyncClient(transport=Recorder.replay(tmp_path / "a.json")) as client:
+        if is_told:
+            with pytest.raises(UnrecordedRequestError, match="which left it out: not JSON. Record a JSON body"):
+                await client.get(URL)
+        else:
+            assert (await client.get(URL)).status_code == status
+        with pytest.raises(UnrecordedRequestError, match="was recorded once, and is sent once more"):
+            await client.get(URL)
+
+
 async def test_an_unrecorded_request_names_the_nearest(tmp_path: Path) -> None:
     await record(lambda _: httpx.Response(200), tmp_path / "a.json", URL, f"{URL}/vehicles", f"{URL}/vehicles?a=1")
     async with httpx.AsyncClient(transport=Recorder.replay(tmp_path / "a.json")) as client:

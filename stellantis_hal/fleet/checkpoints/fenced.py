@@ -60,7 +60,7 @@ class SharedCheckpoints(CheckpointStore):
         return await self.read_as(keys, None)
 
     async def save_many(self, contents: Mapping[str, bytes]) -> None:
-        """Write the contents in one transaction.
+        """Write the contents in one transaction; in Redis, 500 at a time.
 
         Raises:
             CheckpointError: the store failed.
@@ -174,7 +174,7 @@ class FencedView(CheckpointStore):
         return await self._store.read_as(keys, self._current())
 
     async def save_many(self, contents: Mapping[str, bytes]) -> None:
-        """Write the contents in one transaction."""
+        """Write the contents as the store does."""
         await self._store.write_as(contents, self._current())
 
     def share(self) -> float:
