@@ -128,8 +128,8 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         number = self._asked[key]
         if number >= len(responses) and not self._repeat_last:
             raise UnrecordedRequestError(
-                f"{request.method} {mask_url(url)} was recorded {_times(len(responses))}, and is sent once more: record "
-                "the repetitions, or use repeat_last=True",
+                f"{request.method} {mask_url(url)} was recorded {_times(len(responses))}, and is sent once more: "
+                "record the repetitions, or use repeat_last=True",
             )
         exchange = responses[min(number, len(responses) - 1)]
         self._asked[key] += 1
