@@ -59,7 +59,7 @@ def _add_value(found: dict[str, Any], path: str, value: Any, write: _Write | Non
 def _add(found: dict[str, Any], path: str, value: Any) -> None:
     if isinstance(value, dict):
         for name, inner in value.items():
-            _add(found, f"{path}.{name}" if path else str(name), inner)
+            _add(found, f"{path}.{name}", inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _add(found, f"{path}[{index}]", inner)

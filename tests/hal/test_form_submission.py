@@ -267,6 +267,7 @@ def test_other_values_are_no_numbers(value: Any) -> None:
         ({"min": 1, "type": "number"}, "2", 0.5),
         ({"step": 0.1}, 0.3, 0.35),
         ({"step": 2, "min": 1}, 3, 2),
+        ({"step": 3, "min": 1}, 4, 5),
         ({"regex": "a+"}, "aa", "ab"),
         ({"min": "2026-01-02", "type": "date"}, dt.date(2026, 1, 2), "2026-01-01"),
         ({"max": "2026-01-01T10:00", "type": "datetime-local"}, "2026-01-01T10:00:00", "2026-01-01T10:00:01"),

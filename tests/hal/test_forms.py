@@ -206,6 +206,11 @@ def test_bounds(members: Any, expected: Any) -> None:
     assert field(**members) == FieldTemplate(name="a", prompt="a", **expected)
 
 
+@pytest.mark.parametrize("step", [None, "", "any"])
+def test_a_step_that_bounds_nothing_is_no_deviation(step: Any) -> None:
+    assert reasons({"properties": [{"name": "a", "step": step}]}) == []
+
+
 @pytest.mark.parametrize(
     "options",
     [None, {}, [], 5, {"inline": None}, {"inline": 5}, {"link": 5}, {"link": {"title": "x"}},

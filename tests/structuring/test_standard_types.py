@@ -195,3 +195,9 @@ async def test_a_body_of_another_type_raises_a_structure_error(body: Any, kind: 
     async with HalClient("https://api.example/", transport=httpx.MockTransport(respond)) as client:
         with pytest.raises(StructureError, match=rf"^{kind.__name__} at https://api.example/a: \$ \("):
             await client.follow(Rel("a", kind))
+
+
+@pytest.mark.parametrize(("kind", "value", "words"), [(list[str], "abc", "an array"), (Invoice, ["a"], "an object")])
+def test_a_value_of_another_json_type_is_told(kind: Any, value: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^not {words}$"):
+        CONVERTER.structure(value, kind)
