@@ -25,6 +25,7 @@ __all__ = ["expand", "plain", "variables"]
 
 # The parser takes quadratic time for a template of braces alone: milliseconds for this many characters.
 _MAX_LENGTH = 8_192
+_MAX_QUOTED = 500  # characters of a template in an error
 # Expressions without a character of their own in front: where they expand to nothing, a separator may be left.
 _BARE = (SimpleExpansion, ReservedExpansion)
 
@@ -66,7 +67,7 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
         parts = [expression.expand(texts) or "" for expression in expressions]
     except (ExpansionFailedError, UnicodeError) as error:
         raise TemplateError(
-            f"the template {_quote(template)} does not accept a value of this type: {mask_text(str(error))}"
+            f"the template {_quote(template)} does not accept a value of this type: {_shorten(str(error))}"
         ) from None
     missing = _missing_segments(expressions, parts) if "" in parts else []
     if missing:
@@ -83,11 +84,17 @@ def _parse(template: str) -> list[Expansion]:
     try:
         return URITemplate(template).expansions
     except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError, UnicodeError) as error:
-        raise TemplateError(f"{_quote(template)} is not a URI template (RFC 6570): {mask_text(str(error))}") from None
+        raise TemplateError(f"{_quote(template)} is not a URI template (RFC 6570): {_shorten(str(error))}") from None
 
 
 def _quote(template: str) -> str:
-    return repr(mask_text(template))
+    return repr(_shorten(template))
+
+
+def _shorten(text: str) -> str:
+    """Return a text masked, and cut where it would fill a log."""
+    masked = mask_text(text)
+    return masked if len(masked) <= _MAX_QUOTED else f"{masked[:_MAX_QUOTED]}…"
 
 
 def _missing_segments(expressions: Sequence[Expansion], parts: Sequence[str]) -> list[str]:

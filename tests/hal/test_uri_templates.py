@@ -323,3 +323,10 @@ def test_what_has_no_text_is_refused(value: Any) -> None:
         plain(value)
     with pytest.raises(TypeError, match="must be text, a number"):
         expand("{?v}", {"v": value})
+
+
+def test_an_error_quotes_the_begin_of_a_long_template() -> None:
+    with pytest.raises(TemplateError) as caught:
+        expand("a {" + "[" * 8_000 + "}", {})
+    assert len(str(caught.value)) < 1_200
+    assert str(caught.value).startswith(f"'a {{{'[' * 497}…' is not a URI template (RFC 6570)")
