@@ -30,7 +30,7 @@ class ValueChange:
 
     Attributes:
         path: where it stands, by the names of this library: ``energies[0].level``. The items of a list are compared
-            with those of the same type, identifier or slot, wherever they stood; the index is the new one.
+            with those of the same type, identifier or slot, at any index; the index is the new one.
         old: the old value, as JSON; None where it was missing.
         new: the new value; None where it is missing now.
     """
@@ -119,7 +119,7 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     values = values_by_path(snapshot)
     before = {} if state is None else decode(zlib.decompress(state.leaves))
     changes = diff(before, values)
-    if any(IDENTIFIES.fullmatch(change.path) for change in changes) and before:
+    if before and any(IDENTIFIES.fullmatch(change.path) for change in changes):
         changes = diff(pair_items(before, values), values)
     newest = timestamps if timestamps is not None or state is None else state.timestamps
     if state is not None and not changes:

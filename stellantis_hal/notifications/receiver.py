@@ -17,13 +17,7 @@ from stellantis_hal.notifications.body import SenderDisconnectedError, SlowBodyE
 from stellantis_hal.notifications.direct_delivery import DeduplicatingHandler
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import (
-    EventVehicle,
-    Inbox,
-    InboxStatistics,
-    IncomingEvent,
-    StoredEvent,
-)
+from stellantis_hal.notifications.inbox import EventVehicle, Inbox, InboxStatistics, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import write_entry
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
