@@ -19,6 +19,7 @@ from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import (
     RawPage,
     has_page_before,
+    page_link,
     page_url,
     total_notice,
     total_of,
@@ -190,8 +191,8 @@ class RangePageIterator(AsyncIterator[RawPage]):
 
     def _shows_more(self, page: HalResource, total: int, count: int) -> bool:
         """Return whether a range that reaches the total shows that there are items beyond it."""
-        url = page_url(page, "next")
-        has_next = url is not None and url not in {page.base, page.self_url, *self._first_urls}
+        own = {page.base, page.self_url, *self._first_urls} - {None}
+        has_next = page_link(page) is not None and page_url(page, "next") not in own
         return has_next or (self._position + 1 > total and count >= self._ranges.size)
 
     async def _check_end(self, found: _Range) -> RawPage:

@@ -235,8 +235,9 @@ class Paginator(Generic[T]):
     The links between pages are followed; a total is a hint. Where a page has no ``next`` and the total says that there
     are more items, they are read by the server's index ranges; without ranges
     :class:`~stellantis_hal.IncompleteCollectionWarning` is issued. What can be read neither way raises
-    :class:`~stellantis_hal.PaginationError`, which says how far the iteration came. A relation that no page has raises
-    :class:`~stellantis_hal.LinkNotFoundError` at the end.
+    :class:`~stellantis_hal.PaginationError`, which says how far the iteration came. A page with several ``next`` that
+    lead to different URLs raises :class:`~stellantis_hal.AmbiguousLinkError` after its items. A relation that no page
+    has raises :class:`~stellantis_hal.LinkNotFoundError` at the end.
 
     A typed collection of this library (``vehicle.trips()``) returns no item twice, as told by its ``id`` or URL, even
     when new items push others onto the next page; others do so on request. Items of one page are never left out.

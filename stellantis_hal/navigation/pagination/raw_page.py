@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.errors import HalError
+from stellantis_hal.errors import AmbiguousLinkError, HalError
 from stellantis_hal.hal.deep_pickle import text_of
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
@@ -25,6 +25,7 @@ __all__ = [
     "PREVIOUS",
     "RawPage",
     "fingerprint_of",
+    "followed_link",
     "has_page_before",
     "has_pages_after",
     "log_invalid_items",
@@ -117,23 +118,57 @@ def log_invalid_items(page: HalResource, invalid: Mapping[str, Any]) -> None:
 
 
 def page_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
-    """Return the link to another page; None where it is missing or null, or has a null href.
+    """Return the link to another page, the first of several; None where it is missing or null, or has a null href.
 
     A value that is not a link is returned as a link without an href, because it must not be taken for the end of the
     collection. The relations are registered ones, so no CURIE gives them another name.
     """
+    return next(iter(_page_links(page, rels)), None)
+
+
+def followed_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
+    """Return the link to another page, to be followed; None as for :func:`page_link`.
+
+    Raises:
+        AmbiguousLinkError: there are several that lead to different URLs.
+    """
+    links = _page_links(page, rels)
+    targets = {_url_of(link, page.base) for link in links if link.href is not None}
+    if len(targets) > 1:
+        rel = links[0].rel
+        raise AmbiguousLinkError(
+            f"{len(targets)} links {rel!r} at {mask_url(page.base)} lead to different pages, and only one can be the "
+            f"page to go on with: choose with .follow({rel!r}, index=…) on the page's resource, and iterate from there",
+            rel=rel,
+            candidates=[link.href for link in links if link.href is not None],
+            url=page.base,
+        )
+    return links[0] if links else None
+
+
+def _page_links(page: HalResource, rels: tuple[str, ...]) -> list[Link]:
+    """Return the links of the first relation that has some: those of the document, else those of its header."""
     document = page.document
     links = document.peek("_links")
     own: Mapping[str, Any] = links if isinstance(links, Mapping) else {}
     for rel in rels:
-        found = own.get(rel)
-        for value in found if isinstance(found, list) else [found]:
-            if value is not None and not (isinstance(value, Mapping) and value.get("href", "") is None):
-                return Link.parse(rel, value) or Link(None, rel)
-        for link in document.header_links:
-            if link.rel == rel:
-                return link
-    return None
+        entry = own.get(rel)
+        found = [
+            Link.parse(rel, value) or Link(None, rel)
+            for value in (entry if isinstance(entry, list) else [entry])
+            if value is not None and not (isinstance(value, Mapping) and value.get("href", "") is None)
+        ] or [link for link in document.header_links if link.rel == rel]
+        if found:
+            return found
+    return []
+
+
+def _url_of(link: Link, base: str) -> str | None:
+    """Return the URL that a link leads to, or its href where it cannot be followed."""
+    try:
+        return link_url(link, base)
+    except HalError:
+        return link.href
 
 
 def unlinked(url: str) -> Link:
@@ -143,8 +178,8 @@ def unlinked(url: str) -> Link:
 
 def page_url(page: HalResource, *rels: str) -> str | None:
     """Return the URL that a page's link leads to; None where it is missing or cannot be followed."""
-    link = page_link(page, rels)
     try:
+        link = followed_link(page, rels)
         return None if link is None else link_url(link, page.base)
     except HalError:
         return None

@@ -22,6 +22,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
     fingerprint_of,
+    followed_link,
     page_link,
     page_url,
     removal_notice,
@@ -150,7 +151,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         if last is None or link is None or self._first_url.contains(last):
             return None
         page, guard = await first.fetch_link(link), GrowthGuard()
-        while (following := page_link(page)) is not None:  # pages that were added after the 'last' link was written
+        while (following := followed_link(page)) is not None:  # pages that were added after the 'last' link was written
             if self._leads_back(page, following):
                 break
             page = await guard.fetch_next(page, following)
@@ -207,8 +208,9 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             self._known, self._edge = own, own[0]
         items = tuple(_reversed(items, shifted))
         position = None if self._position is None else self._position + entries
-        link = await self._link_before(page, position)
+        link = None
         try:
+            link = await self._link_before(page, position)
             next_url = None if link is None else link_url(link, page.base)
         except HalError as error:  # this page is valid, so its items are returned before the error is raised
             next_url, self._failure = None, error
@@ -247,10 +249,10 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     async def _link_before(self, page: HalResource, position: int | None) -> Link | None:
         """Return the link to the page before a page; None where it is the first, or where pages are to be collected."""
         ranges, unlinked_range = self._spec.ranges, self._unlinked_range(page)
-        link, url = page_link(page, PREVIOUS), page_url(page, *PREVIOUS)
-        if link is not None and unlinked_range is None:
+        if page_link(page, PREVIOUS) is not None and unlinked_range is None:
+            url = page_url(page, *PREVIOUS)
             leads_back = url in {page.base, page.self_url} or self._visited.contains(url)
-            return None if leads_back and self._is_first(page) else link
+            return None if leads_back and self._is_first(page) else followed_link(page, PREVIOUS)
         if self._is_first(page):
             return None
         if ranges is not None and unlinked_range is not None:
@@ -329,7 +331,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     async def _link_after(self, page: HalResource) -> Link | None:
         """Return the link to the page after a page, else to the range after it; None where neither is known."""
-        link, ranges = page_link(page), self._spec.ranges
+        link, ranges = followed_link(page), self._spec.ranges
         index = None if ranges is None else ranges.index_of(page.base)
         if index is None and self._first_url.contains(page.base):
             index = 0

@@ -17,9 +17,9 @@ from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.raw_page import (
     RawPage,
     fingerprint_of,
+    followed_link,
     has_page_before,
     has_pages_after,
-    page_link,
     page_url,
     removal_notice,
     total_notice,
@@ -198,8 +198,8 @@ class RawPageIterator(AsyncIterator[RawPage]):
 
     async def _find_next(self, page: HalResource, entries: int) -> bool:
         """Set where the next page is; return whether there is one."""
-        link = page_link(page)
         try:
+            link = followed_link(page)
             url = None if link is None else link_url(link, page.base)
         except HalError as error:  # this page is valid, so its items are returned before the error is raised
             self._next_url, self._failure = None, error

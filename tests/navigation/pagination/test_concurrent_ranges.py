@@ -440,6 +440,18 @@ async def test_ranges_read_the_items_of_the_given_rel() -> None:
         assert [item["id"] async for item in items] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("following", [[{"href": "/a"}, {"href": "/b"}], {"href": 5}])
+async def test_a_next_that_cannot_be_followed_shows_more_items(following: Any) -> None:
+    """The range shows that its total is too small, and ranges need no link."""
+
+    def page(*elements: int, **links: Any) -> dict[str, Any]:
+        return {"total": 3, "_links": links, "_embedded": {"items": [{"id": one} for one in elements]}}
+
+    site = Site({"?indexRange=1-": page(1, 2, next=following), "?indexRange=2-4": page(2, 3)})
+    async with site.resource(page(0, 1)).items(ranges=RANGES).concurrent() as items:
+        assert [item["id"] async for item in items] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("ranges", [RANGES, None])
 async def test_the_limit_must_be_at_least_one(ranges: IndexRangeSyntax | None) -> None:
     with pytest.raises(ValueError, match=r"limit must be at least 1, as in concurrent\(8\), not 0"):

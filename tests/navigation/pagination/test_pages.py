@@ -103,6 +103,54 @@ async def test_an_invalid_next_is_an_error(following: Any) -> None:
             await anext(iterator)
 
 
+async def test_two_links_to_the_next_page_are_one() -> None:
+    same = [link("p2"), link(f"{HOME}/p2", name="again"), link(f"{HOME}/p2#top")]
+    assert await _collect(_items(_site(p1=_page(1, next=same), p2=_page(2)))) == [1, 2]
+
+
+@pytest.mark.parametrize("second", [link(f"{HOME}/p3"), f"{HOME}/p3", link("{", templated=True)])
+async def test_two_different_next_links_are_an_error_after_the_items(second: Any) -> None:
+    site = _site(p1=_page(1, next=[link(f"{HOME}/p2"), second]), p2=_page(2), p3=_page(3))
+    assert (await _items(site).collect(1))[0]["id"] == 1
+    iterator = aiter(_items(site))
+    assert (await anext(iterator))["id"] == 1
+    for _ in range(2):
+        with pytest.raises(AmbiguousLinkError, match=r"2 links 'next' at .*/p1 lead to different pages") as caught:
+            await anext(iterator)
+    assert caught.value.candidates == (f"{HOME}/p2", second if isinstance(second, str) else second["href"])
+    assert site.paths == ["/p1", "/p1"]
+
+
+async def test_two_different_next_links_of_a_header_are_an_error() -> None:
+    header = f'<{HOME}/p2>; rel="next", <{HOME}/p3>; rel="next"'
+    site = _site(p1=make_response(_page(1), url=f"{HOME}/p1", link=header))
+    with pytest.raises(AmbiguousLinkError, match="2 links 'next'"):
+        await _items(site).collect()
+
+
+async def test_two_different_links_are_an_error_in_reverse() -> None:
+    site = _site(
+        p1=_page(1, next=link(f"{HOME}/p2"), last=link(f"{HOME}/p3")),
+        p3=_page(3, prev=[link(f"{HOME}/p2"), link(f"{HOME}/p1")]),
+    )
+    iterator = aiter(_items(site, reverse=True))
+    assert (await anext(iterator))["id"] == 3
+    with pytest.raises(AmbiguousLinkError, match="2 links 'prev'"):
+        await anext(iterator)
+    site = _site(
+        p1=_page(1, next=link(f"{HOME}/p2"), last=link(f"{HOME}/p2")),
+        p2=_page(2, next=[link(f"{HOME}/p3"), link(f"{HOME}/p4")]),  # added after 'last' was written
+    )
+    with pytest.raises(AmbiguousLinkError, match="2 links 'next'"):
+        await _items(site, reverse=True).first()
+
+
+async def test_two_different_last_links_are_not_followed() -> None:
+    last = [link(f"{HOME}/p2"), link(f"{HOME}/p3")]
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2"), last=last), p2=_page(2))
+    assert await _collect(_items(site, reverse=True)) == [2, 1]
+
+
 async def test_only_the_registered_next_is_followed() -> None:
     curies = [link("https://docs/{rel}", name="ex", templated=True)]
     page = _page(1, curies=curies, **{"ex:next": link(f"{HOME}/p2")})
