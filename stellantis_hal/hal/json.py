@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,22 +15,21 @@ MAX_VALUES = 200_000
 """Values that a body of a server may have: decoded they take some 20 MB, and a tenth of a second."""
 
 _BOM = b"\xef\xbb\xbf"
-_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
-_MAX_DIGITS = 20  # of either, with the sign
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG = b"0" * 19  # digits of the shortest integer beyond 64 bits
+_LONG_INTEGER = re.compile(rb'(?<![\w.+"])[0-9]{19,}(?![\w.])')
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _has_long_integer(content: bytes) -> bool:
+    """Return whether there may be an integer beyond 64 bits; one in a text can count too."""
+    return _LONG in content.translate(_DIGITS) and _LONG_INTEGER.search(content) is not None
+
+
 def _parse_integer(text: str) -> int | float:
-    """Return what orjson makes of an integer: beyond 64 bits a float."""
-    if len(text) > _MAX_DIGITS or not _MIN_INTEGER <= (value := int(text)) <= _MAX_INTEGER:
-        return float(text)
-    return value
-
-
-def _parse_long_integer(text: str) -> int | float:
     """Return an integer, or an infinity for one of more digits than Python reads."""
     try:
         return int(text)
@@ -60,17 +60,16 @@ def decode(content: bytes) -> Any:
     """Decode JSON; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
 
     What orjson rejects is decoded by the standard library: a lone surrogate or a number too large for a float makes
-    one value unreadable, not the whole document. orjson decodes an integer beyond 64 bits as a float, and so does the
-    standard library in its place: what a value is read as does not depend on the values beside it.
+    one value unreadable, not the whole document. So is what has integers beyond 64 bits, which orjson rounds.
 
     Raises:
         ValueError: the bytes are not JSON, or nested too deeply.
     """
     content = content.removeprefix(_BOM)
     try:
-        return _loads(content)
+        return (standard_decode if _has_long_integer(content) else _loads)(content)
     except ValueError:
-        return standard_decode(content, _parse_long_integer if _loads is standard_decode else _parse_integer)
+        return standard_decode(content, _parse_integer)
 
 
 def count_values(content: bytes) -> int:

@@ -38,7 +38,7 @@ MAX_LEARNED: Final = 32
 """Unknown keys of a class that its structs have fields for."""
 
 _MAX_KEY: Final = 64
-# The integers that orjson decodes as such; beyond them it makes floats.
+# Integers beyond these are left to the tolerant reader.
 _LEAST_INTEGER: Final = -(2**63)
 _MOST_INTEGER: Final = 2**63 - 1
 

@@ -170,7 +170,7 @@ def _read_integer(value: Any) -> int:
     number = _read_number(value)
     if not number.is_integer():
         raise ValueError("not a whole number")
-    if abs(number) >= _INEXACT:  # an integer beyond 64 bits was decoded as this float, which is another one
+    if abs(number) >= _INEXACT:  # the server may have written another one, as 18446744073709551617.0
         raise ValueError("a whole number too large to be read exactly")
     return int(number)
 

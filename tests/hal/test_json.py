@@ -93,6 +93,26 @@ def test_a_number_of_any_length_leaves_the_others_readable(monkeypatch: pytest.M
     assert decode(b'{"a": ' + b"9" * 5_000 + b', "b": 5}') == {"a": math.inf, "b": 5}
 
 
+@pytest.mark.parametrize("has_orjson", [True, False])
+@pytest.mark.parametrize("number", [2**64, 2**64 + 1, -(2**63) - 1, 2**70, -(10**30) - 1])
+@pytest.mark.parametrize("template", ["%d", ' [%d\n,""]', '{"a":%d}', '{"a": [{"b":1.5,"c": %d}, "d"]}'])
+def test_integers_of_any_length_are_exact(
+    monkeypatch: pytest.MonkeyPatch, has_orjson: bool, number: int, template: str
+) -> None:
+    if not has_orjson:
+        monkeypatch.setattr("stellantis_hal.hal.json._loads", standard_decode)
+    assert str(number) in repr(decode((template % number).encode()))
+    assert decode(encode(decode((template % number).encode()))) == decode((template % number).encode())
+
+
+@pytest.mark.parametrize("text", ['"12345678901234567890"', "0.12345678901234567890", "12345678901234567890.5", "9e0"])
+def test_other_long_numbers_are_read_by_the_fast_decoder(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    fast: list[bytes] = []
+    monkeypatch.setattr("stellantis_hal.hal.json._loads", fast.append)
+    decode(f"[{text}]".encode())
+    assert fast == [f"[{text}]".encode()]
+
+
 @pytest.mark.parametrize("sign", [b"{", b"[", b","])
 def test_values_of_large_bodies_are_counted_by_their_signs(sign: bytes) -> None:
     assert count_values(sign * MAX_VALUES) == 0  # shorter ones cannot have too many
