@@ -23,7 +23,7 @@ from stellantis_hal import FileTokenStore, Token
 from stellantis_hal.credentials.stores import file
 from stellantis_hal.credentials.stores.file_format import TokenLines, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
-from stellantis_hal.storage import file_lock
+from stellantis_hal.storage import file_lock, replaced_file
 from tests.credentials.doubles import NOON
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -169,6 +169,7 @@ def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert filelock.has_fcntl  # it is imported before its part of POSIX systems is hidden
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.setattr(file, "_HAS_OWNERS", False)
+    monkeypatch.setattr(replaced_file, "_IS_POSIX", False)
 
 
 @pytest.mark.usefixtures("without_flock")
@@ -192,15 +193,15 @@ async def test_a_file_that_is_being_read_is_replaced_later(
     path: Path, refusals: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter(range(refusals))
-    replace = Path.replace
+    replace = os.replace
 
-    def refuse(self: Path, target: Path) -> Path:
+    def refuse(new: str, target: str) -> None:
         if next(left, None) is not None:
             raise PermissionError(13, "Access is denied")
-        return replace(self, target)
+        replace(new, target)
 
-    monkeypatch.setattr(Path, "replace", refuse)
-    monkeypatch.setattr(file, "_MOVE_TIMEOUT", 0.05)
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(replaced_file, "_MOVE_TIMEOUT", 0.05)
     store = FileTokenStore(path)
     if refusals == 2:
         await store.save("alice", ALICE)
@@ -236,7 +237,7 @@ async def test_a_lock_file_that_cannot_be_removed_stays(path: Path, monkeypatch:
 async def test_files_left_by_a_crash_are_removed(path: Path) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
-    half = path.with_name(".tokens.new")
+    half = path.with_name(".tokens.0123456789abcdef.new")
     half.write_bytes(serialize_tokens({"mallory": Token("m")})[:40])
     path.with_name(".tokens.lock").touch()
     await store.save("bob", Token("b"))

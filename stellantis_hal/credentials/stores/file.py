@@ -1,8 +1,8 @@
 """The token store in a file, shared by the processes of one user on one machine.
 
-The file is replaced as a whole: a new one is written beside it, flushed to the disk and moved over it, so that at any
-time either the old or the new one is there, complete. Concurrent changes are written together, and an unchanged file is
-not read again, so that thousands of accounts with tokens of an hour can share one file.
+The file is replaced as a whole, so that at any time either the old or the new one is there, complete. Concurrent
+changes are written together, and an unchanged file is not read again, so that thousands of accounts with tokens of an
+hour can share one file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import stat
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +31,7 @@ from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.file_lock import release, try_acquire
+from stellantis_hal.storage.replaced_file import remove_leftovers, replaced_file
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["FileTokenStore"]
@@ -40,17 +41,18 @@ T = TypeVar("T")
 _logger = logging.getLogger("stellantis_hal")
 
 _RETRY_PAUSE = 0.01
-"""Seconds between two attempts to take or replace a file that is held elsewhere."""
+"""Seconds between two attempts to take a lock that is held elsewhere."""
 _WRITE_LOCK_TIMEOUT = 10.0
 """Seconds to wait for other processes that replace the file; each of them needs milliseconds."""
-
-_MOVE_TIMEOUT = 2.0
-"""Seconds in which a reader on Windows, which needs milliseconds, has closed the file."""
 _HAS_OWNERS = os.name == "posix"
 """Whether files have an owner and a mode, as on POSIX systems."""
-_EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _EVERYWHERE
-_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _EVERYWHERE
+_READ_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 class _Batch:
@@ -264,48 +266,17 @@ class FileTokenStore:
                 raise TokenStoreError(f"other processes kept replacing {self._path} for {timeout:g} s")
             time.sleep(_RETRY_PAUSE)
         try:
+            remove_leftovers(self._path)
             tokens = self._read().changed(changes)
             self._cached = (self._replace(tokens.content()), tokens)
         finally:
             release(lock, held)
 
     def _replace(self, content: bytes) -> tuple[int, ...]:
-        new = self._sibling("new")
-        new.unlink(missing_ok=True)  # left by a crash; the lock keeps other processes away from it
-        try:
-            descriptor = os.open(new, _WRITE_FLAGS, 0o600)
-            with open(descriptor, "wb") as file:
-                if _HAS_OWNERS:
-                    os.fchmod(descriptor, 0o600)  # independent of the umask and inherited access lists
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-                version = _version_of(os.fstat(descriptor))
-            self._move(new)
-        except OSError:
-            with suppress(OSError):
-                new.unlink()
-            raise
-        if _HAS_OWNERS:  # Windows opens no folder
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)  # or the move itself could be lost in a power failure
-            finally:
-                os.close(folder)
-        return version
-
-    def _move(self, new: Path) -> None:
-        """Replace the file; where the system refuses while another process reads it, as Windows does, try again."""
-        deadline = time.monotonic() + _MOVE_TIMEOUT
-        while True:
-            try:
-                new.replace(self._path)
-            except PermissionError:
-                if _HAS_OWNERS or time.monotonic() >= deadline:
-                    raise
-                time.sleep(_RETRY_PAUSE)
-            else:
-                return
+        with replaced_file(self._path, private=True, follow=False) as file:
+            file.write(content)
+            file.flush()
+            return _version_of(os.fstat(file.fileno()))
 
 
 def _version_of(status: os.stat_result) -> tuple[int, ...]:
