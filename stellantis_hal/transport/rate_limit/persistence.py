@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ import anyio.to_thread
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.file_lock import FileLock
+from stellantis_hal.storage.replaced_file import remove_leftovers, replaced_file
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["ExclusiveStore", "FileLimiterStore", "LimiterStore", "StatePersister"]
@@ -97,7 +97,10 @@ class FileLimiterStore:
             nonlocal lock
             path = Path(os.path.realpath(self._path))  # locks are beside the file that links lead to
             lock = FileLock(path.with_name(f".{path.name}.lock"))
-            return lock.acquire()
+            if not lock.acquire():
+                return False
+            remove_leftovers(self._path)
+            return True
 
         try:
             is_held = await run_to_end(lock_it)
@@ -130,7 +133,7 @@ class FileLimiterStore:
             return None
 
     async def save(self, content: bytes) -> None:
-        """Write a temporary file in the same folder, then rename it.
+        """Replace the file as a whole.
 
         A cancelled call does not wait for the disk; it is completed later, and never replaces what a call made after
         it has written.
@@ -152,17 +155,8 @@ class FileLimiterStore:
             self._writing.release()
 
     def _write(self, content: bytes) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path)
-        except OSError:
-            with suppress(OSError):  # the first error is the one to report
-                os.unlink(name)
-            raise
+        with replaced_file(self._path, private=True, follow=False) as file:
+            file.write(content)
 
 
 class StatePersister:

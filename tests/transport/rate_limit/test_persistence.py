@@ -5,7 +5,6 @@ import pickle
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -319,32 +318,17 @@ async def test_a_file_that_cannot_be_replaced_leaves_no_other(tmp_path: Path) ->
 
 
 @pytest.mark.wall_clock
-async def test_the_first_error_of_a_save_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unlink(name: str) -> None:
-        raise OSError("another reason")
-
-    (tmp_path / "limiter.json").mkdir()
-    monkeypatch.setattr(os, "unlink", unlink)
-    with pytest.raises(OSError, match=r"limiter\.json"):
-        await FileLimiterStore(tmp_path / "limiter.json").save(b"one")
-
-
-@pytest.mark.wall_clock
-async def test_a_file_is_written_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary file that a crash leaves is named after it, and hidden."""
-    written: list[Path] = []
-    replace = os.replace
-
-    def note_and_replace(source: str, target: Path) -> None:
-        written.append(Path(source))
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", note_and_replace)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+async def test_a_limiter_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    left = tmp_path / ".limiter.json.0123456789abcdef.new"
+    left.touch()
     store = FileLimiterStore(tmp_path / "limiter.json")
-    await store.save(b"one")
-    assert await store.load() == b"one"
-    assert [(path.parent, path.name.startswith(".limiter.json.")) for path in written] == [(tmp_path, True)]
+    await store.acquire()
+    assert os.listdir(tmp_path) == [".limiter.json.lock"]
+    left.touch()
+    with pytest.raises(ConfigurationError):
+        await FileLimiterStore(tmp_path / "limiter.json").acquire()
+    assert left.exists(), "the limiter that has the lock may be writing it"
+    await store.release()
 
 
 @pytest.mark.wall_clock
