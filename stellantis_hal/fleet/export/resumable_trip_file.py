@@ -6,8 +6,7 @@ import io
 import logging
 import os
 import stat
-import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final, Literal
 
 from stellantis_hal.fleet.export.destination import TripFileError
@@ -15,6 +14,7 @@ from stellantis_hal.fleet.export.geojson import GeoJsonFormat
 from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan, TripFormat
 from stellantis_hal.fleet.export.trip_row import TripRow
 from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.storage.replaced_file import replaced_file
 
 __all__ = ["FileMode", "TripFile"]
 
@@ -103,19 +103,12 @@ class TripFile:
         assert isinstance(self._format, GeoJsonFormat)  # noqa: S101 - no other format has layouts
         self._file.seek(0)
         body = self._format.rewritten(self._file.readall())
-        path = os.path.realpath(self._path)
-        descriptor, temporary = tempfile.mkstemp(prefix=".trips-", dir=os.path.dirname(path))
-        other = io.FileIO(descriptor, "r+")
-        try:
-            _lock(other)
-            _write(other, 0, body)
-            os.fsync(descriptor)
-            os.chmod(temporary, stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
-            os.replace(temporary, path)
-        except BaseException:
-            other.close()
-            os.unlink(temporary)
-            raise
+        with ExitStack() as closing:
+            with replaced_file(self._path) as new:
+                new.write(body)
+                other = closing.enter_context(io.FileIO(os.dup(new.fileno()), "r+"))  # keeps the lock
+                _lock(other)
+            closing.pop_all()
         self._file.close()
         self._file = other
         _log.info("%s had another layout and was written anew, to be continued", mask_text(self._path))

@@ -1,6 +1,7 @@
 """Files of trips: continued, refused, mended."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -306,7 +307,7 @@ def test_an_error_while_writing_anew_changes_nothing(tmp_path: Path, monkeypatch
     path.write_text('{"features": [], "type": "FeatureCollection"}')
 
     def fail(*_: Any) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", fail)
