@@ -16,6 +16,7 @@ import attrs
 import tomlkit
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.replaced_file import replaced_file
 
 __all__ = ["KEYS", "SettingsProfile", "add_profile", "read_profile"]
 
@@ -40,7 +41,6 @@ KEYS: Final = frozenset(
 )
 """Keys that a profile may have."""
 _PATHS: Final = ("certificate", "certificate_key", "client_secret_file", "store")
-_MODE: Final = 0o600
 _FILE_NAME: Final = re.compile(r"\w[\w .@+-]*")
 
 
@@ -211,11 +211,5 @@ def add_profile(
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole, or the one that a symbolic link names; only the user can read it."""
-    path = Path(os.path.realpath(path))
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)  # one that a crash has left may be readable to others
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(new, path)
+    with replaced_file(path, private=True) as file:
+        file.write(text.encode())
