@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from datetime import datetime, tzinfo
-from pathlib import Path
 
 import attrs
 
@@ -14,6 +12,7 @@ from stellantis_hal.report.car_history import CarHistory
 from stellantis_hal.report.car_section import car_section
 from stellantis_hal.report.page import ReportPage
 from stellantis_hal.report.vega_runtime import runtime
+from stellantis_hal.storage.replaced_file import replaced_file
 
 __all__ = ["Report"]
 
@@ -70,24 +69,16 @@ class Report:
         return page.html()
 
     def write(self, path: str | os.PathLike[str]) -> int:
-        """Write the file, which only its owner can read, and return its size in bytes; one that is there is replaced.
+        """Write the file, and return its size in bytes; one that is there is replaced and keeps its permissions.
+
+        Args:
+            path: the file, in a folder that exists; a new one can be read by its owner only.
 
         Raises:
             ConfigurationError: the extra ``report`` is not installed.
             OSError: the file cannot be written; one that is there stays as it is.
         """
         content = self.html().encode()
-        target = Path(path)
-        try:
-            descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=target.parent)  # of mode 0600
-        except OSError as error:
-            error.filename = os.fspath(path)  # not that of the file with a made-up name
-            raise
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced_file(path) as file:
+            file.write(content)
         return len(content)

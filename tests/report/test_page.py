@@ -1,6 +1,7 @@
 """The HTML of a report: policy, escaping, figures, names and remarks."""
 
 import base64
+import errno
 import hashlib
 import json
 import re
@@ -273,14 +274,16 @@ def test_a_naive_moment_is_refused() -> None:
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "report.html"
-    target.write_text("old")
     report = Report(cars=[history(trip())], made_at=NOW, zone=UTC)
     assert report.write(target) == target.stat().st_size
     assert target.read_text("utf-8") == report.html()
     assert target.stat().st_mode & 0o777 == 0o600
+    target.chmod(0o644)
+    report.write(target)
+    assert target.stat().st_mode & 0o777 == 0o644
 
     def fail(*_: object) -> None:
-        raise OSError("full")
+        raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="full"):
