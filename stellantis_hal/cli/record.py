@@ -78,6 +78,8 @@ def record(
     """
     if file.exists() and not force:
         raise click.UsageError(f"{file} exists: name another file, or pass --force")
+    if file.exists() and not file.is_file():  # it is read again afterwards
+        raise click.UsageError(f"{file} is no regular file: name one")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"the folder of {file} does not exist")
     settings = None if current().simulated else account_settings(options)

@@ -9,13 +9,13 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
 
 import anyio
 import httpx
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.storage.replaced_file import replaced_file
 from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
 from stellantis_hal.transport.backends.borrowed import session_transport
@@ -97,23 +97,21 @@ class Recorder:
         return _RecordingTransport(self, inner)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the recording so far to a file of mode 0600, which replaces an older one; the call blocks.
+        """Write the recording so far to a file; one that is there is replaced, and keeps its permissions.
+
+        The call blocks.
+
+        Args:
+            path: the file, in a folder that exists; a new one can be read by its owner only.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; one that is there stays as it is.
         """
         exchanges = [self._public(exchange) for exchange in self._exchanges]
         document = {"format": FORMAT, "version": VERSION, "exchanges": exchanges, "privacy": self._anonymizer.report()}
         text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True)
-        target = Path(path)
-        descriptor, temporary = mkstemp(dir=target.parent, prefix=f".{target.name}.")  # of mode 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{text}\n")
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced_file(path) as file:
+            file.write(f"{text}\n".encode("ascii"))
 
     @staticmethod
     def replay(path: str | os.PathLike[str], *, repeat_last: bool = False) -> ReplayTransport:

@@ -1,6 +1,7 @@
 """The command ``record``: one file of an account's answers, in which nothing private survives."""
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_a_file_is_not_replaced_by_accident(tmp_path: Path) -> None:
     assert (result.exit_code, path.read_text()) == (2, "mine")
     assert "pass --force" in result.stderr
     assert run("--simulate", str(path), "--force", "--trips", "0").exit_code == 0
+    assert "is no regular file" in run("--simulate", os.devnull, "--force", "--trips", "0").stderr
     assert "trips?" not in path.read_text()
     assert "does not exist" in run("--simulate", str(tmp_path / "no" / "car.json")).stderr
 

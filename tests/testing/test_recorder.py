@@ -93,7 +93,6 @@ async def test_a_walk_replays_to_the_same_typed_values(tmp_path: Path) -> None:
 
 async def test_the_file_is_private_and_sorted(tmp_path: Path) -> None:
     path = tmp_path / "one.json"
-    write(path, "an older one")
     text = await record(lambda _: httpx.Response(200, json={"b": 1, "a": True}), path)
     assert mode_of(path) == 0o600
     document = json.loads(text)
@@ -103,7 +102,11 @@ async def test_the_file_is_private_and_sorted(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["one.json"]
     with pytest.raises(IsADirectoryError):
         Recorder().save(tmp_path)
-    assert names_in(tmp_path) == ["one.json"]
+    (tmp_path / "link").symlink_to(path)
+    path.chmod(0o644)
+    Recorder().save(tmp_path / "link")
+    assert (sorted(names_in(tmp_path)), mode_of(path)) == (["link", "one.json"], 0o644)
+    assert '"exchanges": []' in read(path)
 
 
 async def test_repeated_requests_get_their_answers_in_order(tmp_path: Path) -> None:
