@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import AsyncIterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import anyio
 import click
@@ -20,7 +21,6 @@ from stellantis_hal.cli.finite_range import FiniteRange
 from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.period import period_of
-from stellantis_hal.cli.replaced_file import replaced_file
 from stellantis_hal.cli.standard_streams import SafeTerminalWriter
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining
@@ -30,6 +30,7 @@ from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
 from stellantis_hal.fleet.export.writer import trip_writer
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.storage.replaced_file import replaced_file
 
 __all__ = ["export", "trip", "trips"]
 
@@ -124,16 +125,17 @@ async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -
         await _write_parquet(walk, output)
         return
     if output is None:
-        await _write_each(
-            walk, format_, SafeTerminalWriter(sys.stdout) if sys.stdout.isatty() else sys.stdout, "append"
-        )
+        await _write_each(walk, format_, sys.stdout)
         return
-    with replaced_file(output) as new:  # the server may fail before the end
-        await _write_each(walk, format_, new, "replace")
+    with replaced_file(output) as file:  # the server may fail before the end
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        await _write_each(walk, format_, text)
+        text.detach()  # or it would close the file
 
 
-async def _write_each(walk: AsyncIterable[Trip], format_: str, target: Any, mode: Any) -> None:
-    with trip_writer(target, format_, mode=mode) as writer:  # type: ignore[arg-type]  # of _FORMATS
+async def _write_each(walk: AsyncIterable[Trip], format_: str, file: TextIO) -> None:
+    target = SafeTerminalWriter(file) if file.isatty() else file
+    with trip_writer(target, format_) as writer:  # type: ignore[arg-type]  # of _FORMATS
         async for each in walk:
             await anyio.to_thread.run_sync(writer.write, each)
 
@@ -147,8 +149,8 @@ async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None
         raise Failure("Parquet needs the extra `dataframe`: pip install 'stellantis-hal[dataframe]'", 8) from None
     table = await to_arrow(walk, Trip)
     assert output is not None  # noqa: S101 - the command said so
-    with replaced_file(output) as new:
-        await anyio.to_thread.run_sync(parquet.write_table, table, str(new))
+    with replaced_file(output) as file:
+        await anyio.to_thread.run_sync(parquet.write_table, table, file)
 
 
 @click.command(context_settings=SETTINGS)

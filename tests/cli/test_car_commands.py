@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import stat
+import threading
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -297,14 +299,35 @@ def test_a_file_stays_where_the_server_fails(run: Run, monkeypatch: pytest.Monke
     assert file.read_text() == "of yesterday"
     assert run("trips", "0000", "--simulate", "--limit", "1", "-o", file.name).exit_code == 0
     assert (file.stat().st_size > 100, stat.S_IMODE(file.stat().st_mode)) == (True, 0o640)
-    assert [each.name for each in Path().iterdir() if each.name.startswith(".trips")] == []
+    assert [each.name for each in Path().iterdir() if each.name.startswith(f".{file.name}")] == []
 
 
 def test_a_file_that_cannot_be_replaced_is_refused(run: Run) -> None:
     ran = run("trips", "0000", "--simulate", "--limit", "1", "-o", "missing/a.csv")
     assert ran.exit_code == 1
     assert "missing/a.csv" in ran.stderr
-    assert "no regular file" in run("trips", "0000", "--simulate", "-o", "/dev/null", "--csv").stderr
+
+
+@pytest.mark.parametrize("format_", ["csv", "geojson", "jsonl", "parquet"])
+def test_trips_are_written_into_a_pipe(run: Run, tmp_path: Path, format_: str) -> None:
+    """As into ``/dev/stdout`` where another program reads it."""
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    os.mkfifo(tmp_path / "pipe")
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    ran = run("trips", "0000", "--simulate", "--limit", "2", f"--{format_}", "-o", str(tmp_path / "pipe"))
+    reader.join()
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert run("trips", "0000", "--simulate", "--limit", "2", "-o", f"a.{format_}").exit_code == 0
+    assert found == [Path(f"a.{format_}").read_bytes()]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_device_that_is_full_is_named(run: Run) -> None:
+    ran = run("trips", "0000", "--simulate", "--csv", "-o", "/dev/full")
+    assert (ran.exit_code, ran.stderr) == (1, "error: /dev/full: No space left on device\n")
 
 
 def test_all_trips_and_a_limit_contradict_each_other(run: Run) -> None:
