@@ -262,7 +262,7 @@ def test_an_error_names_the_path_and_leaves_one_file(file: Path, call: tuple[str
         ("open", 1, errno.EACCES),
     ],
 )
-def test_a_file_system_that_cannot_tell_when_it_has_a_file_is_used_all_the_same(
+def test_a_file_system_without_sync_is_used_all_the_same(
     tmp_path: Path, file: Path, name: str, number: int, code: int
 ) -> None:
     with failing(name, number, code=code):
