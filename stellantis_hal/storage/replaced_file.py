@@ -43,7 +43,7 @@ def replaced_file(path: str | os.PathLike[str], *, private: bool = False, follow
 
     Args:
         path: the file, in a folder that exists.
-        private: whether only the owner can read it, whatever the permissions of the one that is there.
+        private: whether only the owner can read it, although the one that is there has other permissions.
         follow: whether links are followed and pipes written; otherwise they are replaced, because others may have put
             them there.
 
@@ -159,7 +159,7 @@ def _start_of_names(target: str) -> str:
 
 
 def _set_rights(descriptor: int, there: os.stat_result | None) -> None:
-    """Give a new file the group and the permissions of the one that is there; None: its owner alone has rights."""
+    """Set group and permissions of a new file as those of the one that is there; None: its owner alone has rights."""
     if not _IS_POSIX:
         return
     new = os.fstat(descriptor)
