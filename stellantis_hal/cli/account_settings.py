@@ -14,7 +14,7 @@ import click
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import EnrolmentFlow, locale_parameters
 from stellantis_hal.auth.identity_provider import IdentityProvider
-from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.common_options import SIMULATED, current, refuse_typed
 from stellantis_hal.cli.environment_options import option
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.settings_folder import default_store
@@ -37,6 +37,7 @@ __all__ = [
     "account_settings",
     "check_proxy",
     "check_url",
+    "refuse_beside_simulator",
 ]
 
 _STORE: Final = default_store()
@@ -190,6 +191,15 @@ def account_options(*, required: bool = False) -> tuple[Callable[..., Any], ...]
     return (id_, *_APPLICATION_OPTIONS[:3], brand, *_APPLICATION_OPTIONS[3:], *STORE_OPTIONS)
 
 
+def refuse_beside_simulator() -> None:
+    """Check that no option of an account is typed beside ``--simulate``, which has an account of its own.
+
+    Raises:
+        UsageError: one is.
+    """
+    refuse_typed((field.name for field in attrs.fields(AccountSettings)), SIMULATED)
+
+
 def account_settings(options: Mapping[str, Any]) -> AccountSettings:
     """Return the settings of a command with :func:`account_options`, with the profile's secret.
 
@@ -207,4 +217,6 @@ def account_settings(options: Mapping[str, Any]) -> AccountSettings:
             f"STELLANTIS_HAL_{missing[0].upper()}; --simulate needs none",
             8,
         )
+    if given["certificate_key"] and not given["certificate"]:
+        raise Failure("a certificate key without its certificate: pass --certificate too", 8)
     return AccountSettings(**given)

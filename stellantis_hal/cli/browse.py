@@ -14,7 +14,7 @@ import click
 import httpx
 
 from stellantis_hal import HalClient, HalResource
-from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.common_options import SIMULATED, current, refuse_typed
 from stellantis_hal.cli.connection import run_in_time, simulated_connection
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import Failure
@@ -62,6 +62,8 @@ def browse(
         raise click.UsageError("no URL: name the address at which the API begins, or pass --simulate")
     if url is not None and simulated:
         raise click.UsageError("the simulator has an entry of its own: leave out the URL, or --simulate")
+    if simulated:
+        refuse_typed(("bearer_env", "basic_env", "trusted"), SIMULATED)
     if bearer_env and basic_env:
         raise click.UsageError("--bearer-env and --basic-env exclude each other")
     auth: httpx.Auth | None = None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import click
+from click.core import ParameterSource
 
 from stellantis_hal.cli.environment_options import option
 from stellantis_hal.cli.finite_range import FiniteRange
@@ -18,7 +19,11 @@ from stellantis_hal.hal.redaction import one_line
 if TYPE_CHECKING:
     from stellantis_hal.cli.profiles import SettingsProfile
 
-__all__ = ["COMMON_OPTIONS", "Invocation", "current", "show_log", "to_front"]
+__all__ = ["COMMON_OPTIONS", "SIMULATED", "Invocation", "current", "refuse_typed", "show_log", "to_front", "typed"]
+
+
+SIMULATED: Final = "the simulator has its own; leave it out, or --simulate"
+"""The reason for which options of a server are refused."""
 
 
 class Invocation(NamedTuple):
@@ -74,6 +79,36 @@ def current() -> Invocation:
     """Return the invocation of the command that runs."""
     context = click.get_current_context(silent=True)
     return (context.find_object(Invocation) if context is not None else None) or Invocation()
+
+
+def typed(*names: str) -> list[str]:
+    """Return those of some parameters that stand on the command line, as they are written there.
+
+    Variables and profiles set options for all commands; what is typed is meant for this one.
+    """
+    found: list[str] = []
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        for parameter in context.command.params:
+            name = parameter.name or ""
+            if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                found.append(max(parameter.opts, key=len))
+        context = context.parent
+    return found
+
+
+def refuse_typed(names: Iterable[str], reason: str) -> None:
+    """Check that options that would have no effect do not stand on the command line.
+
+    Args:
+        names: the names of their parameters.
+        reason: why they have none, to stand after their names.
+
+    Raises:
+        UsageError: one does.
+    """
+    if found := typed(*names):
+        raise click.UsageError(f"{', '.join(found)}: {reason}")
 
 
 def show_log(stream: TextIO, context: click.Context) -> None:
@@ -178,6 +213,8 @@ def _by_name(parameters: Iterable[click.Parameter]) -> dict[str, click.Option]:
 
 
 def _length(argument: str, options: Mapping[str, click.Option]) -> int:
-    """Return how many arguments an option takes, its own name included."""
+    """Return how many arguments an option takes, its own name included; one whose value may be left out takes none."""
     option: Any = options.get(argument)
-    return 1 if option is None or option.is_flag or option.count else 1 + option.nargs
+    if option is None or option.is_flag or option.count or not option.prompt_required:
+        return 1
+    return 1 + int(option.nargs)

@@ -12,7 +12,12 @@ import anyio
 import attrs
 import click
 
-from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
+from stellantis_hal.cli.account_settings import (
+    AccountSettings,
+    account_options,
+    account_settings,
+    refuse_beside_simulator,
+)
 from stellantis_hal.cli.common_options import Invocation, current
 from stellantis_hal.cli.environment_options import add_options, option
 from stellantis_hal.cli.failures import Failure, run_command
@@ -86,6 +91,8 @@ def run_connected(
         Failure: the command failed.
     """
     invocation = current()
+    if invocation.simulated:
+        refuse_beside_simulator()
     settings = None if invocation.simulated else account_settings(options)
 
     async def run() -> T:

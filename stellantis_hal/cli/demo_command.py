@@ -11,7 +11,7 @@ import anyio
 import attrs
 import click
 
-from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.common_options import current, refuse_typed
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.demo_screen import DemoOutput, to_json
 from stellantis_hal.cli.environment_options import SETTINGS, option
@@ -61,6 +61,10 @@ def demo(
     terminal only. The number of accounts is at most the number of vehicles.
     """
     as_json = current().as_json
+    if processes is None:
+        refuse_typed(("seconds", "store"), "they belong to --processes")
+    else:
+        refuse_typed(("accounts", "vehicles", "trips", "bad_day"), "with --processes no fleet is read")
     if find_spec(backend) is None:
         raise Failure(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'", 8)
     if processes is not None:

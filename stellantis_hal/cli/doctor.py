@@ -19,7 +19,7 @@ import click
 import httpx
 
 from stellantis_hal.auth.identity_provider import IdentityProvider
-from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.account_settings import AccountSettings, account_settings, refuse_beside_simulator
 from stellantis_hal.cli.cars import show
 from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import connected, run_in_time
@@ -68,6 +68,8 @@ def doctor(**options: Any) -> None:
     Exit status: 0 where no check failed, else 1.
     """
     invocation = current()
+    if invocation.simulated:
+        refuse_beside_simulator()
     verdicts: list[Verdict] = []
 
     async def act() -> None:

@@ -28,6 +28,12 @@ class EnvironmentOption(click.Option):
         settings.setdefault("envvar", f"STELLANTIS_HAL_{words.replace('-', '_').upper()}")
         super().__init__(declarations, **settings)
 
+    def prompt_for_value(self, ctx: click.Context) -> Any:
+        """Ask for a value, unless ``--no-input`` forbids it."""
+        if getattr(ctx.obj, "no_input", False):
+            raise click.BadOptionUsage(self.name or "", "a value is needed: --no-input asks for none", ctx)
+        return super().prompt_for_value(ctx)
+
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """Return a decorator as ``click.option`` does, for an option with a variable."""

@@ -14,7 +14,7 @@ import click
 
 from stellantis_hal.cli.account_commands import describe_token, refuse_simulator
 from stellantis_hal.cli.account_settings import AccountSettings, account_options, account_settings
-from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.common_options import current, refuse_typed
 from stellantis_hal.cli.environment_options import SETTINGS, add_options, option
 from stellantis_hal.cli.failures import run_command
 from stellantis_hal.cli.finite_range import FiniteRange
@@ -25,6 +25,7 @@ from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.credentials.oauth2_messages import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, LoginRedirectError
+from stellantis_hal.transport.proxies import parse_proxy
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
 
@@ -50,6 +51,9 @@ def _parse_parameters(_: click.Context, option: click.Parameter, values: tuple[s
     pairs = [value.partition("=") for value in values]
     if any(not name or not equals for name, equals, _ in pairs):
         raise click.BadParameter("a parameter must look like name=value, e.g. prompt=login", param=option)
+    names = [name for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise click.BadParameter("a parameter may be given once only", param=option)
     return {name: value for name, _, value in pairs}
 
 
@@ -100,6 +104,13 @@ def login(
 ) -> None:
     """Log in and consent in the browser; the token is stored in a file of mode 0600."""
     refuse_simulator("login")
+    is_pasted = paste or not is_loopback(redirect_uri)
+    if no_save:
+        refuse_typed(("saved_profile",), "--no-save keeps no profile")
+    if is_pasted:
+        refuse_typed(("within",), "the redirect URL is pasted, without a bound in time")
+        if current().no_input:
+            raise click.UsageError("--no-input asks for nothing, but the redirect URL has to be pasted")
     settings = account_settings(options)
 
     def begin(address: str) -> AuthorizationRequest:
@@ -126,7 +137,7 @@ def login(
             return await settings.enrolment(client).complete(authorization, response, key=settings.account)
 
     run_command(anyio.run, settings.check_store)
-    if paste or not is_loopback(redirect_uri):
+    if is_pasted:
         # No event loop runs during the prompt: it would swallow the first Ctrl+C.
         authorization = run_command(begin, redirect_uri)
         response = run_command(_ask_for_redirect, authorization)
@@ -147,6 +158,7 @@ _SAVED = (
     "realm",
     "identity_url",
     "base_url",
+    "proxy",
     "store",
     "account",
 )
@@ -163,8 +175,13 @@ def _save_profile(name: str, settings: AccountSettings) -> None:
         for field in _SAVED
         if (value := getattr(settings, field)) not in {None, IDENTITY_URL}
     }
+    has_password = settings.proxy not in {None, "direct"} and parse_proxy(str(settings.proxy)).password
+    if has_password:
+        del values["proxy"]
     add_profile(path, name, values, secret=settings.client_secret, environment=os.environ)
     _say(f"The profile {name!r} is saved in {path}.")
+    if has_password:
+        current().warn("the proxy has a password, so the profile does not keep it: set STELLANTIS_HAL_PROXY")
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import click
 
 from stellantis_hal.auth.partner import Partner
 from stellantis_hal.cli.account_settings import check_proxy, check_url
-from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.common_options import SIMULATED, current, refuse_typed
 from stellantis_hal.cli.connection import run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import Failure
@@ -59,6 +59,8 @@ class _Options:
             if not getattr(self, name):
                 what, option_ = name.replace("_", " "), f"--{name.replace('_', '-')}"
                 raise Failure(f"no {what} of the partner: pass {option_}, or set {_VARIABLES[name]}", 8)
+        if self.certificate_key and not self.certificate:
+            raise Failure("a certificate key without its certificate: pass --certificate too", 8)
         certificate = None
         if self.certificate is not None:
             certificate = (self.certificate, self.certificate_key or self.certificate)
@@ -141,6 +143,8 @@ def status(*, vehicle: str, wanted: str | None, view: str, **options: Any) -> No
 
 def _run(function: Callable[[FleetOwnerClient], Awaitable[None]], options: dict[str, Any]) -> None:
     settings = _Options(**options)
+    if current().simulated:
+        refuse_typed(options, SIMULATED)
 
     async def main() -> None:
         async with _open(settings) as client:

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import attrs
 import click
 
 from stellantis_hal.cli.common_options import current
+from stellantis_hal.cli.connection import run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, option
-from stellantis_hal.cli.failures import Failure, run_command
+from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.json_text import escape_json
 from stellantis_hal.hal.redaction import mask_text, mask_vin, one_line
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent, UnreadableEvent
@@ -71,7 +73,7 @@ def receive(**options: Any) -> None:
     if chosen.key and not chosen.certificate:
         raise click.UsageError("--key needs the --certificate that it belongs to")
     try:
-        run_command(anyio.run, _receive, chosen)
+        run_in_time(partial(_receive, chosen))
     except ValueError as error:
         raise click.UsageError(mask_text(str(error))) from error
 
@@ -109,6 +111,7 @@ async def _receive(options: _Options) -> None:
                 with anyio.CancelScope(shield=True):  # where printing fails the server ends in order, within 5 s
                     await server.serve(sockets=[listening])
                 tasks.cancel_scope.cancel()
+    await anyio.lowlevel.checkpoint_if_cancelled()  # by --timeout
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -15,7 +15,7 @@ import attrs
 import click
 import httpx
 
-from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.account_settings import AccountSettings, account_settings, refuse_beside_simulator
 from stellantis_hal.cli.common_options import current
 from stellantis_hal.cli.connection import connected, run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, option
@@ -82,6 +82,8 @@ def record(
         raise click.UsageError(f"{file} is no regular file: name one")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"the folder of {file} does not exist")
+    if current().simulated:
+        refuse_beside_simulator()
     settings = None if current().simulated else account_settings(options)
     visit = _Visit(trips=trips, rels=rels)
     recorder = Recorder(hosts=hosts, words=words)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import anyio
 import click
 
+from stellantis_hal.cli.common_options import refuse_typed
 from stellantis_hal.cli.connection import CommandContext, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
@@ -70,6 +71,9 @@ def report(
 
     Without CAR it has all cars of the account, unless the profile names one.
     """
+
+    if no_places:
+        refuse_typed(("routes",), "--no-places leaves out the map on which they are drawn")
 
     async def act(connection: CommandContext) -> int:
         start, end = period_of(connection, since, until)

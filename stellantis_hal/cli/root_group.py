@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from stellantis_hal.__version__ import __version__
-from stellantis_hal.cli.common_options import COMMON_OPTIONS, Invocation, show_log, to_front
+from stellantis_hal.cli.common_options import COMMON_OPTIONS, Invocation, refuse_typed, show_log, to_front
 from stellantis_hal.cli.environment_options import SETTINGS, add_options
 from stellantis_hal.cli.failures import run_command
 from stellantis_hal.cli.lazy_group import LazyCommandSpec, LazyGroup
@@ -81,6 +81,9 @@ def commands(context: click.Context, /, *, profile: str | None, simulated: bool,
     """
     context.obj = Invocation(simulated=simulated, **options)  # for the errors of the profile
     context.color = options["color"]
+    refuse_typed(
+        _WITHOUT_EFFECT.get(context.invoked_subcommand or "", ()), f"{context.invoked_subcommand} does not use it"
+    )
     if options["verbose"] > 1:
         show_log(sys.stderr, context)
     if context.invoked_subcommand in _WITHOUT_PROFILE:
@@ -105,4 +108,12 @@ def _defaults(command: click.Command, values: Mapping[str, Any]) -> dict[str, An
     return found
 
 
+_WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = {
+    "completion": ("profile", "simulated", "as_json", "timeout"),
+    "config": ("timeout",),
+    "demo": ("profile", "timeout"),
+    "login": ("timeout",),
+    "simulate": ("profile", "as_json", "timeout"),
+    "tokens": ("profile",),
+}
 _WITHOUT_PROFILE: Final = frozenset({"completion", "demo", "simulate", "tokens"})

@@ -14,6 +14,7 @@ import anyio
 import click
 
 from stellantis_hal.cli.cars import columns
+from stellantis_hal.cli.common_options import refuse_typed, typed
 from stellantis_hal.cli.connection import CommandContext, car_argument, car_option, connected, find_car, run_connected
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
@@ -52,10 +53,10 @@ def _filters(function: F) -> F:
 @_filters
 @option("--limit", type=click.IntRange(1), default=_LIMIT, help="Show so many trips, the latest.")
 @option("--all", "is_complete", is_flag=True, help="Show all trips.")
-@option("--csv", "format_", flag_value="csv", help="Write CSV; units are in the names of the columns.")
-@option("--geojson", "format_", flag_value="geojson", help="Write GeoJSON.")
-@option("--jsonl", "format_", flag_value="jsonl", help="Write a JSON object a line.")
-@option("--parquet", "format_", flag_value="parquet", help="Write Parquet (extra dataframe); needs -o.")
+@option("--csv", is_flag=True, help="Write CSV; units are in the names of the columns.")
+@option("--geojson", is_flag=True, help="Write GeoJSON.")
+@option("--jsonl", is_flag=True, help="Write a JSON object a line.")
+@option("--parquet", is_flag=True, help="Write Parquet (extra dataframe); needs -o.")
 @option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 @connected
 def trips(
@@ -66,18 +67,20 @@ def trips(
     min_km: float | None,
     limit: int,
     is_complete: bool,
-    format_: str | None,
     output: Path | None,
     **options: Any,
 ) -> None:
     """List the trips of a car, the latest first."""
+    format_ = _format_of(options)
     if output is not None and format_ is None:
         format_ = output.suffix.lstrip(".").lower()
         if format_ not in _FORMATS:
             raise click.UsageError(f"the format of {output} is not known: pass --csv, --geojson, --jsonl or --parquet")
     if format_ == "parquet" and output is None:
         raise click.UsageError("--parquet needs a file: pass -o trips.parquet")
-    if is_complete and _is_typed("limit"):
+    if format_ is not None:
+        refuse_typed(("as_json",), f"trips are written as {format_}: leave it out, or pass --jsonl")
+    if is_complete and typed("limit"):
         raise click.UsageError("--all and --limit contradict each other: pass one of them")
 
     async def act(connection: CommandContext) -> None:
@@ -113,10 +116,13 @@ def trips(
     run_connected(act, options)
 
 
-def _is_typed(name: str) -> bool:
-    """Return whether an option stands on the command line; a variable may set it for all commands."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
+def _format_of(options: dict[str, Any]) -> str | None:
+    """Return the format that is asked for; what is typed counts before variables."""
+    named = [name for name in _FORMATS if options[name]]
+    found = [name.removeprefix("--") for name in typed(*named)] or ([] if typed("as_json") else named)
+    if len(found) > 1:
+        raise click.UsageError(f"{' and '.join(f'--{name}' for name in found)} exclude each other: pass one of them")
+    return found[0] if found else None
 
 
 async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -> None:

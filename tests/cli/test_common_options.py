@@ -21,6 +21,8 @@ CASES = [
     (["trips", "-"], ["trips", "-"]),
     (["status", "-v", "-v"], ["-v", "-v", "status"]),
     (["trips", "-o", "--json"], ["trips", "-o", "--json"]),
+    (["login", "--client-secret", "--json"], ["--json", "login", "--client-secret"]),
+    (["login", "--client-secret", "a", "--json"], ["--json", "login", "--client-secret", "a"]),
     (["trips", "--", "--json"], ["trips", "--", "--json"]),
     (["whoami", "--json"], ["--json", "whoami"]),
     (["remote", "lock", "--json", "--utc"], ["--json", "--utc", "remote", "lock"]),

@@ -193,6 +193,57 @@ def test_wrong_usage_is_one_line_or_one_object(arguments: list[str], message: st
     assert (document["exit_status"], message in document["error"]) == (2, True)
 
 
+LOGIN = ["login", "--client-id", "a", "--brand", "ds", "--paste"]
+WITHOUT_EFFECT = [
+    (["trips", "--csv", "--json", "--simulate"], "--json: trips are written as csv"),
+    (["trips", "-o", "a.jsonl", "--json", "--simulate"], "--json: trips are written as jsonl"),
+    (["trips", "--csv", "--geojson", "--simulate"], "--csv and --geojson exclude each other"),
+    (["report", "--no-places", "--routes", "3", "--simulate"], "--routes: --no-places leaves out"),
+    (
+        ["vehicles", "--brand", "ds", "--client-id", "a", "--simulate"],
+        "--client-id, --brand: the simulator has its own",
+    ),
+    (["doctor", "--store", "a", "--simulate"], "--store: the simulator has its own"),
+    (["record", "a.json", "--account", "a", "--simulate"], "--account: the simulator has its own"),
+    (["fleet", "list", "--login", "a", "--simulate"], "--login: the simulator has its own"),
+    (["browse", "--trust", "https://a.example", "--json", "--simulate"], "--trust: the simulator has its own"),
+    (["demo", "--seconds", "5", "--store", "sqlite"], "--seconds, --store: they belong to --processes"),
+    (["demo", "--processes", "2", "--trips", "5", "--bad-day"], "--trips, --bad-day: with --processes no fleet"),
+    (["demo", "--timeout", "5"], "--timeout: demo does not use it"),
+    (["simulate", "--json"], "--json: simulate does not use it"),
+    (["completion", "bash", "--profile", "a"], "--profile: completion does not use it"),
+    ([*LOGIN, "--no-save", "--save", "a"], "--save: --no-save keeps no profile"),
+    ([*LOGIN, "--within", "5"], "--within: the redirect URL is pasted"),
+    ([*LOGIN, "--no-input"], "--no-input asks for nothing"),
+    ([*LOGIN, "--param", "a=1", "--param", "a=2"], "a parameter may be given once only"),
+    (["vehicles", "--client-secret", "--no-input"], "a value is needed: --no-input asks for none"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WITHOUT_EFFECT)
+def test_an_option_without_effect_is_refused(arguments: list[str], message: str) -> None:
+    ran = run(*arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert message in ran.stderr
+
+
+def test_what_is_typed_counts_before_variables() -> None:
+    """They set options for all commands, and are not refused."""
+    simulated = {"STELLANTIS_HAL_SIMULATE": "1", "STELLANTIS_HAL_CAR": "0000", "STELLANTIS_HAL_BRAND": "ds"}
+    csv = run("trips", "--limit", "1", "--csv", STELLANTIS_HAL_JSON="1", STELLANTIS_HAL_JSONL="1", **simulated)
+    assert csv.stdout.startswith("account,vehicle,")
+    rows = json.loads(run("trips", "--limit", "1", "--json", STELLANTIS_HAL_CSV="1", **simulated).stdout)
+    assert len(rows) == 1
+    both = run("trips", STELLANTIS_HAL_CSV="1", STELLANTIS_HAL_JSONL="1", **simulated)
+    assert (both.exit_code, "--csv and --jsonl exclude each other" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["vehicles", "--brand", "ds"], ["fleet", "list", "--login", "a", "--password", "b"]])
+def test_a_key_without_its_certificate_is_refused(words: list[str]) -> None:
+    ran = run(*words, "--client-id", "a", "--certificate-key", __file__)
+    assert (ran.exit_code, "pass --certificate too" in ran.stderr) == (8, True)
+
+
 def test_a_wrong_value_of_the_profile_is_named_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('[profiles.a]\nbrand = "tesla"\nclient_id = "x"\n')

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import attrs
 import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import RetryPolicy, StellantisClient, Token
+from stellantis_hal.cli.account_settings import AccountSettings
+from stellantis_hal.cli.login import _save_profile
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
@@ -544,6 +547,31 @@ def test_a_login_can_keep_nothing(run: Callable[..., Result], browser: Browser, 
     assert run("login", "--redirect-uri", "http://127.0.0.1:0/", "--no-save").exit_code == 0
     assert not store.with_name("config.toml").exists()
     assert browser.pages
+
+
+def test_a_login_keeps_its_proxy(run: Callable[..., Result], browser: Browser) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--proxy", "direct")
+    assert (result.exit_code, len(browser.pages)) == (0, 1)
+    values = json.loads(run("config", "--json").stdout)["values"]
+    assert {"name": "proxy", "value": "direct", "origin": "profile"} in values
+
+
+def test_a_password_of_a_proxy_is_not_kept_and_that_is_told(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store.with_name("config.toml")
+    monkeypatch.setenv("STELLANTIS_HAL_CONFIG", str(path))
+    settings = AccountSettings(
+        client_id="a", client_secret=None, certificate=None, certificate_key=None, brand="ds", realm=None,
+        identity_url="https://id.example", base_url=None, proxy="http://ann:pa55@proxy.example", store=store,
+        account="b",
+    )  # fmt: skip
+    _save_profile("office", settings)
+    assert "proxy.example" not in path.read_text()
+    assert "set STELLANTIS_HAL_PROXY" in capsys.readouterr().err
+    _save_profile("office", attrs.evolve(settings, proxy="proxy.example:3128"))
+    assert 'proxy = "proxy.example:3128"' in path.read_text()
+    assert capsys.readouterr().err == ""
 
 
 def test_without_a_home_no_profile_is_kept(

@@ -76,6 +76,13 @@ def test_events_are_printed_and_the_command_ends(tmp_path: Path) -> None:
     assert errors == ""
 
 
+def test_it_ends_in_the_time_that_it_has(tmp_path: Path) -> None:
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / "i.db"), "--timeout", "0.1"]
+    ran = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert ran.exit_code == 7
+    assert "did not end within 0.1 s of --timeout" in ran.stderr
+
+
 def test_what_was_not_printed_comes_at_the_next_start(tmp_path: Path) -> None:
     running = Running(tmp_path, "--count", "1", "--json")
     assert post(running.address, body([monitor_message(1), monitor_message(2)])) == 200
