@@ -92,7 +92,6 @@ class Backfill(AcknowledgedStream):
         self._since = since
         self._until = until
         self._newer = newer
-        self._concurrent_vehicles = vehicles
         self._concurrent_pages = pages
         self._max_wait = max_wait
         self._on_progress = on_progress

@@ -46,11 +46,6 @@ class DueQueue(Generic[K]):
     def __contains__(self, key: K) -> bool:
         return key in self._due
 
-    @property
-    def heap_size(self) -> int:
-        """Entries in the heap, replaced ones included."""
-        return len(self._heap)
-
     def put(self, key: K, due: float) -> None:
         """Add a key, or change its due time."""
         self._number += 1

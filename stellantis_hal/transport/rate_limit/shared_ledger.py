@@ -330,9 +330,7 @@ class SharedLedger:
         "_tokens",
     )
 
-    def __init__(
-        self, state: Mapping[str, Any] | None = None, minutes: MinuteCounts | None = None, *, span: int = SPAN
-    ) -> None:
+    def __init__(self, state: Mapping[str, Any] | None = None, minutes: MinuteCounts | None = None) -> None:
         scalars: list[int] = [0] * 17 if state is None else list(state["scalars"])
         self._epoch: str = "" if state is None else str(state["epoch"])
         (

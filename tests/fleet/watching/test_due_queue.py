@@ -34,7 +34,7 @@ def test_replaced_entries_do_not_accumulate() -> None:
     queue = DueQueue[str]()
     for due in range(10_000):
         queue.put("a", float(due))
-    assert queue.heap_size < 200
+    assert len(queue._heap) < 200
     first = queue.first()
     assert first is not None
     assert first.due == 9_999.0
