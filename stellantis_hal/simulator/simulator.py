@@ -54,8 +54,9 @@ class Simulator:
         world: the accounts, vehicles and trips that the API serves.
         rate_limits: the subscription (``per_second``, ``per_day``), enforced by strict sliding windows.
         faults: the faults and the latency of responses.
-        clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` (None: the
-            current time) and advances with the event loop's clock, including jumped time. See :meth:`now`.
+        clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` and advances with
+            the event loop's clock, including jumped time. See :meth:`now`.
+        epoch: the wall time at the start, aware; None: the current time. Without effect beside ``clock``.
         speed: seconds of wall time that pass per second. Rate limits, tokens and commands keep the real pace.
         client_id: the application's id, which end users and partners send.
         client_secret: the application's secret, for the identity server.

@@ -326,10 +326,8 @@ class _Call:
         Each time that a server refuses again after no wait, the shortest pause doubles.
         """
         now = self._context.exchange.now()
-        if self._api is not None and not self._api.trusts(
-            error.url
-        ):  # the limits of another host are not those of the API
-            raise error
+        if self._api is not None and not self._api.trusts(error.url):
+            raise error  # the limits of another host are not those of the API
         if now < self._resume_at:  # without this, a limiter that does not pause would make a loop
             raise error
         minimum = min(_FIRST_PAUSE * 2**self._pauses, _LONGEST_MINIMUM)

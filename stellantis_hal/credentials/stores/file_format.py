@@ -31,6 +31,7 @@ def parse_tokens(content: bytes, *, place: str = _PLACE) -> dict[str, Token]:
     """Read the content of a token file.
 
     Args:
+        content: what :func:`serialize_tokens` returned.
         place: the path of the file, for the message.
 
     Raises:

@@ -33,9 +33,9 @@ _URGENT_CONCURRENCY = 8
 _MOST_PUSHED = 16
 """Statuses of a vehicle that wait to be reported; older ones are left out, as polls leave out what was in between."""
 _RENEWAL_WAIT = 15.0
+"""Seconds after which a target that waits for the end of a renewal is looked at again at the latest."""
 _PROBE_WAIT = 15.0
 """Seconds that a probe of a kind of data, or a listing, may wait for the limiter where the API limits it."""
-"""Seconds after which a target that waits for the end of a renewal is looked at again at the latest."""
 _LOOK_AGAIN = 1.0
 """Seconds after which it is looked at again whether polls in progress wait for a renewal."""
 
