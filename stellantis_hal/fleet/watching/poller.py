@@ -278,9 +278,7 @@ class Poller:
             checked = self._odometers.check_trip(watched_vehicle, trip)
             await self._deliver(watched_vehicle, trip_update(watched_vehicle, checked, facts, reason), after)
 
-    async def _initialize(
-        self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint
-    ) -> Checkpoint:
+    async def _initialize(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint) -> None:
         """Read a vehicle's trips for the first time: existing ones are not reported, unless ``since`` says so.
 
         The checkpoint is saved at once, so that trips that appear before the first acknowledgement are reported after a
@@ -299,7 +297,6 @@ class Poller:
         store = watched_vehicle.account.store
         await store.save(self._initial_key(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
         watched_vehicle.checkpoint = checkpoint
-        return checkpoint
 
     async def _read_newest(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle) -> DatedTrips:
         """Read the newest trips back to ``lookback``, from whichever end of the collection they are at."""
