@@ -26,12 +26,14 @@ class Clock:
     event loop the last reading is returned. A wall time that it makes itself stops at the year 9000.
 
     Raises:
-        ValueError: the speed is not above 0 and at most 100,000, or is given beside ``wall``.
+        ValueError: the speed is not above 0 and at most 100,000, or it or the epoch is given beside ``wall``.
     """
 
     def __init__(
         self, wall: Callable[[], datetime] | None = None, *, epoch: datetime | None = None, speed: float = 1.0
     ) -> None:
+        if wall is not None and epoch is not None:
+            raise ValueError("clock= and epoch= both say what time it is: pass one of them")
         self._wall = wall
         self._epoch = epoch or datetime.now(UTC)
         self._origins: dict[object, float] = {}  # of each event loop: its time at tick 0

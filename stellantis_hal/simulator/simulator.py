@@ -56,7 +56,7 @@ class Simulator:
         faults: the faults and the latency of responses.
         clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` and advances with
             the event loop's clock, including jumped time. See :meth:`now`.
-        epoch: the wall time at the start, aware; None: the current time. Without effect beside ``clock``.
+        epoch: the wall time at the start, aware; None: the current time.
         speed: seconds of wall time that pass per second. Rate limits, tokens and commands keep the real pace.
         client_id: the application's id, which end users and partners send.
         client_secret: the application's secret, for the identity server.
@@ -65,6 +65,9 @@ class Simulator:
         token_lifetime: lifetime of an access token in seconds.
         rotates_tokens: whether a refresh issues a new refresh token and retires the old one.
         variant: the server to imitate.
+
+    Raises:
+        ValueError: the speed is out of bounds, or it or ``epoch`` stands beside ``clock``.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))

@@ -77,6 +77,8 @@ def test_a_clock_of_the_program_can_be_advanced_only() -> None:
         simulator.set_speed(2)
     with pytest.raises(ValueError, match="cannot go back"):
         simulator.advance(timedelta(seconds=-1))
+    with pytest.raises(ValueError, match="pass one of them"):
+        Simulator(World(), clock=lambda: EPOCH, epoch=EPOCH)
 
 
 @pytest.mark.anyio
