@@ -67,7 +67,7 @@ class FileLimiterStore:
 
     One limiter at a time uses it: another one, of this process or of another on this machine, is refused when it is
     entered, because two would overwrite each other's counts. The lock is a file beside it and ends with its process,
-    however that ends. There is none on systems and file systems without ``flock``.
+    however that ends. There is none on file systems without such locks.
 
     Args:
         path: the file; its folder must exist.
