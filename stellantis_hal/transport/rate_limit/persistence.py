@@ -63,7 +63,7 @@ class ExclusiveStore(Protocol):
 
 
 class FileLimiterStore:
-    """Limiter state in a file, replaced atomically.
+    """Limiter state in a file, replaced atomically; a symbolic link in its place is replaced too.
 
     One limiter at a time uses it: another one, of this process or of another on this machine, is refused when it is
     entered, because two would overwrite each other's counts. The lock is a file beside it and ends with its process,
@@ -95,8 +95,8 @@ class FileLimiterStore:
 
         def lock_it() -> bool:
             nonlocal lock
-            path = Path(os.path.realpath(self._path))  # locks are beside the file that links lead to
-            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            folder = os.path.realpath(self._path.parent)  # of the path itself: a link is replaced
+            lock = FileLock(Path(folder, f".{self._path.name}.lock"))
             if not lock.acquire():
                 return False
             remove_leftovers(self._path)

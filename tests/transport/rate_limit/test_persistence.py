@@ -318,6 +318,19 @@ async def test_a_file_that_cannot_be_replaced_leaves_no_other(tmp_path: Path) ->
 
 
 @pytest.mark.wall_clock
+async def test_a_link_that_is_replaced_is_locked_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "limiter.json"
+    path.symlink_to(tmp_path / "elsewhere")
+    store = FileLimiterStore(path)
+    await store.acquire()
+    await store.save(b"one")
+    assert not path.is_symlink()
+    with pytest.raises(ConfigurationError, match="another limiter"):
+        await FileLimiterStore(path).acquire()
+    await store.release()
+
+
+@pytest.mark.wall_clock
 async def test_a_limiter_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     left = tmp_path / ".limiter.json.0123456789abcdef.new"
     left.touch()
