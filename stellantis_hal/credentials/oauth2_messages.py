@@ -406,8 +406,11 @@ def is_final(error: ApiError) -> bool:
 def to_auth_error(error: ApiError, client: OAuth2Registration, *, key: str | None) -> StellantisError:
     """Return the error to raise for a refusal of the authorization server (RFC 6749 section 5.2).
 
-    The given error is returned where there is no better one.
+    The given error is returned where there is no better one: a server that fails, or is asked too often, refuses
+    nothing, whatever its body says.
     """
+    if error.is_transient or error.status >= 500 or isinstance(error, QuotaError):
+        return error
     if error.oauth_error == "invalid_grant":
         return ConsentRequiredError(
             f"the identity server no longer accepts the token or code of account {mask_repr(key)} "
@@ -421,7 +424,7 @@ def to_auth_error(error: ApiError, client: OAuth2Registration, *, key: str | Non
             key=key,
             more_information=str(error),
         )
-    if not error.oauth_error and 300 <= error.status < 500 and not isinstance(error, QuotaError):
+    if not error.oauth_error and error.status >= 300:
         words = excerpt(error.description, _MAX_WORDS)
         return _foreign_response(error.url, error.status, words=f" (it says: {words})" if words else "")
     return error

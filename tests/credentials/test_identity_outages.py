@@ -16,10 +16,12 @@ from stellantis_hal.errors import (
     ConsentRequiredError,
     NetworkError,
     QuotaError,
+    RateLimitedError,
+    ServerError,
     StellantisError,
     TokenStoreError,
 )
-from stellantis_hal.simulator import Fault, Faults, FaultWindow, HtmlError, Simulator
+from stellantis_hal.simulator import Fault, Faults, FaultWindow, HtmlError, OAuthFault, Simulator
 from stellantis_hal.transport.credentials import RenewableCredentials
 from tests.credentials.doubles import NOON, Clock, IdentityServer, authorization, bearer, oauth_refusal, token
 from tests.support.clocks import jump
@@ -193,6 +195,30 @@ async def test_a_definite_refusal_in_a_success_asks_for_consent() -> None:
 
     with pytest.raises(ConsentRequiredError):
         await bearer(MemoryTokenStore(token(expires_in=-1)), server).headers()
+
+
+@pytest.mark.parametrize("body_error", ["invalid_grant", "invalid_client"])
+@pytest.mark.parametrize("status", [408, 429, 500, 501, 503])
+async def test_a_server_that_fails_takes_no_consent_away(status: int, body_error: str) -> None:
+    kind = RateLimitedError if status == 429 else ServerError if status >= 500 else ApiError
+
+    async def server(request: Any, /) -> Any:
+        transient = status not in {429, 501}
+        raise kind(f"{status}", status=status, oauth_error=body_error, is_transient=transient)
+
+    with pytest.raises(kind) as caught:
+        await bearer(MemoryTokenStore(token(expires_in=-1)), server).headers()
+    assert not isinstance(caught.value, AuthError)
+
+
+async def test_a_server_that_fails_for_a_while_costs_no_log_in() -> None:
+    """The whole way: the simulated identity server says so, and works again."""
+    simulator = simulator_with(OAuthFault("invalid_grant", 500), since=0.0, until=5.0)
+    expired = attrs.evolve(token_of(simulator), expires_at=simulator.now() - timedelta(days=1))
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator, tokens=expired)
+        await account.user()
+    assert simulator.statistics.renewals == 1
 
 
 # ------------------------------------------------------------------------------------------------- state for a watch
