@@ -28,6 +28,7 @@ _ADVICE: Final = (
     ("wrongpass", "correct the user and the password in its URL"),
     ("invalid username-password", "correct the user and the password in its URL"),
     ("no permissions to", "allow it to the user of the URL (`ACL SETUSER`)"),
+    ("can't run this command", "allow it to the user of the URL (`ACL SETUSER`)"),
     ("noperm", "allow it to the user of the URL (`ACL SETUSER`)"),
     ("unknown command", "use a server that has this command, and does not rename it"),
     ("read only replica", "use the address of the primary"),

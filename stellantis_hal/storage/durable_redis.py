@@ -10,7 +10,15 @@ import anyio
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.errors import StorageError
-from stellantis_hal.storage.redis import Argument, RedisAddress, RedisConnection, RedisScript, key_prefix
+from stellantis_hal.storage.redis import (
+    Argument,
+    RedisAddress,
+    RedisConnection,
+    RedisScript,
+    is_of_replica,
+    is_refusal,
+    key_prefix,
+)
 from stellantis_hal.storage.run_to_completion import run_to_completion
 
 __all__ = ["DurableRedis", "keep"]
@@ -29,6 +37,9 @@ async def keep(
 ) -> Any:
     """Run a script that may run twice; repeat it while the server is away, and complete it if the caller is cancelled.
 
+    It is repeated too where the server became a replica, because another one may take its address: unless it was one
+    from the start, or for the whole of a call.
+
     Args:
         connection: the connection.
         script: the script.
@@ -45,19 +56,22 @@ async def keep(
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await connection.run(script, keys, arguments)
+                reply = await connection.run(script, keys, arguments)
             except StorageError as error:
-                if anyio.current_time() + pause >= last_start or _is_refusal(error):
+                cause = error.__cause__
+                is_over = anyio.current_time() + pause >= last_start
+                if is_of_replica(cause) and (is_over or script.digest not in connection.executed):
+                    connection.executed.discard(script.digest)
                     raise
+                if is_over or is_refusal(cause):
+                    raise
+            else:
+                connection.executed.add(script.digest)
+                return reply
             await anyio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     return await run_to_completion(run)
-
-
-def _is_refusal(error: StorageError) -> bool:
-    """Return whether the server answered, and will not answer differently in a moment."""
-    return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "NOPERM", "OOM", "WRONGTYPE", "READONLY"))
 
 
 class DurableRedis:

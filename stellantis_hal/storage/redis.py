@@ -17,7 +17,16 @@ from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis_pool import pool_like, pool_of
 
-__all__ = ["Argument", "RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
+__all__ = [
+    "Argument",
+    "RedisAddress",
+    "RedisClient",
+    "RedisConnection",
+    "RedisScript",
+    "is_of_replica",
+    "is_refusal",
+    "key_prefix",
+]
 
 
 class RedisClient(Protocol):
@@ -88,6 +97,8 @@ class RedisConnection:
         self._server = server
         self._timeout = timeout
         self._unknown: set[str] = set()
+        self.executed: set[str] = set()
+        """Digests of scripts that the server has executed, none of which it has refused for seconds since."""
         self._client: Any = None
         self._exit: AsyncExitStack | None = None
 
@@ -215,7 +226,7 @@ class RedisConnection:
                     command, *arguments, decode=False, disconnect_on_cancellation=True
                 )
             except Exception as error:
-                if _is_of_replica(error):  # after a failover, the address leads to another server
+                if is_of_replica(error):  # after a failover, the address leads to another server
                     connection.invalidate()
                 raise
 
@@ -275,11 +286,31 @@ def _is_unknown_script(error: BaseException | None) -> bool:
     return isinstance(error, NoScriptError)
 
 
-def _is_of_replica(error: Exception) -> bool:
-    from coredis.exceptions import ReadOnlyError, ResponseError  # an extra
+def is_of_replica(error: BaseException | None) -> bool:
+    """Return whether an error of coredis is that of a replica, which writes nothing."""
+    from coredis.exceptions import ReadOnlyError  # an extra
 
-    # Before Redis 7, the error of a script only quotes that of its command.
-    return isinstance(error, ReadOnlyError) or (isinstance(error, ResponseError) and "READONLY" in str(error))
+    return isinstance(error, ReadOnlyError) or _quotes(error, "READONLY")
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Return whether an error of coredis is an answer that will be the same in a moment, whatever server gives it."""
+    from coredis.exceptions import AuthenticationError, AuthorizationError, WrongTypeError  # an extra
+
+    return isinstance(error, AuthenticationError | AuthorizationError | WrongTypeError) or _quotes(
+        error, "NOAUTH", "WRONGPASS", "NOPERM", "OOM", "WRONGTYPE", "can't run this command"
+    )
+
+
+def _quotes(error: BaseException | None, *codes: str) -> bool:
+    """Return whether a reply has one of some texts.
+
+    coredis removes the codes that it has classes for. Before Redis 7, the error of a script only quotes that of its
+    command.
+    """
+    from coredis.exceptions import ResponseError  # an extra
+
+    return isinstance(error, ResponseError) and any(code in str(error) for code in codes)
 
 
 def _reason(error: Exception) -> str:

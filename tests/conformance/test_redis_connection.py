@@ -7,6 +7,7 @@ import coredis
 import pytest
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.durable_redis import keep
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import RedisConnection, RedisScript, key_prefix
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
@@ -141,3 +142,40 @@ async def test_a_server_that_became_a_replica_is_left(redis_server: RedisServer)
         assert await redis.call("CLIENT", "ID") > before
         await admin.call("REPLICAOF", "NO", "ONE")
         await redis.run(write, ["k"])
+
+
+async def test_a_replica_is_not_asked_again(redis_server: RedisServer) -> None:
+    """A call that has begun before waits for another server, once."""
+    write, other = (RedisScript(f"return redis.call('SET', KEYS[1], '{value}')") for value in (1, 2))
+    async with RedisConnection(redis_server.url) as redis, RedisConnection(redis_server.url) as admin:
+        await keep(redis, write, ["k"], [], within=30)
+        await admin.call("REPLICAOF", "127.0.0.1", 1)
+        for script, within in ((other, 30), (write, 0.2), (write, 30)):
+            with anyio.fail_after(10), pytest.raises(StorageError, match="use the address of the primary"):
+                await keep(redis, script, ["k"], [], within=within)
+        await admin.call("REPLICAOF", "NO", "ONE")
+        await keep(redis, write, ["k"], [], within=30)
+
+        async def promote() -> None:
+            await anyio.sleep(0.1)
+            await admin.call("REPLICAOF", "NO", "ONE")
+
+        await admin.call("REPLICAOF", "127.0.0.1", 1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(promote)
+            await keep(redis, write, ["k"], [], within=30)
+
+
+async def test_a_refusal_is_not_asked_again(redis_server: RedisServer) -> None:
+    add = RedisScript("return redis.call('SADD', KEYS[1], '1')")
+    async with RedisConnection(redis_server.url) as redis, RedisConnection(redis_server.url) as admin:
+        await admin.call("SET", "k", "v")
+        with anyio.fail_after(10), pytest.raises(StorageError, match="wrong kind of value"):
+            await keep(redis, add, ["k"], [], within=30)
+        await admin.call("ACL", "SETUSER", "default", "-sadd")
+        with anyio.fail_after(10), pytest.raises(StorageError, match="allow it to the user of the URL"):
+            await keep(redis, add, ["other"], [], within=30)
+        await admin.call("ACL", "SETUSER", "default", ">s3cr3t", "+sadd")
+        async with RedisConnection(redis_server.url) as stranger:
+            with anyio.fail_after(10), pytest.raises(StorageError, match="give the password in its URL"):
+                await keep(stranger, add, ["other"], [], within=30)

@@ -37,6 +37,7 @@ async def enter(store: Any) -> None:
         ("HELLO must be called with the client already authenticated, otherwise", "give the password in its URL"),
         ("invalid username-password pair or user is disabled.", "or user is disabled: correct the user"),
         ("User x has no permissions to run the 'evalsha' command", "ACL SETUSER"),
+        ("The user executing the script can't run this command or subcommand script: 42", "ACL SETUSER"),
         ("unknown command 'EVALSHA'", "use a server that has this command"),
         ("Unable to establish a connection to 127.0.0.1:9", "check that it runs, and its host and port"),
         ("connection to server at 127.0.0.1, port 9 failed: Connection refused", "check that it runs"),
