@@ -1,1 +1,1 @@
-"""Storage shared by several layers: databases on disk."""
+"""What several layers use to keep state: databases, locks, leases, and files that are replaced as a whole."""
