@@ -1,4 +1,4 @@
-"""Kit for tests of programs that use the package: jumping clocks, clients of the simulator, recordings of real responses.
+"""Kit for tests of programs that use the package: jumping clocks, clients of the simulator, recordings of responses.
 
 The pytest fixtures built on it are in the module ``pytest_stellantis_hal``, which pytest finds without configuration.
 """
