@@ -407,7 +407,7 @@ def to_auth_error(error: ApiError, client: OAuth2Registration, *, key: str | Non
     """Return the error to raise for a refusal of the authorization server (RFC 6749 section 5.2).
 
     The given error is returned where there is no better one: a server that fails, or is asked too often, refuses
-    nothing, whatever its body says.
+    nothing, although its body may say so.
     """
     if error.is_transient or error.status >= 500 or isinstance(error, QuotaError):
         return error

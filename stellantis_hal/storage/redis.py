@@ -294,7 +294,7 @@ def is_of_replica(error: BaseException | None) -> bool:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Return whether an error of coredis is an answer that will be the same in a moment, whatever server gives it."""
+    """Return whether an error of coredis is a response that any server would repeat in a moment."""
     from coredis.exceptions import AuthenticationError, AuthorizationError, WrongTypeError  # an extra
 
     return isinstance(error, AuthenticationError | AuthorizationError | WrongTypeError) or _quotes(
