@@ -16,6 +16,7 @@ from stellantis_hal.credentials.oauth2_messages import (
     to_auth_error,
 )
 from stellantis_hal.credentials.shielded import run_shielded
+from stellantis_hal.credentials.stores.entries import require_key
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError
@@ -91,6 +92,7 @@ class AuthorizationCodeGrant:
             NetworkError: the identity server could not be reached.
             ApiError: it failed, or refused for another reason.
         """
+        require_key(key)  # before the code, which can be exchanged once, is spent
         try:
             if redirect_url is not None and code is None and state is None:
                 granted = authorization.read(redirect_url)
@@ -122,6 +124,7 @@ class AuthorizationCodeGrant:
             TokenStoreError: the store failed.
             StellantisError: any error of :meth:`revoke`.
         """
+        require_key(key)
         store = self._store
         if store is None:
             raise AuthError("this enrolment has no store: call revoke(token)", key=key)

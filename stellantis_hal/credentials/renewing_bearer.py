@@ -31,6 +31,7 @@ from stellantis_hal.credentials.oauth2_messages import (
 )
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.shielded import run_shielded
+from stellantis_hal.credentials.stores.entries import require_key
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import (
@@ -159,6 +160,7 @@ class RenewingBearerCredentials:
         partition: Partition | None = None,
         on_renewed: Callable[[Token], None] | None = None,
     ) -> None:
+        require_key(key)
         self._client = client
         self._grant: Grant = RefreshTokenGrant(client) if grant is None else grant
         self._partition = partition

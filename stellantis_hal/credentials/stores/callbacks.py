@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token, TokenLike
@@ -66,6 +67,7 @@ class CallbackTokenStore:
         Raises:
             TokenStoreError: the function raised, or returned something else than a token.
         """
+        require_key(key)
         stored = await _call("load", key, self._load, key)
         try:
             token = _to_token(stored)
@@ -84,6 +86,7 @@ class CallbackTokenStore:
         Raises:
             TokenStoreError: the function raised.
         """
+        require_entry(key, token)
         await _call("save", key, self._save, key, token)
         self._note(key, token)
 

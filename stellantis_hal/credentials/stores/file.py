@@ -24,6 +24,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.file_format import TokenLines
 from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
@@ -109,6 +110,7 @@ class FileTokenStore:
         Raises:
             TokenStoreError: the file is damaged, a symbolic link, or may be read by other users.
         """
+        require_key(key)
         return (await self._in_thread(self._read, key)).get(key)
 
     async def save(self, key: str, token: Token | None) -> None:
@@ -119,6 +121,7 @@ class FileTokenStore:
         Raises:
             TokenStoreError: the folder cannot be written, the disk is full, or the existing file is refused.
         """
+        require_entry(key, token)
         await anyio.lowlevel.checkpoint_if_cancelled()
         with self._guard:  # not in a thread, which could start after that of a later call
             batch = self._batch

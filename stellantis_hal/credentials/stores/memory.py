@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT, TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
@@ -36,10 +37,12 @@ class MemoryTokenStore:
 
     async def load(self, key: str) -> Token | None:
         """Return the token saved under ``key``, else the default token."""
+        require_key(key)
         return self._tokens.get(key, self._default)
 
     async def save(self, key: str, token: Token | None) -> None:
         """Store the token under ``key``; None removes it, and hides the default token under this key."""
+        require_entry(key, token)
         if token is None and self._default is None:
             self._tokens.pop(key, None)
         else:

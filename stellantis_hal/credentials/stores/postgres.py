@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.leased_locks import LeasedLocks
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
@@ -77,6 +78,7 @@ class PostgresTokenStore:
         Raises:
             TokenStoreError: the server failed, or the row is damaged.
         """
+        require_key(key)
 
         def load(connection: Connection[Any]) -> bytes | None:
             query = "SELECT content FROM stellantis_hal.tokens WHERE key = %s"
@@ -94,6 +96,7 @@ class PostgresTokenStore:
         Raises:
             TokenStoreError: it could not be stored.
         """
+        require_entry(key, token)
         content = None if token is None else self._seal.seal(key, token)
 
         def save(connection: Connection[Any]) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.leased_locks import LeasedLocks
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
@@ -109,6 +110,7 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: the server failed, or the entry is damaged.
         """
+        require_key(key)
         reply = await self._run(key, _LOAD, _encode(key))
         content = reply[0] if reply else None
         return None if content is None else self._seal.open(key, bytes(content), self._redis.place)
@@ -121,6 +123,7 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: it could not be stored.
         """
+        require_entry(key, token)
         content = () if token is None else (self._seal.seal(key, token),)
         await self._run(key, _SAVE, _encode(key), *content)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
@@ -82,6 +83,7 @@ class SQLiteTokenStore:
         Raises:
             TokenStoreError: the file or the row is damaged, or may be read by other users.
         """
+        require_key(key)
         content = await self._with_errors(key, partial(self._database.read, partial(_select, key)))
         return None if content is None else self._seal.open(key, content, str(self._path))
 
@@ -93,6 +95,7 @@ class SQLiteTokenStore:
         Raises:
             TokenStoreError: it could not be stored; the previous token still is.
         """
+        require_entry(key, token)
         content = None if token is None else self._seal.seal(key, token)
         await self._with_errors(key, partial(self._database.write, partial(_replace, key, content)))
 
