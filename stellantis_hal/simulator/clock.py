@@ -60,6 +60,8 @@ class Clock:
 
     def advance(self, by: timedelta) -> None:
         """Advance ticks and wall time. Raises ValueError for a negative duration, or one beyond the year 9000."""
+        if not isinstance(by, timedelta):
+            raise TypeError(f"the clock advances by a timedelta, as timedelta(hours=2), not by {by!r}")
         if by < timedelta():
             raise ValueError(f"the clock cannot go back, by {by}")
         if by > _LATEST - self.now().wall:

@@ -13,6 +13,7 @@ from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.simulator import Account as Holder
 from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.brands import Brand
 
 __all__ = ["simulated_account", "simulated_client", "simulated_fleet_owner", "simulated_token", "small_world"]
@@ -65,7 +66,7 @@ def simulated_fleet_owner(simulator: Simulator, partner: Partner | None = None, 
 
 def simulated_token(simulator: Simulator, holder: Holder | str | None = None) -> Token:
     """Return a new token of an account holder, given whole or by key; of the first one by default."""
-    issued = simulator.token_for(holder or simulator.world.accounts[0])
+    issued = simulator.token_for(_holder(simulator, holder))
     return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at, scope=issued.scope)
 
 
@@ -89,7 +90,13 @@ def simulated_account(
     Raises:
         KeyError: the world has no such holder.
     """
-    if not isinstance(holder, Holder):
-        holder = simulator.world.accounts[0] if holder is None else simulator.world.account(holder)
+    holder = _holder(simulator, holder)
     tokens = simulated_token(simulator, holder) if tokens is None else tokens
     return client.account(tokens, brand=_BRANDS[holder.domain], key=key or holder.key)
+
+
+def _holder(simulator: Simulator, holder: Holder | str | None) -> Holder:
+    require_type("holder", holder, Holder, str, None, instead="simulator.world.accounts[1]")
+    if isinstance(holder, Holder):
+        return holder
+    return simulator.world.accounts[0] if holder is None else simulator.world.account(holder)

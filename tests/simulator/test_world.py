@@ -1,7 +1,9 @@
 """Generation of the world, and changes of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -242,3 +244,26 @@ def test_status_can_be_hidden_and_shown() -> None:
     assert not world.has_status(car)
     world.show_status(car)
     assert world.has_status(car)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda world, car: world.add_trip(car),
+        lambda world, car: world.start_trip(car) and world.finish_trip(car),
+        lambda world, car: world.add_alert(car),
+        lambda world, car: world.update_status(car, battery=None),
+        lambda world, car: world.hide_status(car),
+        lambda world, car: world.show_status(car),
+    ],
+    ids=["add_trip", "start_trip", "add_alert", "update_status", "hide_status", "show_status"],
+)
+def test_acts_take_a_vehicle_or_its_id(act: Callable[[World, Any], object]) -> None:
+    by_id, by_vehicle = make_world(), make_world()
+    car = by_id.vehicles[0]
+    act(by_id, car.id)
+    act(by_vehicle, car)
+    for look in (World.alerts, World.trip_ids, World.changes, World.has_status):
+        assert look(by_vehicle, car.id) == look(by_id, car.id)
+    with pytest.raises(TypeError, match=r"^a vehicle must be one of the world, one that was read, or its id, not 3$"):
+        act(by_id, 3)

@@ -330,11 +330,12 @@ class World:
 
     # ------------------------------------------------------------------ changes
 
-    def start_trip(self, vehicle: str, *, at: datetime | None = None) -> Trip:
+    def start_trip(self, vehicle: str | HasId, *, at: datetime | None = None) -> Trip:
         """Start a trip, an hour after the last one or at ``at``; it stays unfinished until :meth:`finish_trip`.
 
         Raises ValueError when the vehicle is on a trip, or was at that time.
         """
+        vehicle = self._id(vehicle)
         number = self.generator.find(vehicle)
         state = self.vehicle_state(vehicle)
         started = state.at + timedelta(hours=1) if at is None else at
@@ -376,8 +377,9 @@ class World:
             made.leg = _drive(self._life(number).owner, made.before, trip.started_at, distance, duration)
         return made.leg.trip
 
-    def finish_trip(self, vehicle: str) -> Trip:
+    def finish_trip(self, vehicle: str | HasId) -> Trip:
         """Finish the current trip. Raises ValueError when the vehicle is not on a trip."""
+        vehicle = self._id(vehicle)
         made = self._current_trip(vehicle)
         number = self.generator.find(vehicle)
         with self._logged(number):
@@ -385,7 +387,7 @@ class World:
             self._restart(number, made.leg.after)
         return made.leg.trip
 
-    def add_trip(self, vehicle: str, *, km: float = 12.5, at: datetime | None = None) -> Trip:
+    def add_trip(self, vehicle: str | HasId, *, km: float = 12.5, at: datetime | None = None) -> Trip:
         """Add a finished trip. Raises ValueError when the vehicle is on a trip."""
         self.start_trip(vehicle, at=at)
         self.drive(vehicle, km)
@@ -499,8 +501,9 @@ class World:
         finally:
             self._clock = clock
 
-    def add_alert(self, vehicle: str, type_: str = "FuelLevelLow", *, at: datetime | None = None) -> Alert:
+    def add_alert(self, vehicle: str | HasId, type_: str = "FuelLevelLow", *, at: datetime | None = None) -> Alert:
         """Add an alert before the vehicle's other alerts."""
+        vehicle = self._id(vehicle)
         number = self.generator.find(vehicle)
         state = self.vehicle_state(vehicle)
         raised = self._alerts.setdefault(number, [])
@@ -519,24 +522,26 @@ class World:
             raised.append(alert)
         return alert
 
-    def update_status(self, vehicle: str, **blocks: Any) -> None:
+    def update_status(self, vehicle: str | HasId, **blocks: Any) -> None:
         """Replace blocks of the status body; None removes a block."""
-        number = self.generator.find(vehicle)
+        number = self.generator.find(self._id(vehicle))
         with self._logged(number):
             self._changes.setdefault(number, {}).update(blocks)
 
-    def hide_status(self, vehicle: str) -> None:
+    def hide_status(self, vehicle: str | HasId) -> None:
         """Remove the vehicle's status from the server (404)."""
-        self._hidden.add(self.generator.find(vehicle))
+        self._hidden.add(self.generator.find(self._id(vehicle)))
 
-    def show_status(self, vehicle: str) -> None:
+    def show_status(self, vehicle: str | HasId) -> None:
         """Restore the vehicle's status."""
-        self._hidden.discard(self.generator.find(vehicle))
+        self._hidden.discard(self.generator.find(self._id(vehicle)))
 
     # ------------------------------------------------------------------ helpers
 
     def _id(self, vehicle: str | HasId) -> str:
         """Return the id of a vehicle of this world. Raises KeyError."""
+        if not (isinstance(vehicle, str) or hasattr(vehicle, "id")):
+            raise TypeError(f"a vehicle must be one of the world, one that was read, or its id, not {vehicle!r:.50}")
         id_ = vehicle if isinstance(vehicle, str) else vehicle.id
         if id_ is None:
             raise KeyError("the vehicle has no id")
