@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.checkpoints.postgres import PostgresCheckpoints
     from stellantis_hal.fleet.checkpoints.redis import RedisCheckpoints
-    from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints, SQLiteLease
+    from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import (
         CheckpointError,
         CheckpointsInUseError,
@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.leased_account_source import LeasedAccounts
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
+    from stellantis_hal.fleet.leases.sqlite import SQLiteLease
     from stellantis_hal.fleet.poll import Poll, poll
     from stellantis_hal.fleet.snapshot_diff import ValueChange
     from stellantis_hal.fleet.target_sources import Removed
@@ -835,7 +836,7 @@ _MODULES = {
     "fleet.snapshot_diff": "ValueChange",
     "fleet.checkpoints.postgres": "PostgresCheckpoints",
     "fleet.checkpoints.redis": "RedisCheckpoints",
-    "fleet.checkpoints.sqlite": "SQLiteCheckpoints SQLiteLease",
+    "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": (
         "CheckpointError CheckpointStore CheckpointsInUseError DamagedCheckpointError MemoryCheckpoints"
     ),
@@ -848,6 +849,7 @@ _MODULES = {
     "fleet.leases.leased_account_source": "LeasedAccounts",
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
+    "fleet.leases.sqlite": "SQLiteLease",
     "fleet.poll": "Poll poll",
     "fleet.target_sources": "Removed",
     "fleet.watching.intervals": "by_activity quiet",

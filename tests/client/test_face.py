@@ -179,6 +179,7 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "FleetOwnerClient",
         "RedisLimiter",
         "SQLiteCache",
+        "SQLiteCheckpoints",
         "PostgresCheckpoints",
         "PostgresLease",
         "PostgresTokenStore",

@@ -17,15 +17,15 @@ import anyio
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.lease import Lease
+from stellantis_hal.fleet.leases.sqlite import TTL, SQLiteLease
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.leases.sqlite import SCHEMA as LEASES
-from stellantis_hal.storage.leases.sqlite import SQLiteLeaseTable
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 from stellantis_hal.storage.threads import run_to_end
 
-__all__ = ["SQLiteCheckpoints", "SQLiteLease"]
+__all__ = ["SQLiteCheckpoints"]
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS checkpoints (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
@@ -34,40 +34,6 @@ _SCHEMA = (
 )
 _MOST_KEYS = 500
 """Keys of one query: SQLite allows 999 variables where it is old."""
-_TTL = 3.0
-_INTERVAL = 0.5
-
-
-class SQLiteLease(Lease):
-    """A lease in the file of :class:`SQLiteCheckpoints`. Made by :meth:`SQLiteCheckpoints.lease`."""
-
-    def __init__(self, store: SQLiteCheckpoints, database: SQLiteDatabase, name: str, shards: int, ttl: float) -> None:
-        super().__init__(
-            SQLiteLeaseTable(database, name), name, shards=shards, ttl=ttl, interval=min(_INTERVAL, ttl / 3)
-        )
-        self._store = store
-
-    async def __aenter__(self) -> Self:
-        """Take part, and fence the store.
-
-        Raises:
-            LeaseStoreError: the file failed, or another process uses the name with another number of shards.
-            RuntimeError: it was entered before, or the store has a lease already.
-        """
-        self._store.use_fence(self)
-        try:
-            return await super().__aenter__()
-        except BaseException:
-            self._store.drop_fence(self)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            await super().__aexit__(kind, error, traceback)
-        finally:
-            self._store.drop_fence(self)
 
 
 class SQLiteCheckpoints(SharedCheckpoints):
@@ -88,7 +54,7 @@ class SQLiteCheckpoints(SharedCheckpoints):
         self._memory = MemoryCheckpoints()
         self._lock_path = None if self._database.path == ":memory:" else Path(path).absolute()
 
-    def lease(self, name: str, *, shards: int = 1, ttl: float = _TTL) -> SQLiteLease:
+    def lease(self, name: str, *, shards: int = 1, ttl: float = TTL) -> SQLiteLease:
         """Return a lease in this file, for the processes of this machine: ``async with checkpoints.lease("fleet")``.
 
         While it is entered, this store accepts the checkpoints of accounts whose shard it holds. Several watches of one
