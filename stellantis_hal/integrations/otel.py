@@ -39,7 +39,7 @@ def otel_hooks(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> Hooks:
-    """Return hooks that send traces and metrics to OpenTelemetry, for one client.
+    """Return hooks that send traces and metrics to OpenTelemetry, for one client or several.
 
     A call is a span, ``GET /user/vehicles/***/status``, in the trace of the task that makes it; each attempt and
     redirect is a child. URLs are masked; accounts are left out. The metrics are:
@@ -48,7 +48,8 @@ def otel_hooks(
     - ``stellantis_hal.limiter.wait`` (s): waits for the limiter, with the priority;
     - ``stellantis_hal.retries``, ``stellantis_hal.failures``, with the type of the error;
     - ``stellantis_hal.token.renewals``, with the identity server;
-    - ``stellantis_hal.quota.remaining``, with the window (``day``, ``burst``), as the server stated last.
+    - ``stellantis_hal.quota.remaining``, with the window (``day``, ``burst``), as the server stated last. Clients of
+      several subscriptions need hooks of their own: it does not tell them apart.
 
     Args:
         hooks: further hooks, which are called too.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Any, Literal, TypeVar
 
 import attrs
@@ -39,7 +41,8 @@ class BaseCallRecord:
     """What all records of one call have.
 
     Attributes:
-        request_id: number of the call in its session; its attempts and redirects share it.
+        request_id: number of the call among those of all clients with the same hooks; its attempts and redirects share
+            it.
         method: of the request.
         url: masked.
         route: the path of the URL with ``***`` in the place of ids, for metrics.
@@ -197,11 +200,16 @@ class Hooks:
     on_end: Callable[[EndRecord], None] | None = None
     on_token_renewed: Callable[[TokenRecord], None] | None = None
     _failed: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+    _request_ids: Iterator[int] = attrs.field(factory=partial(count, 1), init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(type(self)):
             if field.init:
                 _check_hook(field.name, getattr(self, field.name))
+
+    def next_request_id(self) -> int:
+        """Return the number of a new call; sessions with the same hooks share the numbers."""
+        return next(self._request_ids)
 
     def note_failure(self, name: str) -> bool:
         """Note that a hook raised; return whether it is the first time."""
@@ -235,7 +243,7 @@ class CallReporter:
 
     Args:
         hooks: to call.
-        request_id: number of the call in its session.
+        request_id: number of the call.
         method: of its request.
         account: key of the account; None without one.
         priority: of its requests.

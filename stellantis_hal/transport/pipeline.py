@@ -69,7 +69,6 @@ class PipelineContext:
         max_redirects: hops.
         hooks: called on responses, waits and retries.
         record_quota: called with each quota that a response states.
-        next_request_id: returns the number of a new call.
         queue: where its requests wait for a connection; None for that of the API.
     """
 
@@ -78,7 +77,6 @@ class PipelineContext:
     max_redirects: int
     hooks: Hooks
     record_quota: Callable[[ReportedQuota], None]
-    next_request_id: Callable[[], int]
     queue: TimedSemaphore | None = None
 
 
@@ -216,7 +214,7 @@ class _Call:
         self._request = request
         self._receiver = receiver
         self._api = api
-        self._request_id = context.next_request_id()
+        self._request_id = context.hooks.next_request_id()
         self._wait_left = options.max_wait
 
     @property

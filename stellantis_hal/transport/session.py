@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import WeakValueDictionary
@@ -173,7 +171,6 @@ class Session:
             max_redirects=max_redirects,
             hooks=Hooks() if hooks is None else hooks,
             record_quota=self._record_quota,
-            next_request_id=partial(next, itertools.count(1)),
         )
 
     @property

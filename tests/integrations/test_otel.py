@@ -200,6 +200,22 @@ async def test_other_hooks_are_called_too() -> None:
     assert [type(each).__name__ for each in heard] == ["ResponseRecord", "EndRecord"]
 
 
+async def test_two_clients_with_the_same_hooks_have_spans_of_their_own() -> None:
+    async def reply(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1)
+        return httpx.Response(200, content=b"{}")
+
+    telemetry = Telemetry()
+    one, _ = session(reply, reply, hooks=telemetry.hooks)
+    other, _ = session(reply, reply, hooks=telemetry.hooks)
+    async with one, other, anyio.create_task_group() as tasks:
+        for opened, path in ((one, "/user"), (other, "/fleets"), (one, "/user/vehicles"), (other, "/other")):
+            tasks.start_soon(get, opened.pipeline(), path)
+    found = telemetry.tree()
+    assert sorted(found) == ["GET /fleets", "GET /other", "GET /user", "GET /user/vehicles"]
+    assert set(map(tuple, found.values())) == {("GET attempt 1",)}
+
+
 def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(
