@@ -59,16 +59,18 @@ class LoopHandle:
         native: the loop of asyncio, or the token of trio.
         now: returns the time of the event loop, in any thread.
         is_running: returns whether the present task belongs to the event loop.
+        present_task: returns the present task of asyncio or trio.
         park: returns a task of the event loop that is about to wait; called by that task.
     """
 
-    __slots__ = ("_schedule", "is_running", "native", "now", "park")
+    __slots__ = ("_schedule", "is_running", "native", "now", "park", "present_task")
 
     def __init__(self) -> None:
         native: Any = running_loop()
         self.native: object = native
         self.now: Callable[[], float]
         self.is_running: Callable[[], bool]
+        self.present_task: Callable[[], object]
         self.park: Callable[[], OneShotWakeup]
         self._schedule: Callable[[Callable[[], object]], object]
         if hasattr(native, "call_soon_threadsafe"):
@@ -85,13 +87,14 @@ class LoopHandle:
             own = getattr(native.time, "__func__", None)
             # It returns time.monotonic(), which is called without a frame of its own.
             self.now = time.monotonic if own is asyncio.BaseEventLoop.time else native.time
-            self._schedule = native.call_soon_threadsafe
+            self._schedule, self.present_task = native.call_soon_threadsafe, present
             self.is_running, self.park = is_running, lambda: _ParkedByFuture(native.create_future())
         else:
             import trio  # an extra, which is there where its loop runs
 
             lowlevel = trio.lowlevel
             self.now, self._schedule = lowlevel.current_clock().current_time, native.run_sync_soon
+            self.present_task = lowlevel.current_task
             self.is_running = lambda: lowlevel.in_trio_task() and lowlevel.current_trio_token() is native
             self.park = lambda: _ParkedByTrio(lowlevel)
 

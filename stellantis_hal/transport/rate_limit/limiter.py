@@ -183,7 +183,7 @@ class _LimiterSlot:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
             now = self._loop.now()
-            self._queue.answered(now, minute, self._sending or self._queue.sent(now), quota)
+            self._queue.answered(now, minute, self._sending or self._queue.sent(now), quota, self._loop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

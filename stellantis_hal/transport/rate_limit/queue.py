@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from weakref import WeakSet
 
 import anyio
 import anyio.lowlevel
@@ -23,7 +24,6 @@ __all__ = ["SentRequest", "TokenQueue"]
 
 _RESOLUTION = 0.001
 _LONG = 600.0
-_MOST_REFUSED = 1_000
 
 
 class _Waiter(Waiter):
@@ -117,7 +117,7 @@ class TokenQueue:
         self._clock = clock
         self._interactive = _Line()
         self._background = _Line()
-        self._refused_tasks: OrderedDict[int, None] = OrderedDict()
+        self._refused_tasks: WeakSet[object] = WeakSet()
         self._latest: list[_Waiter] = []
         self._timer = SharedWakeUpTimer(
             lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance())
@@ -216,7 +216,7 @@ class TokenQueue:
         waiter = _Waiter(background, latest, now + max_wait)
         self._tasks += 1
         queue = self._background if background else self._interactive
-        queue.add(waiter, again=self._was_refused())
+        queue.add(waiter, again=self._was_refused(loop))
         self._remember(waiter)
         if self._latest and self._latest[0] is waiter:
             self._timer.reschedule()  # the timer was set for later deadlines
@@ -252,8 +252,10 @@ class TokenQueue:
         self._ledger.give_back(minute, sending)
         self._wake(now)
 
-    def answered(self, now: float, minute: int, sending: SentRequest, quota: ReportedQuota | None) -> None:
-        """Book a request as answered."""
+    def answered(
+        self, now: float, minute: int, sending: SentRequest, quota: ReportedQuota | None, loop: LoopHandle
+    ) -> None:
+        """Book a request as answered; where it was refused, the present task goes before others when it asks again."""
         number, sent_at, returned = sending
         ledger = self._ledger
         self._advance(now)
@@ -261,7 +263,7 @@ class TokenQueue:
             ledger.answered(now, minute, now - sent_at, number)
         else:
             if quota.refused:
-                self._remember_refused()
+                self._refused_tasks.add(loop.present_task())
             ledger.answered(now, minute, now - sent_at, number, refused=quota.refused)
             ledger.correct(now, quota, returned_at_sending=returned, sent_at=sent_at)
         if self._tasks:
@@ -275,17 +277,14 @@ class TokenQueue:
 
     # ------------------------------------------------------------------------------------------- the queue
 
-    def _remember_refused(self) -> None:
-        """Let the present task go before others when it asks again: it has waited once."""
-        self._refused_tasks[anyio.get_current_task().id] = None
-        if len(self._refused_tasks) > _MOST_REFUSED:
-            self._refused_tasks.popitem(last=False)
-
-    def _was_refused(self) -> bool:
+    def _was_refused(self, loop: LoopHandle) -> bool:
+        """Return whether the present task was refused before; it has waited once."""
         if not self._refused_tasks:
             return False
-        task = anyio.get_current_task().id
-        return task in self._refused_tasks and self._refused_tasks.pop(task) is None
+        task = loop.present_task()
+        was_refused = task in self._refused_tasks
+        self._refused_tasks.discard(task)
+        return was_refused
 
     def _hand_over_timer(self) -> None:
         """Let the newest waiter run the timer: it stays longest, so the timer rarely changes hands."""
