@@ -9,6 +9,7 @@ import os
 import pkgutil
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -201,6 +202,18 @@ def _backend_of(item: pytest.Item) -> str | None:
 def _without_backend(item: pytest.Item) -> str:
     """Return the id of a test without its backend, the same for both."""
     return item.nodeid.replace("trio", "asyncio")
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine be in a zone that is not UTC."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("the system has no zone to set")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,6 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -29,6 +28,7 @@ from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.cli.wording import amount
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import QuotaError, StellantisError
+from stellantis_hal.hal.http_dates import parse_mail_date
 from stellantis_hal.hal.redaction import mask_text, one_line
 from stellantis_hal.transport.proxies import ProxySettings
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL
@@ -179,10 +179,10 @@ async def _server(name: str, url: str, settings: AccountSettings) -> AsyncGenera
 
 
 def _clock(name: str, date: str) -> Verdict:
-    try:
-        drift = (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
-    except (ValueError, TypeError):
+    instant = parse_mail_date(date)
+    if instant is None:
         return Verdict(f"{name} clock", "warn", "the server's date cannot be read")
+    drift = (datetime.now(UTC) - instant).total_seconds()
     if abs(drift) > _DRIFT:
         ahead = "ahead of" if drift > 0 else "behind"
         text = f"this machine's clock is {abs(drift):,.0f} s {ahead} the server's"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
+from stellantis_hal.hal.http_dates import parse_mail_date
 from stellantis_hal.hal.redaction import excerpt
 
 __all__ = ["deprecation_notice"]
@@ -38,7 +38,9 @@ def _when(text: str) -> str:
     """Return an instant in ISO 8601, or the text itself, quoted."""
     seconds = _SECONDS.fullmatch(text)
     try:
-        moment = datetime.fromtimestamp(int(seconds[1]), UTC) if seconds is not None else parsedate_to_datetime(text)
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = parse_mail_date(text) if seconds is None else datetime.fromtimestamp(int(seconds[1]), UTC)
+        if moment is not None:
+            return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
-        return repr(excerpt(text, _MAX_EXCERPT))
+        pass  # an instant beyond the calendar
+    return repr(excerpt(text, _MAX_EXCERPT))

@@ -1,13 +1,14 @@
-"""Dates of HTTP (RFC 9110 section 5.6.7), and as ``java.util.Date`` prints them."""
+"""Dates of HTTP (RFC 9110 section 5.6.7), of mail, and as ``java.util.Date`` prints them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["parse_http_date", "parse_java_date"]
+__all__ = ["parse_http_date", "parse_java_date", "parse_mail_date"]
 
 _JAVA_DATE: Final = re.compile(
     r"[A-Za-z]{3} (?P<month>[A-Za-z]{3}) +(?P<day>\d{1,2}) (?P<clock>\d{2}:\d{2}:\d{2}) (?:GMT|UTC|Z) (?P<year>\d{4})",
@@ -41,6 +42,21 @@ def parse_java_date(text: str) -> datetime | None:
         raise ValueError("no such month")
     hour, minute, second = map(int, match["clock"].split(":"))
     return datetime(int(match["year"]), _MONTHS.index(month) + 1, int(match["day"]), hour, minute, second, tzinfo=UTC)
+
+
+def parse_mail_date(text: str) -> datetime | None:
+    """Return the instant of a date of mail (RFC 5322), of which those of HTTP are a part; None where it is unreadable.
+
+    A date without a zone, or with ``-0000``, is one of UTC.
+
+    >>> parse_mail_date("Sun, 30 Jun 2024 23:59:59 +0200").isoformat()
+    '2024-06-30T23:59:59+02:00'
+    """
+    try:
+        instant = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):  # each occurs, on text that resembles a date
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
 
 
 def parse_http_date(text: str) -> datetime | None:

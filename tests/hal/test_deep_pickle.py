@@ -64,6 +64,17 @@ def test_a_shallow_value_is_pickled_as_it_is() -> None:
     assert picklable(value) is value
 
 
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [inner]])
+def test_a_value_of_fifty_levels_is_pickled_as_it_is(wrap: Callable[[Any], Any]) -> None:
+    value: Any = 1
+    for _ in range(50):
+        value = wrap(value)
+    assert picklable(value) is value
+    deeper = wrap(value)
+    assert picklable(deeper) is not deeper
+    assert unwrap(picklable(deeper)) is deeper
+
+
 @pytest.mark.parametrize("duplicate", COPIES)
 @pytest.mark.parametrize("body", [{}, {"a": [{"b": 1}], "_links": {}, "c": None}])
 def test_a_state_comes_back_whole(body: dict[str, Any], duplicate: Callable[[Any], Any]) -> None:
@@ -106,7 +117,7 @@ def test_deep_parts_are_pickled_and_copied(shape: str, duplicate: Callable[[Any]
     assert link is not None
     assert duplicate(link) == link
     assert duplicate(link).extra == {"x": body}
-    options = {"inline": [{"prompt": "a", "value": body}], "selectedValues": [body]}
+    options = {"inline": [{"prompt": "a", "value": body}], "selectedValues": [{"value": body}]}
     templates = FormTemplates({"_templates": {"a": {"properties": [{"name": "n", "value": body, "options": options}]}}})
     assert duplicate(templates)["a"] == templates["a"]
     for part in (templates["a"], templates["a"].fields[0], templates["a"].fields[0].options):

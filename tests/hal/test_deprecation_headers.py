@@ -17,6 +17,7 @@ from stellantis_hal.hal.deprecation_headers import deprecation_notice
         ({"deprecation": "?0"}, None),
         ({"deprecation": "Sun, 30 Jun 2024 23:59:59 GMT"}, "deprecated as of 2024-06-30T23:59:59Z"),
         ({"deprecation": "Sun, 30 Jun 2024 23:59:59 +0200"}, "deprecated as of 2024-06-30T21:59:59Z"),
+        ({"deprecation": "Fri, 31 Dec 9999 23:59:59 -2359"}, "deprecated as of 'Fri, 31 Dec 9999 23:59:59 -2359'"),
         ({"deprecation": "soon"}, "deprecated as of 'soon'"),
         ({"deprecation": "@999999999999999"}, "deprecated as of '@999999999999999'"),
         ({"sunset": "Sun, 30 Jun 2024 23:59:59 GMT"}, "stops responding at 2024-06-30T23:59:59Z"),
@@ -28,6 +29,12 @@ from stellantis_hal.hal.deprecation_headers import deprecation_notice
 )
 def test_a_notice_says_since_and_until_when(headers: dict[str, str], notice: str | None) -> None:
     assert deprecation_notice(headers) == notice
+
+
+@pytest.mark.usefixtures("in_new_york")
+@pytest.mark.parametrize("text", ["@1719791999", "Sun, 30 Jun 2024 23:59:59 -0000", "Sun, 30 Jun 2024 23:59:59"])
+def test_a_notice_is_in_utc_wherever_the_machine_is(text: str) -> None:
+    assert deprecation_notice({"sunset": text}) == "stops responding at 2024-06-30T23:59:59Z"
 
 
 def test_a_value_that_cannot_be_read_is_cut() -> None:

@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,13 +144,9 @@ def test_a_timestamp_with_an_offset_is_converted_to_utc() -> None:
     assert timestamp.tzinfo is UTC
 
 
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system has no zone to set")
-def test_a_timestamp_without_an_offset_is_utc_in_any_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("TZ", "America/New_York")
-        time.tzset()
-        timestamp = parse_error_body(b'{"timestamp":"2017-08-10T13:46:39"}').timestamp
-    time.tzset()
+@pytest.mark.usefixtures("in_new_york")
+def test_a_timestamp_without_an_offset_is_utc_in_any_zone() -> None:
+    timestamp = parse_error_body(b'{"timestamp":"2017-08-10T13:46:39"}').timestamp
     assert timestamp == datetime(2017, 8, 10, 13, 46, 39, tzinfo=UTC)
 
 

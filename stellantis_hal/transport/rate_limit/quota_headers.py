@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import attrs
 
 from stellantis_hal.hal.fast_frozen_init import mutable_twin
+from stellantis_hal.hal.http_dates import parse_mail_date
 from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = [
@@ -175,14 +175,8 @@ def parse_retry_after(text: str, *, now: datetime) -> float:
     numbers = [float(match[1]) for part in text.split(",") if (match := _SECONDS.fullmatch(part))]
     if numbers:
         return min(max(numbers), LONGEST_PAUSE)
-    try:
-        instant = parsedate_to_datetime(text)
-        if instant.tzinfo is None:  # "-0000": UTC, as RFC 5322 section 3.3 has it
-            instant = instant.replace(tzinfo=UTC)
-        seconds = (instant - now).total_seconds()
-    except (TypeError, ValueError, IndexError, OverflowError):  # each occurs, on text that resembles a date
-        return UNREADABLE
-    return min(max(seconds, 0.0), LONGEST_PAUSE)
+    instant = parse_mail_date(text)
+    return UNREADABLE if instant is None else min(max((instant - now).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
