@@ -20,7 +20,7 @@ import filelock
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
-from stellantis_hal.credentials.stores import file
+from stellantis_hal.credentials.stores import private_files
 from stellantis_hal.credentials.stores.file_format import TokenLines, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.storage import file_lock, replaced_file
@@ -168,7 +168,7 @@ def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use what Windows has: locks of the library, files without owners."""
     assert filelock.has_fcntl  # it is imported before its part of POSIX systems is hidden
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    monkeypatch.setattr(file, "_HAS_OWNERS", False)
+    monkeypatch.setattr(private_files, "_HAS_OWNERS", False)
     monkeypatch.setattr(replaced_file, "_IS_POSIX", False)
 
 

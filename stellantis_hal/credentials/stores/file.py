@@ -27,6 +27,7 @@ import anyio.to_thread
 from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.file_format import TokenLines
 from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
+from stellantis_hal.credentials.stores.private_files import check_private
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
@@ -45,8 +46,6 @@ _RETRY_PAUSE = 0.01
 """Seconds between two attempts to take a lock that is held elsewhere."""
 _WRITE_LOCK_TIMEOUT = 10.0
 """Seconds to wait for other processes that replace the file; each of them needs milliseconds."""
-_HAS_OWNERS = os.name == "posix"
-"""Whether files have an owner and a mode, as on POSIX systems."""
 _READ_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -235,17 +234,8 @@ class FileTokenStore:
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise TokenStoreError(f"{self._path} is not a file: pass the path of a file, such as tokens.json")
-        if self._allow_others or not _HAS_OWNERS:
-            return
-        if status.st_uid != os.geteuid():
-            raise TokenStoreError(
-                f"{self._path} belongs to another user (uid {status.st_uid}): chown it, or pass allow_others=True"
-            )
-        if status.st_mode & 0o077:
-            raise TokenStoreError(
-                f"{self._path} may be used by other users (mode {stat.S_IMODE(status.st_mode):04o}): chmod 600 it, and "
-                "regard its tokens as known to them"
-            )
+        if not self._allow_others:
+            check_private(self._path, status)
 
     def _write(self, batch: _Batch) -> None:
         with self._writing:  # a save that waits here is in the present batch, or in the next one

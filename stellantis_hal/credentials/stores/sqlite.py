@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 from stellantis_hal.credentials.stores.entries import require_entry, require_key
 from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.credentials.stores.polled_lock import hold_polled_lock
+from stellantis_hal.credentials.stores.private_files import check_private
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
@@ -175,17 +176,8 @@ def _check(path: Path, allow_others: bool) -> None:
         return
     if not path.is_file() or path.is_symlink():
         raise TokenStoreError(f"{path} is not a file: pass the path of a file, not of a link or folder")
-    if allow_others or os.name != "posix":
-        return
-    if status.st_uid != os.geteuid():
-        raise TokenStoreError(
-            f"{path} belongs to another user (uid {status.st_uid}): chown it, or pass allow_others=True"
-        )
-    if status.st_mode & 0o077:
-        raise TokenStoreError(
-            f"{path} may be used by other users (mode {status.st_mode & 0o7777:04o}): chmod 600 it, and regard its "
-            "tokens as known to them"
-        )
+    if not allow_others:
+        check_private(path, status)
 
 
 def _select(key: str, connection: sqlite3.Connection) -> bytes | None:
