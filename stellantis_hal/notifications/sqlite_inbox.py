@@ -208,8 +208,7 @@ class SQLiteInbox:
         lock: FileLock | None = None
         try:
             if self._lock_path is not None:
-                path = self._lock_path.resolve()  # locks are beside the file that links lead to
-                lock = FileLock(path.with_name(f".{path.name}.consumer.lock"))
+                lock = await run_to_end(partial(_consumer_lock, self._lock_path))
                 await self._wait_for(lock)
             yield
         finally:
@@ -297,3 +296,8 @@ class SQLiteInbox:
             return await self._database.write_grouped(function, durable=durable)
         except StorageError as error:
             raise InboxError(f"the inbox cannot be used: {error}") from error
+
+
+def _consumer_lock(path: Path) -> FileLock:
+    path = Path(os.path.realpath(path))  # locks are beside the file that links lead to
+    return FileLock(path.with_name(f".{path.name}.consumer.lock"))

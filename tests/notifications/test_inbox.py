@@ -574,6 +574,23 @@ async def test_two_objects_share_a_file(tmp_path: Path, monkeypatch: pytest.Monk
         assert taken == ["1", "2", "3"]
 
 
+async def test_links_to_the_file_are_followed_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that does not respond would hold up the event loop."""
+    (tmp_path / "link.db").symlink_to(tmp_path / "inbox.db")
+    realpath, threads = os.path.realpath, list[threading.Thread]()
+
+    def note(path: str, **options: bool) -> str:
+        threads.append(threading.current_thread())
+        return realpath(path, **options)
+
+    async with SQLiteInbox(tmp_path / "link.db") as inbox:
+        monkeypatch.setattr(os.path, "realpath", note)
+        async with inbox.consuming():
+            assert (tmp_path / ".inbox.db.consumer.lock").exists()
+    assert threads
+    assert threading.current_thread() not in threads
+
+
 async def test_second_process_waits_until_the_consumer_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
