@@ -85,7 +85,7 @@ def replaced_file(path: str | os.PathLike[str], *, private: bool = False, follow
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove the files that processes left beside a path or link, because they were killed in :func:`replaced_file`.
 
-    It is for a caller that keeps other writers of the path away, by a lock.
+    It is for a caller that keeps other writers of the path away, by a lock. What others have put there stays.
 
     Raises:
         OSError: one of them cannot be removed.
@@ -97,7 +97,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
         return
     for name in names:
         if name.startswith(start) and re.fullmatch(r"[0-9a-f]{16}\.new", name[len(start) :]):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, PermissionError, IsADirectoryError):  # gone already, or made by others
                 os.unlink(os.path.join(folder, name))
 
 

@@ -406,6 +406,19 @@ def test_leftovers_that_another_process_removes_are_no_error(file: Path, monkeyp
     remove_leftovers(file)
 
 
+def test_what_others_have_put_beside_the_path_is_no_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they could keep a token from being stored."""
+    (file.parent / f".a.csv.{LEFT}").mkdir()
+    remove_leftovers(file)
+    assert (file.parent / f".a.csv.{LEFT}").exists()
+
+    def unlink(_: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    remove_leftovers(file)
+
+
 def test_a_folder_that_cannot_be_listed_keeps_leftovers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def listdir(_: str) -> list[str]:
         raise PermissionError(errno.EACCES, "Permission denied")
