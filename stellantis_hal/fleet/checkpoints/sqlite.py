@@ -94,7 +94,8 @@ class SQLiteCheckpoints(SharedCheckpoints):
     def _reserve(self, name: str, *, shared: bool) -> AbstractAsyncContextManager[None]:
         """Reserve a name by a lock file beside the file.
 
-        The lock ends with its process, however that ends. There is none on systems and file systems without ``flock``.
+        The lock ends with its process, however that ends. There is none on file systems without such locks, and no
+        shared one on Windows.
         """
         return self._memory.reserve(name) if self._lock_path is None else self._lock(self._lock_path, name, shared)
 
