@@ -223,9 +223,9 @@ class ResponseDocument(HalDocument):
         value: Any,
         kind: Kind,
         *,
-        curies: Curies = NO_CURIES,
-        header_links: tuple[Link, ...] = (),
-        base: str = "",
+        curies: Curies,
+        header_links: tuple[Link, ...],
+        base: str,
     ) -> None:
         super().__init__(value if isinstance(value, Mapping) else {}, curies=curies)
         self._value = value
@@ -383,10 +383,7 @@ class _Links(Mapping[str, tuple[Link, ...]]):
         )
 
     def __contains__(self, rel: object) -> bool:
-        entry = self._raw.get(rel) if isinstance(rel, str) else None
-        if isinstance(entry, list):
-            return any(map(_is_link, flatten(entry)))
-        return _is_link(entry) if rel not in _CURIES else self.get(rel) is not None
+        return isinstance(rel, str) and self.get(rel) is not None
 
     def __len__(self) -> int:
         return sum(rel in self for rel in self._raw)
@@ -394,10 +391,6 @@ class _Links(Mapping[str, tuple[Link, ...]]):
 
 _NO_LINKS = _Links({})
 _NO_DOCUMENTS: Mapping[str, tuple[HalDocument, ...]] = {}
-
-
-def _is_link(value: Any) -> bool:
-    return isinstance(value, dict | str)
 
 
 def _links_of(rel: str, entry: Any) -> tuple[Link, ...]:

@@ -37,15 +37,13 @@ class _Decoders:
     """Decoders that find the parts of an object without decoding them.
 
     Attributes:
-        head: returns the id and the links of an object.
-        unset: stands for a member that is missing.
+        head: returns the id and the links of an object, None for one that is missing.
         refusals: what decoders raise for other bytes.
     """
 
     def __init__(self) -> None:
         self._msgspec = import_module("msgspec")
         self._raw = self._msgspec.Raw
-        self.unset = self._msgspec.UNSET
         self._values: Callable[[Any], tuple[Any, ...]] = self._msgspec.structs.astuple
         make = self._msgspec.json.Decoder
         self._members: Callable[[Any], dict[str, Any]] = make(_dict_of(self._raw)).decode
@@ -56,10 +54,10 @@ class _Decoders:
         self._page = self._page_decoder()
 
     def _struct(self, *names: str, embedded: bool = False) -> Any:
-        fields = [(f"m{index}", self._raw, self.unset) for index in range(len(names))]
+        fields = [(f"m{index}", self._raw, None) for index in range(len(names))]
         rename = {f"m{index}": name for index, name in enumerate(names)}
         if embedded:
-            fields.append(("items", _dict_of(GenericAlias(list, (self._raw,))), self.unset))
+            fields.append(("items", _dict_of(GenericAlias(list, (self._raw,))), None))
             rename["items"] = _EMBEDDED
         return self._msgspec.defstruct("Members", fields, rename=rename, gc=False, forbid_unknown_fields=embedded)
 
@@ -92,8 +90,8 @@ class _Decoders:
 
     def _parts_of(self, page: Any, known: tuple[str, ...]) -> _Parts:
         *raws, items = self._values(page)
-        members = {name: raw for name, raw in zip(known, raws, strict=True) if raw is not self.unset}
-        return (members, {}) if items is self.unset else (members | {_EMBEDDED: None}, _objects(items))
+        members = {name: raw for name, raw in zip(known, raws, strict=True) if raw is not None}
+        return (members, {}) if items is None else (members | {_EMBEDDED: None}, _objects(items))
 
     def _learn(self, members: Mapping[str, Any]) -> None:
         """Find the members of such a page in one pass from now on."""
@@ -192,7 +190,7 @@ class LazilyDecodedDocument(HalDocument):
             raw = self._head.m0 if name == "id" else self._head.m1
         else:
             return self.body.get(name)
-        return None if raw is _decoders().unset else decode(bytes(raw))
+        return None if raw is None else decode(bytes(raw))
 
     @property
     def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:

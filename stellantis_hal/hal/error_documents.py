@@ -198,8 +198,7 @@ class _Messages:
         for name, value in members.items():
             if self._nodes <= 0:
                 return
-            whole = name in _WHOLE and not path
-            self.add(path if whole or name in _WHOLE else _join(path, name), value, depth + 1)
+            self.add(path if name in _WHOLE else _join(path, name), value, depth + 1)
 
     def add(self, field: str, value: Any, depth: int = 0) -> None:
         """Add a message, a list of them, or an object of them by field."""

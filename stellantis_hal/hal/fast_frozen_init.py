@@ -18,6 +18,5 @@ def mutable_twin(kind: type) -> Any:
         "__slots__": (),  # so the layout is that of the class, with or without slots
         "__setattr__": object.__setattr__,
         "__delattr__": object.__delattr__,
-        "__module__": __name__,
     }
     return type(kind)(f"{kind.__name__}InTheMaking", (kind,), own)

@@ -12,11 +12,13 @@ import json
 import pickle
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 from stellantis_hal.hal import (
     deprecation_headers,
@@ -368,7 +370,12 @@ def _facts(found: document.HalDocument) -> Any:
             found.peek("zz"),
         ),
         "diagnostics": found.diagnostics,
-        "again": (again == found, again.kind, dict(again.links) == dict(found.links)),
+        "again": (
+            again == found,
+            again.kind,
+            dict(again.links) == dict(found.links),
+            again.inherited.templates == found.inherited.templates,
+        ),
         "has": [name in found.state for name in ("a", "_links", "_embedded")],
         "at": [found.at(*path) is None for path in ((), ("a",), ("_embedded",), (1,), (-1,), (-3,), (2,), ("a", "b"))],
     }
@@ -390,6 +397,23 @@ _each(
         )
     ),
     DOCUMENTS[:6],
+)
+_call(
+    "a document of a header, of other CURIEs",
+    lambda: _facts(
+        document.parse_root(
+            {"_links": {"a": "/a"}, "_embedded": {"a": [{}, [{}]], "b": [{}], "c": {}, "d": [5, {}]}},
+            curies=CURIES,
+            header_links=(Link("https://api.example/a", "a"), Link("a", "a")),
+            base="https://api.example/b/c",
+        )
+    ),
+)
+_call(
+    "embedded documents of other CURIEs",
+    lambda: _facts(
+        document.parse_root({"_embedded": {"a": [{}, [{}]], "b": [{}], "c": {}, "d": [5, {}]}}, curies=CURIES)
+    ),
 )
 _call("a document without a value", lambda: _facts(document.parse_root(None, is_empty=True)))
 _call("a document without a value, of an object", lambda: _facts(document.parse_root({"a": 1}, is_empty=True)))
@@ -439,6 +463,7 @@ PAGES: Final = (
     b'{"_embedded":{"a":[{}]}} ',
     b'{"_embedded":{"a":[[{}]]}}',
     b"\xef\xbb\xbf{}",
+    b'{"total":1,"_links":{"_embedded":{"href":"/a"}}}',
 )
 
 
@@ -491,7 +516,7 @@ def _split(contents: tuple[bytes, ...]) -> Any:
             told.append(type(error).__name__)
     head = decoders.head(b'{"a": 1, "id": [2], "_links": {"b": 3}}')
     none = decoders.head(b"{}")
-    return told, bytes(head.m0), bytes(head.m1), none.m0 is decoders.unset, none.m1 is decoders.unset, decoders._known
+    return told, bytes(head.m0), bytes(head.m1), none.m0, none.m1, decoders._known
 
 
 _call("parts of pages", _split, PAGES)
@@ -503,6 +528,50 @@ _call(
         json.dumps({"_embedded": {"a": [{}]}, **{f"n{n}": n for n in range(start, start + 14)}}).encode()
         for start in (0, 14, 10, 0)
     ),
+)
+_call(
+    "parts of as many members as are learnt",
+    lambda: [
+        _split(
+            tuple(
+                json.dumps({"_embedded": {"a": [{}]}, **{f"n{n}": n for n in range(start, start + count)}}).encode()
+                for start in (0, 100)
+            )
+        )[-1]
+        for count in (0, 27, 28, 29)
+    ],
+)
+
+
+def _decodings(content: bytes, *names: str) -> list[bytes]:
+    """Return what is decoded while members are looked at, of the document and of those embedded."""
+    decoded: list[bytes] = []
+
+    def decode(data: bytes) -> Any:
+        decoded.append(data)
+        return hal_json.decode(data)
+
+    found = encoded.parse_encoded(content)
+    assert found is not None
+    with mock.patch.object(encoded, "decode", decode):
+        for one in (found, *found.embedded.get("a", ())):
+            for name in names:
+                one.peek(name)
+        decoded.append(b"links")
+        assert all(found.links[rel] is found.links[rel] for rel in found.links)
+    return decoded
+
+
+_call(
+    "bytes that are decoded",
+    lambda: [
+        _decodings(content, *names)
+        for content in (
+            b'{"id": 1, "b": [2], "_links": {"c": "/c"}}',
+            b'{"id": 1, "_embedded": {"a": [{"id": 3, "b": 4}]}}',
+        )
+        for names in (("id",), ("_links",), ("_links", "id"), ("b",), ("x",), ("x", "_embedded", "id"))
+    ],
 )
 _call(
     "parts of odd members",
@@ -917,6 +986,17 @@ ERRORS: Final[tuple[Any, ...]] = (
     {"errors": {"a": 5, "b": None, "c": True}},
     {"errors": [{"field": f"f{n}", "message": "m"} for n in range(1_001)]},
     {"errors": {"a": [{"b": {"c": [{"d": ["deep"]}]}}]}},
+    {"_error": {"errors": [{"field": "f", "message": "m"}]}},
+    {"data": {"params": {"": "m", "base": "n", "a": {"*": "o"}}}},
+    {
+        "errors": [
+            {"loc": ["body", -1, True, 0, "x"], "msg": "m"},
+            {"pointer": "#X/a", "msg": "n"},
+            {"field": "/", "msg": "o"},
+        ]
+    },
+    {"errors": [{"path": "/a/b", "location": "body", "msg": "m"}, {"path": "/c", "location": "at", "msg": "n"}]},
+    {"errors": [{"path": "/a/b", "location": "body", "param": "p", "msg": "m"}, {"field": "/c/d", "msg": "n"}]},
     {
         "fieldErrors": [{"attribute": "a", "defaultMessage": "dm"}],
         "field_errors": [{"param": "p", "msg": "pm"}],
@@ -939,6 +1019,101 @@ def _error(body: Any, media_type: str = "") -> Any:
 
 
 _each("error", _error, ERRORS)
+
+
+def _pairs(parts: Mapping[str, Any], around: Callable[[dict[str, Any]], Any], media_type: str = "") -> Any:
+    """Return what is read of each part, and of each two parts."""
+    return {
+        " ".join(names): _error(around({name: parts[name] for name in names}), media_type)[:2]
+        for count in (1, 2)
+        for names in combinations(parts, count)
+    }
+
+
+_call(
+    "words of errors, by twos",
+    lambda: _pairs(
+        {
+            **{name: name[::-1] for name in error_documents._WORDS},
+            "status": 400,
+            "_error": {"title": "t", "x": 1},
+            "x": {"message": "y"},
+        },
+        lambda body: body,
+    ),
+)
+for _name in ("error", "detail", "message", "_error"):
+    _call(
+        f"words of {_name}, beside others",
+        lambda name: _pairs(
+            {**{one: one[::-1] for one in error_documents._WORDS if one != name}, "x": 1},
+            lambda body: {**body, name: {"message": "inner"} if name != "message" else ["m1", "m2", 5, "m3"]},
+        ),
+        _name,
+    )
+_call(
+    "kinds of problems",
+    lambda: [
+        _error({"type": kind, **dict.fromkeys(names, "x")}, media_type)[3]
+        for media_type in ("", "application/problem+json")
+        for kind in ("", "k", 5, "k" * 1_001)
+        for names in ((), ("title",), ("detail",), ("status",), ("message",))
+    ],
+)
+_call(
+    "fields of errors, by twos",
+    lambda: _pairs(
+        {
+            "loc": ["body", "l"],
+            "pointer": "/p",
+            "source": {"parameter": "sp", "header": "sh"},
+            "instancePath": "/i",
+            "path": "/pa/th",
+            "_embedded": {"details": {"attribute": "at"}},
+            **{name: name[::-1] for name in error_documents._FIELDS},
+        },
+        lambda entry: {"errors": [{**entry, "msg": "m"}]},
+    ),
+)
+_call(
+    "words of entries, by twos",
+    lambda: _pairs(
+        {**{name: name[::-1] for name in error_documents._MESSAGES}, "code": "c", "errors": ["e1", "e2"]},
+        lambda entry: {"issues": [entry]},
+    ),
+)
+
+
+def _within(module: Any, bound: str, most: int, call: Callable[[], Any]) -> Any:
+    """Return the outcomes of a call by a bound of its module, from 0 on, without those that are the same as before."""
+    told: list[Any] = []
+    before: Any = None
+    for value in range(most):
+        with mock.patch.object(module, bound, value):
+            found = call()
+        if found != before:
+            told.append((value, before := found))
+    return told
+
+
+for _bound in ("_MAX_NODES", "_MAX_DEPTH", "_MAX_MESSAGES", "_MAX_TEXT", "_MAX_NAME"):
+    for _index, _body in enumerate(
+        (
+            {"errors": [{"field": " f", "message": " mes"}, "text", {"loc": ["body", "a", 1], "errors": ["x", "yz"]}]},
+            {"errors": {"a": ["m", {"b": "n"}], "c": {"d": {"e": " o"}}, "": "p", "z": "q"}},
+            {"a": [{"b": ["c"]}, {}, {"d": [{"e": ["f"]}]}], "g": {"h": ["i"]}},
+            [{"name": ["bad"]}, {}, {"name": ["worse"], "a": [{"b": ["c"]}]}],
+            {"data": {"params": ["a", "b", "c"]}, "message": "Missing"},
+            {"details": [{"fieldViolations": [{"field": "f", "description": "d"}]}], "issues": [{"issue": "i"}, "j"]},
+            "  words",
+        )
+    ):
+        _call(
+            f"error {_index} within {_bound}",
+            lambda bound, body: _within(error_documents, bound, 48, lambda: _error(body, "application/problem+json")),
+            _bound,
+            _body,
+        )
 _each("problem", partial(_error, media_type="application/problem+json"), ERRORS[:16])
 
 
@@ -984,6 +1159,9 @@ for _count in (999, 1_000, 1_001, 19_998, 20_001):
 # ------------------------------------------------------------------------------------------- patterns
 
 PATTERNS: Final = (
+    ("/a{3}", ""),
+    ("a{3}{2}", ""),
+    ("aX{3}b*?+X", ""),
     ("[a-z]+", "abc"),
     ("[a-z]+", "abcD"),
     ("a|b", "b"),
