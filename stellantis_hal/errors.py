@@ -3,29 +3,29 @@
 ::
 
     StellantisError
-    ├── NetworkError                 no complete response was received
+    ├── NetworkError                   no complete response was received
     │   ├── TooManyRedirectsError
     │   └── BodyTooLargeError
-    ├── ApiError                     the response is an error
-    │   ├── BadRequestError          400
-    │   ├── UnauthorizedError        401
-    │   ├── ForbiddenError           403
-    │   ├── NotFoundError            404
-    │   ├── PreconditionFailedError  412
-    │   ├── PreconditionRequiredError 428
-    │   ├── TooManyMonitorsError     400 or 409 on a new monitor
-    │   ├── ServerError              5xx
-    │   └── RateLimitedError         429 (a QuotaError too)
-    ├── QuotaError                   the subscription's rate limits are exhausted
-    │   ├── RateLimitedError         according to the server (429)
-    │   ├── BudgetExhaustedError     according to the limiter; nothing was sent
-    │   └── LimiterSlotExpiredError  a limiter's slot expired before it was used; nothing was sent
-    ├── AuthError                    credentials
-    │   ├── ConsentRequiredError     the account holder must log in again
-    │   ├── LoginRedirectError            a log-in's redirect was not found, or belongs to another log-in
-    │   ├── ConfigurationError       the application's registration or settings are wrong
-    │   └── TokenStoreError          tokens could not be loaded or saved
-    ├── HalError                     documents and links
+    ├── ApiError                       the response is an error
+    │   ├── BadRequestError            400
+    │   ├── UnauthorizedError          401
+    │   ├── ForbiddenError             403
+    │   ├── NotFoundError              404
+    │   ├── PreconditionFailedError    412
+    │   ├── PreconditionRequiredError  428
+    │   ├── TooManyMonitorsError       400 or 409 on a new monitor
+    │   ├── ServerError                5xx
+    │   └── RateLimitedError           429 (a QuotaError too)
+    ├── QuotaError                     the subscription's rate limits are exhausted
+    │   ├── RateLimitedError           according to the server (429)
+    │   ├── BudgetExhaustedError       according to the limiter; nothing was sent
+    │   └── LimiterSlotExpiredError    a limiter's slot expired before it was used; nothing was sent
+    ├── AuthError                      credentials
+    │   ├── ConsentRequiredError       the account holder must log in again
+    │   ├── LoginRedirectError         a log-in's redirect was not found, or belongs to another log-in
+    │   ├── ConfigurationError         the application's registration or settings are wrong
+    │   └── TokenStoreError            tokens could not be loaded or saved
+    ├── HalError                       documents and links
     │   ├── NotHalError
     │   ├── TooManyValuesError
     │   ├── InvalidLinkError
@@ -33,19 +33,24 @@
     │   ├── AmbiguousLinkError
     │   ├── TemplateError
     │   ├── FormError
-    │   ├── PaginationLoopError
+    │   ├── PaginationError            a collection cannot be read to its end
+    │   │   ├── PaginationLoopError
+    │   │   └── IncompleteCollectionError
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
-    ├── StructureError               values that strict mode rejects
-    ├── OutcomeUnknownError          whether the server has taken a command is unknown
-    ├── RemoteRefusedError           a command was refused before it was sent
-    ├── RemoteFailedError            a command was taken, and failed
-    ├── ClosedClientError            the client was closed; nothing was sent
-    ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
-    ├── LeaseStoreError          a lease could not be taken, kept or given up
-    ├── LeaseLostError               another process owns the lease; nothing was written
-    └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
-        └── DamagedCheckpointError   that of one vehicle cannot be read
+    ├── StructureError                 values that strict mode rejects
+    ├── OutcomeUnknownError            whether the server has taken a command is unknown
+    ├── RemoteRefusedError             a command was refused before it was sent
+    ├── RemoteFailedError              a command was taken, and failed
+    ├── ClosedClientError              the client was closed; nothing was sent
+    ├── WrongLoopError                 the client belongs to another event loop, thread or process; nothing was sent
+    ├── LeaseStoreError                a lease could not be taken, kept or given up
+    ├── LeaseLostError                 another process owns the lease; nothing was written
+    ├── CheckpointError                checkpoints could not be loaded or saved (``stellantis_hal.fleet``)
+    │   ├── CheckpointsInUseError      another watch or backfill has the name
+    │   └── DamagedCheckpointError     that of one vehicle cannot be read
+    ├── InboxError                     events could not be stored or read (``stellantis_hal.notifications``)
+    └── TripFileError                  a file has content that would be lost (``stellantis_hal.fleet.export``)
 """
 
 from __future__ import annotations

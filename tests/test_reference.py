@@ -10,7 +10,7 @@ import click
 import pytest
 
 import stellantis_hal
-from stellantis_hal import testing
+from stellantis_hal import errors, testing
 from stellantis_hal.cli.profiles import KEYS
 from stellantis_hal.cli.root_group import commands
 
@@ -55,6 +55,24 @@ def test_each_field_has_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {kind.__name__: found for kind in models if (found := meaningless(kind))} == {}
 
 
+def error_classes() -> dict[str, type[stellantis_hal.StellantisError]]:
+    return {
+        name: kind
+        for name in stellantis_hal.__all__
+        if isinstance(kind := getattr(stellantis_hal, name), type) and issubclass(kind, stellantis_hal.StellantisError)
+    }
+
+
+def test_the_tree_of_errors_is_that_of_the_classes() -> None:
+    tree = re.findall(r"^    ([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    classes = error_classes()
+    assert {name for _, name in tree} == set(classes)
+    path: list[str] = []
+    for indent, name in tree:
+        path[len(indent) // 4 :] = [name]
+        assert classes[path[-2]] in classes[name].__bases__ if path[1:] else name == "StellantisError"
+
+
 def test_each_error_is_explained() -> None:
     """The exit status of each is taken from the command line when the page is built."""
     table = re.search(
@@ -63,12 +81,7 @@ def test_each_error_is_explained() -> None:
     assert table is not None
     rows = [[part.strip() for part in line.split("|")] for line in table[1].splitlines()]
     assert all(len(row) == 3 and all(row) for row in rows)
-    errors = [
-        name
-        for name in stellantis_hal.__all__
-        if isinstance(kind := getattr(stellantis_hal, name), type) and issubclass(kind, stellantis_hal.StellantisError)
-    ]
-    assert sorted(row[0] for row in rows) == sorted(errors)
+    assert sorted(row[0] for row in rows) == sorted(error_classes())
 
 
 def test_each_key_of_a_profile_is_explained() -> None:
