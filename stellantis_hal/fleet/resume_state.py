@@ -128,6 +128,7 @@ class ResumeStateStore:
             )
             store = watched_vehicle.account.store
             contents.setdefault(id(store), (store, {}))[1][self._vehicle_key(watched_vehicle.id)] = record.dump()
+        documents: dict[int, dict[str, int]] = {}  # digests by store and vehicle, of what is to be written
         for account, (at, found) in listed.items():
             assert account.key is not None  # noqa: S101 - only accounts are listed
             own = contents.setdefault(id(account.store), (account.store, {}))[1]
@@ -135,13 +136,14 @@ class ResumeStateStore:
             for id_, vehicle in found.items():
                 dump = vehicle.require_resource().dump()
                 if self._documents.get(id_) != (digest := _digest(dump)):
-                    self._documents[id_] = digest
+                    documents.setdefault(id(account.store), {})[id_] = digest
                     own[self._document_key(id_)] = encode(dump)
-        for store, each in contents.values():
+        for place, (store, each) in contents.items():
             try:
                 await store.save_many(each)
             except LeaseLostError:  # the next owner writes its own
                 continue
+            self._documents |= documents.get(place, {})
         level = self._level()
         if level is not None and contents:
             at = anyio.current_time() + offset

@@ -9,6 +9,8 @@ import pytest
 
 from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
 from stellantis_hal.fleet.resume_records import AccountRecord, RemainingBurst, VehiclePollRecord
+from stellantis_hal.fleet.resume_state import ResumeStateStore
+from stellantis_hal.fleet.targets import WatchedAccount
 from stellantis_hal.simulator import SubscriptionLimits
 from tests.fleet.fleets import a_fleet, until, updates_of
 
@@ -79,6 +81,27 @@ async def test_a_document_is_written_where_it_changed() -> None:
             async with watch(fleet.accounts, every=EVERY, checkpoints=store, **options) as updates:
                 await updates_of(updates, 2_000)
     assert len(documents) == len(set(documents)) == 2
+
+
+async def test_a_document_that_was_not_written_is_written_later() -> None:
+    """The lease was lost, and taken again before anyone else wrote it."""
+    documents: list[list[str]] = []
+
+    class Store(MemoryCheckpoints):
+        async def save_many(self, contents: Mapping[str, bytes]) -> None:
+            documents.append([key for key in contents if key.endswith("#document")])
+            if len(documents) == 1:
+                raise LeaseLostError("lost")
+            await super().save_many(contents)
+
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        vehicle = (await fleet.accounts[0].vehicles().collect())[0]
+        account = WatchedAccount("account:1", fleet.accounts[0], 60.0, Store())
+        records = ResumeStateStore(account.store, "watch", wall_clock=fleet.simulator.now, level=lambda: None)
+        for _ in range(3):
+            records.listed(account, {str(vehicle.id): vehicle}, anyio.current_time())
+            await records.flush()
+    assert [len(keys) for keys in documents] == [1, 1, 0]
 
 
 async def test_records_of_a_lost_lease_are_left_to_its_owner() -> None:
