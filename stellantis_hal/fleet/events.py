@@ -117,6 +117,8 @@ class AccountLost:
 class VehicleUnavailable:
     """One kind of data of a vehicle cannot be read. It is retried at growing intervals; nothing else is affected.
 
+    What the server refuses (400, 403, 404) is told for each vehicle, also where it refuses all of them.
+
     Attributes:
         account: key of the account; None for a vehicle added without its account.
         vehicle: the vehicle.
