@@ -81,6 +81,9 @@ def current() -> Invocation:
     return (context.find_object(Invocation) if context is not None else None) or Invocation()
 
 
+_TYPED: Final = frozenset({ParameterSource.COMMANDLINE, ParameterSource.PROMPT})
+
+
 def typed(*names: str) -> list[str]:
     """Return those of some parameters that stand on the command line, as they are written there.
 
@@ -91,7 +94,7 @@ def typed(*names: str) -> list[str]:
     while context is not None:
         for parameter in context.command.params:
             name = parameter.name or ""
-            if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            if name in names and context.get_parameter_source(name) in _TYPED:
                 found.append(max(parameter.opts, key=len))
         context = context.parent
     return found

@@ -19,6 +19,7 @@ __all__ = ["config"]
 
 _ORIGINS: Final = {
     ParameterSource.COMMANDLINE: "option",
+    ParameterSource.PROMPT: "option",
     ParameterSource.ENVIRONMENT: "variable",
     ParameterSource.DEFAULT_MAP: "profile",
     ParameterSource.DEFAULT: "default",

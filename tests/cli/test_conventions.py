@@ -227,6 +227,13 @@ def test_an_option_without_effect_is_refused(arguments: list[str], message: str)
     assert message in ran.stderr
 
 
+def test_a_secret_is_asked_for_where_it_may_be() -> None:
+    ran = CliRunner().invoke(commands, ["config", "--client-secret", "--json"], input="s3cr3t\n")
+    assert (ran.exit_code, "s3cr3t" in ran.output) == (0, False)
+    secret = {"name": "client_secret", "value": "***", "origin": "option"}
+    assert secret in json.loads(ran.stdout[ran.stdout.index("{") :])["values"]
+
+
 def test_what_is_typed_counts_before_variables() -> None:
     """They set options for all commands, and are not refused."""
     simulated = {"STELLANTIS_HAL_SIMULATE": "1", "STELLANTIS_HAL_CAR": "0000", "STELLANTIS_HAL_BRAND": "ds"}
