@@ -23,6 +23,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.storage.advice import describe
 
 __all__ = [
     "CLOSED_PIPE",
@@ -104,7 +105,7 @@ def failure_of(error: StellantisError | OSError) -> Failure:
     hint = f" ({_HINTS[status]})" if status in _HINTS else ""
     message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        message = f"{error.filename}: {error.strerror or type(error).__name__}"
+        message = describe(error)
     return Failure(f"{message}{hint}", status, kind=type(error).__name__, **facts)
 
 

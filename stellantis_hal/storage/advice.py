@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
-__all__ = ["with_advice"]
+__all__ = ["describe", "with_advice"]
 
 _RUNNING: Final = "check that it runs, and its host and port"
 _WRITABLE: Final = "let the user of this process read and write it, and its folder"
@@ -54,3 +55,9 @@ def with_advice(text: str) -> str:
         if phrase in said:
             return f"{text.rstrip('.')}: {advice}"
     return text
+
+
+def describe(error: OSError) -> str:
+    """Return the path of an error of the system, what is wrong there and what to do; its type, where it has none."""
+    reason = with_advice(error.strerror or type(error).__name__)
+    return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final
 
-__all__ = ["remove_leftovers", "replaced_file"]
+__all__ = ["naming", "remove_leftovers", "replaced_file"]
 
 _IS_POSIX: Final = os.name == "posix"
 """Whether files have an owner, a group and a mode, and folders can be opened."""
@@ -52,7 +52,7 @@ def replaced_file(path: str | os.PathLike[str], *, private: bool = False, follow
     """
     path = os.fspath(path)
     target = os.path.realpath(path) if follow else _own_path(path)
-    with _naming(path):
+    with naming(path):
         there = _status_of(path, follow=follow)  # the system may refuse links that others have put there
         is_regular = there is None or _is_regular(there, target)
     if follow and not is_regular:
@@ -61,12 +61,12 @@ def replaced_file(path: str | os.PathLike[str], *, private: bool = False, follow
             file.flush()
         return
     new = f"{_start_of_names(target)}{os.urandom(8).hex()}.new"
-    with _naming(path):
+    with naming(path):
         raw = _NamedFile(path, new, "x+")
     try:
         file = io.BufferedWriter(raw)
         yield file
-        with _naming(path):
+        with naming(path):
             file.flush()
             _set_rights(raw.fileno(), there if is_regular and not private else None)
             _sync(raw.fileno())
@@ -78,7 +78,7 @@ def replaced_file(path: str | os.PathLike[str], *, private: bool = False, follow
         with suppress(OSError):
             os.unlink(new)
         raise
-    with _naming(path):
+    with naming(path):
         _sync_folder(os.path.dirname(target))
 
 
@@ -110,7 +110,7 @@ class _NamedFile(io.FileIO):
 
     def write(self, content: Any, /) -> int:
         """Write a part of a text, as any file does."""
-        with _naming(os.fspath(self.name)):
+        with naming(os.fspath(self.name)):
             return super().write(content)
 
 
@@ -119,13 +119,14 @@ def _open_private(file: str, flags: int) -> int:
 
 
 @contextmanager
-def _naming(path: str) -> Generator[None]:
+def naming(path: str) -> Generator[None]:
     """Let errors of the system name a path, not the file beside it, which is gone."""
     try:
         yield
     except OSError as error:
-        error.filename = path
-        del error.filename2
+        if error.errno is not None:  # else it is one of this package, whose text names the path
+            error.filename = path
+            del error.filename2
         raise
 
 

@@ -327,7 +327,7 @@ def test_trips_are_written_into_a_pipe(run: Run, tmp_path: Path, format_: str) -
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_a_device_that_is_full_is_named(run: Run) -> None:
     ran = run("trips", "0000", "--simulate", "--csv", "-o", "/dev/full")
-    assert (ran.exit_code, ran.stderr) == (1, "error: /dev/full: No space left on device\n")
+    assert (ran.exit_code, ran.stderr) == (1, "error: /dev/full: No space left on device: free some space there\n")
 
 
 def test_all_trips_and_a_limit_contradict_each_other(run: Run) -> None:

@@ -270,7 +270,7 @@ def test_a_wrong_value_of_the_profile_is_named_with_its_file(tmp_path: Path) -> 
 def test_a_file_that_cannot_be_written_is_named(arguments: list[str]) -> None:
     ran = run(*arguments, "--simulate")
     assert ran.exit_code == 1
-    assert ran.stderr == "error: no/a.csv: No such file or directory\n"
+    assert ran.stderr == "error: no/a.csv: No such file or directory: create its folder, or correct the path\n"
 
 
 def test_every_exit_status_is_documented() -> None:

@@ -14,7 +14,7 @@ from stellantis_hal.fleet.export.geojson import GeoJsonFormat
 from stellantis_hal.fleet.export.trip_format import ForeignContentError, TripFileScan, TripFormat
 from stellantis_hal.fleet.export.trip_row import TripRow
 from stellantis_hal.hal.redaction import mask_text
-from stellantis_hal.storage.replaced_file import replaced_file
+from stellantis_hal.storage.replaced_file import naming, replaced_file
 
 __all__ = ["FileMode", "TripFile"]
 
@@ -47,7 +47,8 @@ class TripFile:
         self._format = format_
         self._file = _open_locked(path)
         try:
-            content = self._prepare(mode)
+            with naming(path):
+                content = self._prepare(mode)
         except BaseException:
             self._file.close()
             raise
@@ -127,7 +128,8 @@ class TripFile:
             return False
         record = self._separator + self._format.record(row).encode()
         try:
-            _write(self._file, self._end, record + self._format.tail)
+            with naming(self._path):
+                _write(self._file, self._end, record + self._format.tail)
         except BaseException:
             with suppress(OSError):  # a full disk has room for the tail, where a part of the row was
                 self._file.truncate(self._end)
@@ -159,7 +161,8 @@ class TripFile:
             TripFileError: another program removed or replaced the file.
         """
         try:
-            os.fsync(self._file.fileno())
+            with naming(self._path):
+                os.fsync(self._file.fileno())
             self._check_path()
         finally:
             self._file.close()

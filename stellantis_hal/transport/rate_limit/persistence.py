@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +16,7 @@ import anyio
 import anyio.to_thread
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.advice import describe
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.replaced_file import remove_leftovers, replaced_file
 from stellantis_hal.storage.threads import run_to_end
@@ -74,7 +77,7 @@ class FileLimiterStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # the working directory may change later
         self._writing = threading.Lock()
         self._begun = 0
         self._written = 0
@@ -123,11 +126,17 @@ class FileLimiterStore:
             await run_to_end(lock.release)
 
     async def load(self) -> bytes | None:
-        """Read the file; None where there is none."""
+        """Read the file; None where there is none.
+
+        Raises:
+            OSError: it cannot be read, or is no regular file.
+        """
         return await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
 
     def _read(self) -> bytes | None:
         try:
+            if not stat.S_ISREG(self._path.stat().st_mode):  # a pipe would be waited for without end
+                raise OSError(errno.EINVAL, "it is no regular file", str(self._path))
             return self._path.read_bytes()
         except FileNotFoundError:
             return None
@@ -146,7 +155,8 @@ class FileLimiterStore:
 
     def _write_in_order(self, number: int, content: bytes) -> None:
         if not self._writing.acquire(timeout=_TIMEOUT):
-            raise TimeoutError(f"{self._path} is still being written after {_TIMEOUT:g} s: its disk does not respond")
+            reason = f"it is still being written after {_TIMEOUT:g} s: its disk does not respond"
+            raise TimeoutError(errno.ETIMEDOUT, reason, str(self._path))
         try:
             if number > self._written:
                 self._write(content)
@@ -213,7 +223,7 @@ class StatePersister:
             try:
                 await self._store.acquire()
             except OSError as error:
-                _logger.warning("the limiter's state could not be locked: %s", type(error).__name__)
+                _logger.warning("the limiter's state could not be locked: %s", describe(error))
 
     async def _release(self) -> None:
         if isinstance(self._store, ExclusiveStore):
@@ -228,7 +238,7 @@ class StatePersister:
             if scope.cancelled_caught:
                 _logger.warning("the limiter's state was not loaded within %g s", _TIMEOUT)
         except OSError as error:
-            _logger.warning("the limiter's state could not be loaded: %s", type(error).__name__)
+            _logger.warning("the limiter's state could not be loaded: %s", describe(error))
         if content is not None:
             try:
                 restore(content)
@@ -250,7 +260,7 @@ class StatePersister:
             if scope.cancelled_caught:
                 _logger.warning("the limiter's state was not saved within %g s", _TIMEOUT)
         except OSError as error:
-            _logger.warning("the limiter's state could not be saved: %s", type(error).__name__)
+            _logger.warning("the limiter's state could not be saved: %s", describe(error))
 
     async def close(self, dump: Callable[[], bytes]) -> None:
         """Save the state for the last time, even where the task is cancelled; :meth:`save` bounds it."""

@@ -319,6 +319,20 @@ def test_an_error_while_writing_anew_changes_nothing(tmp_path: Path, monkeypatch
     assert ids(path, "geojson") == ["trip-1"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_disk_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    path = path_of(tmp_path, kind)
+    writer = trip_writer(path)
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error") as failure:
+        writer.close()
+    assert failure.value.filename == str(path)
+
+
 def test_files_that_were_edited_are_continued(tmp_path: Path) -> None:
     """A byte order mark, blank lines and a missing last line break are what editors leave."""
     write(tmp_path / "trips.csv", 1, 2)
@@ -436,8 +450,9 @@ def test_a_full_disk_costs_the_trip_that_did_not_fit(tmp_path: Path, kind: Kind)
     with trip_writer(path) as writer:
         writer.write(trip(1), vehicle="v1")
         before = path.read_bytes()
-        with largest_file(len(before) + 20), pytest.raises(OSError, match="File too large"):
+        with largest_file(len(before) + 20), pytest.raises(OSError, match="File too large") as failure:
             writer.write(trip(2), vehicle="v1")
+        assert failure.value.filename == str(path)
         assert path.read_bytes() == before
         assert writer.written == 1
         assert writer.write(trip(2), vehicle="v1")

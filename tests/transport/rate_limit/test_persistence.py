@@ -352,6 +352,7 @@ async def test_a_file_that_hangs_can_be_abandoned(tmp_path: Path, monkeypatch: p
         released.wait(5.0)
         return b"late"
 
+    (tmp_path / "limiter.json").touch()
     monkeypatch.setattr(Path, "read_bytes", hang)
     with anyio.move_on_after(0.05) as scope:
         await FileLimiterStore(tmp_path / "limiter.json").load()
@@ -408,7 +409,7 @@ async def test_a_disk_that_hangs_is_an_error_in_time(tmp_path: Path, monkeypatch
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(store.save, b"one")
         await anyio.to_thread.run_sync(disk.hangs.wait, 5.0)
-        with pytest.raises(TimeoutError, match=r"limiter\.json is still being written after 0\.02 s"):
+        with pytest.raises(TimeoutError, match=r"still being written after 0\.02 s.*limiter\.json"):
             await store.save(b"two")
         disk.released.set()
     assert await store.load() == b"one"
@@ -483,7 +484,32 @@ async def test_lock_ends_where_entering_fails(tmp_path: Path) -> None:
 async def test_folder_that_cannot_be_written_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with make_limiter(FileLimiterStore(tmp_path / "nowhere" / "limiter.json")) as limiter:
         await spend(limiter)
-    assert "the limiter's state could not be locked: FileNotFoundError" in caplog.messages
+    folder = tmp_path / "nowhere"
+    reason = "No such file or directory: create its folder, or correct the path"
+    assert caplog.messages == [
+        f"the limiter's state could not be locked: {folder / '.limiter.json.lock'}: {reason}",
+        f"the limiter's state could not be saved: {folder / 'limiter.json'}: {reason}",
+    ]
+
+
+@pytest.mark.wall_clock
+async def test_what_is_no_regular_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pipe would be read for ever, by a thread that keeps the process from ending."""
+    path = tmp_path / "limiter.json"
+    os.mkfifo(path)
+    async with make_limiter(FileLimiterStore(path)) as limiter:
+        await spend(limiter)
+    assert caplog.messages == [f"the limiter's state could not be loaded: {path}: it is no regular file"]
+
+
+@pytest.mark.wall_clock
+async def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with make_limiter(FileLimiterStore("limiter.json")) as limiter:
+        await spend(limiter)
+        monkeypatch.chdir(tmp_path / "other")
+    assert (tmp_path / "limiter.json").exists()
 
 
 async def test_cancelled_enter_locks_nothing(tmp_path: Path) -> None:
