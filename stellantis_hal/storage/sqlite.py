@@ -24,6 +24,7 @@ __all__ = ["SQLiteDatabase", "undecoded_text"]
 
 T = TypeVar("T")
 
+_MEMORY = ":memory:"
 _BUSY_TIMEOUT = 10.0
 _OPENING_PAUSE = 0.05
 _MAX_GROUP = 256  # calls in one transaction
@@ -78,7 +79,8 @@ class SQLiteDatabase:
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
         busy_timeout: float = _BUSY_TIMEOUT,
     ) -> None:
-        self.path: str = os.fspath(path)
+        path = os.fspath(path)
+        self.path: str = path if path == _MEMORY else os.path.abspath(path)  # the working directory may change later
         self._worker = _Worker(self.path, tuple(schema), synchronous, busy_timeout)
         # A database that is dropped without `aclose` ends its thread all the same.
         weakref.finalize(self, self._worker.submit_close, _Call(_close))
@@ -413,7 +415,7 @@ class _Worker:
 
         Closing a descriptor would release every lock that this process has on the file.
         """
-        if self.path != ":memory:":
+        if self.path != _MEMORY:
             with suppress(OSError):  # it exists, or SQLite will report why it cannot be created
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 

@@ -615,6 +615,20 @@ async def test_a_removed_or_replaced_file_is_told(path: Path, damage: Callable[[
         assert numbers_in(path) == [*left, 3]
 
 
+async def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is the same one, and is not taken for a removed one."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    database = database_of("numbers.db")
+    for number in (1, 2):
+        await database.write(partial(insert, number))
+        monkeypatch.chdir(tmp_path / "other")
+    await database.aclose()
+    assert await database.read(numbers) == [1, 2]
+    await database.aclose()
+    assert list((tmp_path / "other").iterdir()) == []
+
+
 async def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
     def fill(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO numbers SELECT zeroblob(1000000)")
