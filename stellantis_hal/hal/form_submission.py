@@ -42,6 +42,7 @@ _IN_BODY = frozenset(("POST", "PUT", "PATCH"))
 # Media types whose name ends in +json, but whose body is no object of names and values.
 _OTHER_JSON = frozenset(("application/json-patch+json", "application/json-seq", "application/geo+json-seq"))
 _MAX_DEPTH = 32
+_LONGEST_FAULTS = 400  # characters of the faults of one field in a message
 _NUMBERS = frozenset(("number", "range"))
 _TOO_EXACT = "has more digits, or another size, than a number in JSON keeps, about 17 digits: round it"
 _DATES: Mapping[str, Callable[[str], Any]] = {
@@ -109,8 +110,9 @@ def fill(
 
 
 def _message(form: FormTemplate, faults: Mapping[str, tuple[str, ...]], url: str) -> str:
-    shown = [f"{name}: {', '.join(found)}" if name else ", ".join(found) for name, found in faults.items()]
-    return f"nothing was sent for the form {mask_repr(form.key)} of {mask_url(url)}: {shortlist(shown)}"
+    told = [f"{name}: {', '.join(found)}" if name else ", ".join(found) for name, found in faults.items()]
+    shown = shortlist(told, longest=_LONGEST_FAULTS, between="; ")
+    return f"nothing was sent for the form {mask_repr(form.key)} of {mask_url(url)}: {shown}"
 
 
 class _Work:
@@ -187,7 +189,7 @@ class _Work:
             sent, found = (item, []) if _is_empty(item) else self._check_item(field, item)
             checked.append(sent)
             faults += found
-        return (checked if isinstance(value, list) else checked[0] if checked else value), [*dict.fromkeys(faults)]
+        return (checked if isinstance(value, list) else checked[0]), [*dict.fromkeys(faults)]
 
     def _check_item(self, field: FieldTemplate, value: Any) -> tuple[Any, list[str]]:
         if field.control in _NUMBERS:

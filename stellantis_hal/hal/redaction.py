@@ -221,10 +221,11 @@ def quoted(text: str) -> str:
     return repr(text[:_MAX_NAME])
 
 
-def shortlist(names: Collection[object]) -> str:
-    """Return the first 20 names, masked and separated by commas, and how many there are in all."""
-    shown = [mask_text(str(name))[:_MAX_NAME] for name in islice(names, _MAX_LISTED)]
-    return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > _MAX_LISTED else "")
+def shortlist(names: Collection[object], *, longest: int = _MAX_NAME, between: str = ", ") -> str:
+    """Return the first 20 names, masked and cut, and how many there are in all."""
+    masked = (mask_text(str(name)) for name in islice(names, _MAX_LISTED))
+    shown = [name if len(name) <= longest else f"{name[:longest]}…" for name in masked]
+    return between.join(shown) + (f" … ({len(names)} in all)" if len(names) > _MAX_LISTED else "")
 
 
 def _is_id(segment: str) -> bool:

@@ -1160,6 +1160,18 @@ for _count in (999, 1_000, 1_001, 19_998, 20_001):
 
 PATTERNS: Final = (
     ("/a{3}", ""),
+    ("{1,5}", ""),
+    ("({1,5})", ""),
+    ("[({3}", ""),
+    ("[{3}", ""),
+    ("ab{,}", ""),
+    ("ab{,7}", ""),
+    ("(ab){,7}", ""),
+    ("a{0}", ""),
+    ("(ab){0}", ""),
+    ("(abc){2}{3}", ""),
+    ("(a{2}b){3}c", ""),
+    ("a(b(c", ""),
     ("a{3}{2}", ""),
     ("aX{3}b*?+X", ""),
     ("[a-z]+", "abc"),
@@ -1199,6 +1211,14 @@ for _index, (_pattern, _matched) in enumerate(PATTERNS):
         _pattern,
         _matched,
     )
+
+
+def _checked_without_regex() -> Any:
+    with mock.patch.object(form_patterns, "_regex", None):
+        return form_patterns.PatternChecker().check("a", "a")
+
+
+_call("a pattern without the extra", _checked_without_regex)
 
 # ------------------------------------------------------------------------------------------- forms
 
@@ -1580,6 +1600,48 @@ for _type in (
             _method,
             _type,
         )
+_CHOICES = {
+    "options": {"inline": ["1", True, 1, 1.0, 2.0, 2, {"value": [1]}, {"value": {"a": 1}}, {"value": {"a": True}}]}
+}
+_each(
+    "fill a choice of the same text:",
+    partial(_submission, _CHOICES),
+    ("1", True, 1, 1.0, 2, 2.0, Decimal("2.0"), "2", "2.0", "True", "true", [[1]], {"a": 1}, {"a": True}, {"a": 1.0}),
+)
+_EXACT = Decimal("0.12345678901234567890123")
+
+
+class _Exact(enum.Enum):
+    ONE = _EXACT
+
+
+for _type in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data"):
+    _each(
+        f"fill an exact number of {_type}:",
+        partial(_submission, {}, content_type=_type),
+        (_EXACT, _Exact.ONE, [_EXACT], {"a": _EXACT}, {"a": [{"b": _Exact.ONE}]}, (_EXACT,)),
+    )
+    _call(
+        f"fill an exact number of {_type}, with a field of numbers",
+        partial(_submission, {"type": "number", "step": 0.1, "value": str(_EXACT)}, content_type=_type),
+        _EXACT,
+    )
+_call(
+    "fill several with several faults",
+    lambda: _submission(
+        {"type": "number", "min": 3, "step": 2, "minLength": 4},
+        2.5,
+        properties=[
+            {"name": "x", "type": "number", "min": 3, "step": 2, "minLength": 4},
+            {"name": "y", "required": True},
+        ],
+        method="FETCH",
+        contentType="text/plain",
+        target="/t/{x}",
+    ),
+)
+_call("fill a form of no method", lambda: _submission({}, "a", method="FETCH", contentType="text/plain"))
+_call("fill a form with faults of its own", lambda: _submission({}, "a", contentType="text/plain", target="/t/{x}"))
 _call("fill a file of another field", lambda: _submission({}, b"x", as_file=True))
 _call(
     "fill with more",

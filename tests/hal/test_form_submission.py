@@ -199,7 +199,7 @@ def test_all_faults_are_told_at_once() -> None:
     }
     assert str(caught.value) == (
         "nothing was sent for the form 'add' of https://api.example/v4: a body of the type 'text/xml' cannot be "
-        "written, a: is required, b: must have at most 2 characters, not 3, must match the pattern '[0-9]+', "
+        "written; a: is required; b: must have at most 2 characters, not 3, must match the pattern '[0-9]+'; "
         "d: must be a number"
     )
 
