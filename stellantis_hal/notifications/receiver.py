@@ -70,6 +70,7 @@ class Receiver:
 
     Raises:
         ValueError: an option makes no sense.
+        TypeError: an option has the wrong type.
     """
 
     def __init__(
@@ -84,12 +85,20 @@ class Receiver:
         body_timeout: float = _BODY_TIMEOUT,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_type("path", path, str, instead='path="/st/k3Jx0v"')
+        require_type("token", token, str, None)
+        if not (inbox is None or hasattr(inbox, "put")):
+            raise TypeError(f"inbox must be an Inbox or None, not {type(inbox).__name__}: SQLiteInbox('inbox.db')")
+        if not (handle is None or callable(handle)):
+            raise TypeError(f"handle must be an async function or None, not {type(handle).__name__}")
         if (inbox is None) == (handle is None):
             raise ValueError(
                 "a receiver needs an inbox or handle=, not both: Receiver(SQLiteInbox('inbox.db'), path=…)"
             )
         if not path.startswith("/"):
             raise ValueError("path must begin with a slash: it is that of the webhook's URL, such as '/st/k3Jx0v'")
+        if "?" in path or "#" in path:
+            raise ValueError("path must not have a query or a fragment: no request has them in its path")
         if token is not None and not token:
             raise ValueError("token must not be empty: pass None where the secret path is to verify events")
         if token is not None and token.startswith("$"):
@@ -182,6 +191,8 @@ class Receiver:
             InboxError: nothing was removed.
             StellantisError: the vehicles cannot be listed.
         """
+        if not (isinstance(source, Vehicle) or hasattr(source, "vehicles")):
+            raise TypeError(f"source must be a Vehicle, an Account or a Fleet, not {type(source).__name__}")
         vehicles = [source] if isinstance(source, Vehicle) else [vehicle async for vehicle in source.vehicles()]
         vins = {vehicle.vin for vehicle in vehicles if vehicle.vin is not None}
         vehicle_ids = {vehicle.id for vehicle in vehicles if vehicle.id is not None}
@@ -254,7 +265,8 @@ class Receiver:
     def _is_at_path(self, scope: Scope) -> bool:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        paths = (path, path.removeprefix(root))
+        mounted = path.removeprefix(root)
+        paths = (path, mounted, mounted.removesuffix("/"))  # Litestar adds a slash to the path of what is mounted
         return any(hmac.compare_digest(given.encode(errors="surrogatepass"), self._path) for given in paths)
 
     def _has_outer_token(self, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> bool:

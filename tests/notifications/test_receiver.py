@@ -142,7 +142,7 @@ async def test_deep_body_is_unreadable_and_answered_by_200(receiver: Receiver, a
     ("path", "method", "status"),
     [
         ("/", "POST", 404),
-        (f"{PATH}/", "POST", 404),
+        (f"{PATH}//", "POST", 404),
         (PATH.upper(), "POST", 404),
         ("/\udcff", "POST", 404),
         ("/", "GET", 404),
@@ -158,7 +158,9 @@ async def test_other_requests_are_refused(
     assert (await inbox.statistics()).waiting == 0
 
 
-@pytest.mark.parametrize(("path", "root_path"), [(f"/hooks{PATH}", "/hooks"), (PATH, "/hooks"), (PATH, "")])
+@pytest.mark.parametrize(
+    ("path", "root_path"), [(f"/hooks{PATH}", "/hooks"), (PATH, "/hooks"), (PATH, ""), (f"{PATH}/", "")]
+)
 async def test_receiver_may_be_mounted(receiver: Receiver, path: str, root_path: str) -> None:
     assert await post(receiver, body(monitor_message()), path=path, root_path=root_path) == 200
 
@@ -1114,3 +1116,32 @@ async def test_nothing_secret_is_logged(receiver: Receiver, caplog: pytest.LogCa
         await post(receiver, body(content), headers={"Authorization": "Bearer nonsense"})
     for secret in (PATH, TOKEN, VIN, "callback-1", "nonsense"):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inbox", "options", "message"),
+    [
+        ("inbox.db", {}, "inbox must be an Inbox or None, not str: SQLiteInbox('inbox.db')"),
+        (print, {}, "inbox must be an Inbox or None, not builtin_function_or_method: SQLiteInbox('inbox.db')"),
+        (None, {"handle": "save"}, "handle must be an async function or None, not str"),
+        (MemoryInbox(), {"path": None}, 'path must be str, not NoneType: path="/st/k3Jx0v"'),
+        (MemoryInbox(), {"token": 3}, "token must be str or None, not int"),
+    ],
+    ids=["inbox", "function", "handle", "path", "token"],
+)
+def test_receiver_of_wrong_types_is_refused(inbox: Any, options: dict[str, Any], message: str) -> None:
+    """An inbox that was the path of one answered each delivery by 500."""
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Receiver(inbox, **{"path": PATH, **options})
+
+
+@pytest.mark.parametrize("path", ["/st/k3Jx0v?from=vendor", "/st#k3Jx0v"])
+def test_path_that_no_request_has_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^path must not have a query or a fragment"):
+        Receiver(MemoryInbox(), path=path)
+
+
+async def test_what_has_no_vehicles_is_not_forgotten(receiver: Receiver) -> None:
+    vin: Any = VIN
+    with pytest.raises(TypeError, match=r"^source must be a Vehicle, an Account or a Fleet, not str$"):
+        await receiver.forget(vin)
