@@ -24,6 +24,7 @@ from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.structuring.problems import Problem, json_type
 from stellantis_hal.structuring.timestamps import read_instant
+from stellantis_hal.validation import require_type
 
 __all__ = ["TOKEN", "event_of", "has_token", "parse_notification", "parse_push", "read_message", "vin_of"]
 
@@ -46,6 +47,7 @@ def parse_notification(body: bytes, *, token: str | None = None) -> tuple[Notifi
     >>> type(event).__name__, event.is_reminder
     ('MonitorEvent', True)
     """
+    require_type("body", body, bytes, bytearray, memoryview, instead="the body of the request, as it was received")
     return tuple(
         read_message(message, is_verified=token is not None and has_token(message.attributes, token))
         for message in split(bytes(body))
@@ -60,6 +62,7 @@ def parse_push(data: Mapping[str, Any]) -> tuple[Notification, ...]:
     Args:
         data: the ``data`` of the message, or the message that has it.
     """
+    require_type("data", data, Mapping)
     inner = data.get("data")
     data = inner if isinstance(inner, Mapping) else data
     encoded = next((data[key] for key in _MESSAGE_KEYS if key in data), None)

@@ -648,3 +648,16 @@ def test_push_message_without_an_event_is_unreadable(data: dict[str, Any], reaso
     [event] = parse_push(data)
     assert isinstance(event, UnreadableEvent)
     assert (event.reason, event.content, event.size) == (reason, content, len(content))
+
+
+@pytest.mark.parametrize("content", [3, "{}", {"callbackId": "c"}, None], ids=["int", "text", "parsed", "none"])
+def test_a_body_that_is_no_bytes_is_refused(content: Any) -> None:
+    """A number was read as so many bytes of zero, and a body that a framework had parsed raised about integers."""
+    with pytest.raises(TypeError, match=r"^body must be bytes or .*, not .*: the body of the request, as it was "):
+        parse_notification(content)
+
+
+@pytest.mark.parametrize("content", [b"{}", "{}", None], ids=["bytes", "text", "none"])
+def test_push_data_that_are_no_mapping_are_refused(content: Any) -> None:
+    with pytest.raises(TypeError, match=r"^data must be Mapping, not "):
+        parse_push(content)
