@@ -29,7 +29,6 @@ __all__ = [
     "check_alert",
     "check_energy",
     "check_trip",
-    "compare_mileage",
 ]
 
 
@@ -223,23 +222,6 @@ def _index(items: Sequence[object], item: object) -> int:
     return next(index for index, other in enumerate(items) if other is item)
 
 
-def compare_mileage(trip: Trip, mileage: float | None, *, path: str = "$.startMileage") -> Problem | None:
-    """Compare the odometer right after a trip with its start mileage and distance; None where they agree or lack.
-
-    The odometer is that of a status after the trip and before the next one, or the start mileage of the next trip.
-
-    >>> from stellantis_hal.resources.trip import Trip
-    >>> trip = Trip(start_mileage=12_000.0, distance=40.0)
-    >>> compare_mileage(trip, 12_040.0)
-    >>> compare_mileage(trip, 12_000.0).reason
-    'mileage 12000 km after the trip, but 12000 km at its start and 40 km of distance are 12040 km'
-    """
-    odometer = OdometerReading.after(trip)
-    if odometer is None or mileage is None or abs(mileage - odometer.mileage) <= TOLERANCES.mileage:
-        return None
-    return odometer.contradict(mileage, path)
-
-
 @attrs.frozen
 class OdometerReading:
     """The odometer at the end of a trip, by its start mileage and distance.
@@ -273,10 +255,8 @@ class OdometerReading:
         """
         if mileage is None or at is None or self.at is None or at < self.at:
             return None
-        return self.contradict(mileage, path) if mileage < self.mileage - TOLERANCES.mileage else None
-
-    def contradict(self, mileage: float, path: str) -> Problem:
-        """Return the problem of a reading after the trip that is another one."""
+        if mileage >= self.mileage - TOLERANCES.mileage:
+            return None
         reason = (
             f"mileage {_figure(mileage)} km after the trip, but {_figure(self.start)} km at its start and "
             f"{_figure(self.distance)} km of distance are {_figure(self.mileage)} km"

@@ -113,9 +113,9 @@ class Anonymizer:
 
     # ------------------------------------------------------------------ JSON
 
-    def body(self, value: Any, path: str = "$") -> Any:
+    def body(self, value: Any) -> Any:
         """Return a JSON value with everything private replaced; its structure and types stay."""
-        return self._value(value, None, "", path)
+        return self._value(value, None, "", "$")
 
     def _value(self, value: Any, kind: str | None, name: str, path: str) -> Any:
         if isinstance(value, dict):

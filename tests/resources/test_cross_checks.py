@@ -10,7 +10,7 @@ import pytest
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.energy import Energy
-from stellantis_hal.resources.cross_checks import TOLERANCES, compare_mileage
+from stellantis_hal.resources.cross_checks import TOLERANCES, OdometerReading
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
@@ -202,15 +202,20 @@ def test_shares_of_a_trip_are_compared_with_its_distance() -> None:
     assert told({"distance": 0.4, "segments": [{"percent": 60, "distance": 0.1}]}, Trip) == []
 
 
-def test_a_mileage_is_compared_with_start_and_distance() -> None:
-    trip = Trip(start_mileage=12_000.0, distance=40.0)
-    assert compare_mileage(trip, 12_042.0) is None
-    problem = compare_mileage(trip, 12_042.5)
+def test_a_later_mileage_is_compared_with_start_and_distance() -> None:
+    reading = OdometerReading.after(Trip(start_mileage=12_000.0, distance=40.0, stopped_at=NOW))
+    assert reading is not None
+    assert reading.compare_later(12_038.0, NOW, "$.mileage") is None
+    assert reading.compare_later(12_500.0, NOW, "$.mileage") is None
+    assert reading.compare_later(None, NOW, "$.mileage") is None
+    assert reading.compare_later(1.0, NOW - timedelta(seconds=1), "$.mileage") is None
+    problem = reading.compare_later(12_037.5, NOW, "$.mileage")
     assert problem is not None
-    assert problem.kind == "disagreement"
-    assert "12042.5 km after the trip" in problem.reason
-    assert compare_mileage(trip, None) is compare_mileage(Trip(distance=1.0), 5.0) is None
-    assert compare_mileage(Trip(start_mileage=1.0), 5.0) is None
+    assert (problem.kind, problem.path) == ("disagreement", "$.mileage")
+    assert problem.reason == (
+        "mileage 12037.5 km after the trip, but 12000 km at its start and 40 km of distance are 12040 km"
+    )
+    assert OdometerReading.after(Trip(distance=1.0)) is OdometerReading.after(Trip(start_mileage=1.0)) is None
 
 
 def test_the_tolerances_are_those_of_the_table() -> None:

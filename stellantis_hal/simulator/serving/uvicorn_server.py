@@ -54,9 +54,7 @@ def server(
     return uvicorn.Server(uvicorn.Config(simulator.asgi, **_settings(tls))), listening
 
 
-def controlled(
-    simulator: Simulator, host: str, port: int, control: int, *, tls: TlsFiles | None = None
-) -> tuple[uvicorn.Server, list[socket.socket]]:
+def controlled(simulator: Simulator, host: str, port: int, control: int) -> tuple[uvicorn.Server, list[socket.socket]]:
     """Return a server as :func:`server` does, with its sockets: the API's, and the control address on a port.
 
     Sets the simulator's :attr:`~Simulator.control_url` too.
@@ -69,9 +67,9 @@ def controlled(
     except OSError:
         listening[0].close()
         raise
-    simulator.set_origin(_origin(host, listening[0], tls))
-    simulator.control_url = _origin(host, listening[1], tls)
-    return uvicorn.Server(uvicorn.Config(_application(simulator, listening), **_settings(tls))), listening
+    simulator.set_origin(_origin(host, listening[0], None))
+    simulator.control_url = _origin(host, listening[1], None)
+    return uvicorn.Server(uvicorn.Config(_application(simulator, listening), **_settings(None))), listening
 
 
 def _application(simulator: Simulator, listening: list[socket.socket]) -> Any:
