@@ -100,9 +100,12 @@ def commands(context: click.Context, /, *, profile: str | None, simulated: bool,
 
 
 def _defaults(command: click.Command, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a command and those below it have parameters for."""
-    names = {parameter.name for parameter in command.params}
-    found = {name: value for name, value in values.items() if name in names}
+    """Return the values that a command and those below it have parameters for.
+
+    One that means something else there, such as the certificate of a receiver, has another variable.
+    """
+    variables = {parameter.name: parameter.envvar for parameter in command.params}
+    found = {name: value for name, value in values.items() if variables.get(name) == f"STELLANTIS_HAL_{name.upper()}"}
     if isinstance(command, click.Group):
         found |= {name: _defaults(each, values) for name, each in command.commands.items()}
     return found
@@ -113,6 +116,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = {
     "config": ("timeout",),
     "demo": ("profile", "timeout"),
     "login": ("timeout",),
+    "receive": ("profile",),
     "simulate": ("profile", "as_json", "timeout"),
     "tokens": ("profile",),
 }

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from stellantis_hal.cli.environment_options import EnvironmentOption
 from stellantis_hal.cli.root_group import commands
+from stellantis_hal.vendor.hosts import PARTNER_URL
 
 pytestmark = pytest.mark.wall_clock
 
@@ -212,6 +213,7 @@ WITHOUT_EFFECT = [
     (["demo", "--timeout", "5"], "--timeout: demo does not use it"),
     (["simulate", "--json"], "--json: simulate does not use it"),
     (["completion", "bash", "--profile", "a"], "--profile: completion does not use it"),
+    (["receive", "--path", "/a/b", "--profile", "a"], "--profile: receive does not use it"),
     ([*LOGIN, "--no-save", "--save", "a"], "--save: --no-save keeps no profile"),
     ([*LOGIN, "--within", "5"], "--within: the redirect URL is pasted"),
     ([*LOGIN, "--no-input"], "--no-input asks for nothing"),
@@ -264,6 +266,16 @@ def test_a_wrong_value_of_the_profile_is_named_with_its_file(tmp_path: Path) -> 
     path.write_text('[profiles.a]\nbrand = "ds"\nbraand = "x"\n')
     notes = [json.loads(line) for line in run("vehicles", "--simulate", "--json").stderr.splitlines()]
     assert ["braand is unknown" in note["warning"] for note in notes] == [True]
+
+
+def test_a_profile_sets_no_option_of_another_meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password of a partner does not go to the server of an account."""
+    path = tmp_path / "config.toml"
+    path.write_text('[profiles.a]\nclient_id = "x"\nbase_url = "https://api.example"\nproxy = "direct"\n')
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr("stellantis_hal.cli.partner_fleets._run", lambda _, options: seen.append(options))
+    assert run("fleet", "list", "--login", "a", "--password", "b").exit_code == 0
+    assert (seen[0]["client_id"], seen[0]["proxy"], seen[0]["base_url"]) == ("x", "direct", PARTNER_URL)
 
 
 @pytest.mark.parametrize("arguments", [["trips", "0000", "-o", "no/a.csv"], ["export", "-o", "no/a.csv"]])
