@@ -67,7 +67,7 @@ def parse_http_date(text: str) -> datetime | None:
     >>> parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT")
     datetime.datetime(1994, 11, 6, 8, 49, 37, tzinfo=datetime.timezone.utc)
     """
-    return _parse_http_date(text) if 0 < len(text) <= _MAX_LENGTH else None
+    return _parse_http_date(text) if len(text) <= _MAX_LENGTH else None
 
 
 @lru_cache(maxsize=256)
