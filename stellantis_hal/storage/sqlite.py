@@ -69,6 +69,9 @@ class SQLiteDatabase:
             the process; after a power failure the latest transactions may be missing.
         busy_timeout: seconds to wait for the lock that another connection holds, when the file is opened and in each
             transaction. :meth:`aclose` takes at most three times as long.
+
+    Raises:
+        ValueError: the path is empty.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class SQLiteDatabase:
         busy_timeout: float = _BUSY_TIMEOUT,
     ) -> None:
         path = os.fspath(path)
+        if not path:
+            raise ValueError("the path of a database must not be empty: it names no file")
         self.path: str = path if path == _MEMORY else os.path.abspath(path)  # the working directory may change later
         self._worker = _Worker(self.path, tuple(schema), synchronous, busy_timeout)
         # A database that is dropped without `aclose` ends its thread all the same.

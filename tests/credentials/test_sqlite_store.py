@@ -176,3 +176,9 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     fill(path, b"no database" * 100)
     with pytest.raises(TokenStoreError, match="file is not a database"):
         await SQLiteTokenStore(path).load("alice")
+
+
+async def test_a_path_that_is_no_file_is_refused() -> None:
+    """It was a file of that name in the working directory."""
+    with pytest.raises(ValueError, match=r'^path must be a file, not ":memory:": MemoryTokenStore\(\) keeps tokens'):
+        SQLiteTokenStore(":memory:")

@@ -818,3 +818,9 @@ async def test_a_write_for_later_is_not_waited_for(path: Path, caplog: pytest.Lo
         database.write_later(lambda connection: connection.execute("SELECT * FROM letters"))
         assert await database.read(numbers) == [1]
     assert "a change was not written" in caplog.text
+
+
+def test_empty_path_is_refused() -> None:
+    """SQLite keeps such a database in a file that it removes: what is stored is lost."""
+    with pytest.raises(ValueError, match=r"^the path of a database must not be empty"):
+        database_of("")

@@ -50,7 +50,7 @@ class SQLiteTokenStore:
         lock_timeout: seconds to wait for the lock of an account.
 
     Raises:
-        ValueError: only one of ``encrypt`` and ``decrypt`` was passed.
+        ValueError: only one of ``encrypt`` and ``decrypt`` was passed, or the path names no file.
     """
 
     def __init__(
@@ -62,6 +62,8 @@ class SQLiteTokenStore:
         allow_others: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
+        if os.fspath(path) == ":memory:":
+            raise ValueError('path must be a file, not ":memory:": MemoryTokenStore() keeps tokens in memory')
         self._path = Path(path).absolute()  # the working directory may change later
         self._seal = Seal(encrypt, decrypt)
         self._allow_others = allow_others
