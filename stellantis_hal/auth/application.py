@@ -12,12 +12,24 @@ from stellantis_hal.hal.header_mapping import is_sendable
 from stellantis_hal.transport.tls import Certificate
 from stellantis_hal.vendor.gateway import CLIENT_ID_PARAMETER
 
-__all__ = ["Application"]
+__all__ = ["Application", "require_client_id"]
 
 
-def _require_sendable(_: Any, __: Any, value: str) -> None:
+def require_client_id(_: Any, __: Any, value: Any) -> None:
+    """Validate the id of an application.
+
+    Raises:
+        ConfigurationError: it is no text, is empty, or cannot be sent.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"client_id must be str, not {type(value).__name__}: is it in your configuration?")
     if not is_sendable(value):
         raise ConfigurationError("client_id must be visible ASCII without blanks or line breaks: copy it again")
+
+
+def _require_secret(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, str | None):
+        raise ConfigurationError(f"client_secret must be str or None, not {type(value).__name__}")
 
 
 @attrs.frozen
@@ -30,15 +42,15 @@ class Application:
         certificate: the client certificate for the mutual-TLS hosts; hidden in ``repr``, as the secret is.
 
     Raises:
-        ConfigurationError: the id is empty, or cannot be sent in a header.
+        ConfigurationError: the id is empty or cannot be sent in a header, or the id or the secret is no text.
 
     Example:
         >>> Application("my-id", "my-secret", certificate=("cert.pem", "key.pem"))
         Application(client_id='my-id')
     """
 
-    client_id: str = attrs.field(validator=_require_sendable)
-    client_secret: str | None = attrs.field(default=None, repr=False)
+    client_id: str = attrs.field(validator=require_client_id)
+    client_secret: str | None = attrs.field(default=None, repr=False, validator=_require_secret)
     certificate: Certificate | None = attrs.field(default=None, kw_only=True, repr=False)
 
     @property

@@ -9,18 +9,13 @@ from urllib.parse import quote
 
 import attrs
 
+from stellantis_hal.auth.application import require_client_id
 from stellantis_hal.credentials.basic import Basic
 from stellantis_hal.errors import ConfigurationError
-from stellantis_hal.hal.header_mapping import is_sendable
 from stellantis_hal.transport.tls import Certificate, Tls, with_certificate
 from stellantis_hal.vendor.gateway import CLIENT_ID_PARAMETER
 
 __all__ = ["Partner"]
-
-
-def _require_client_id(_: Any, __: Any, value: str) -> None:
-    if not is_sendable(value):
-        raise ConfigurationError("client_id must be visible ASCII without blanks or line breaks: copy it again")
 
 
 def _require_text(_: Any, field: attrs.Attribute[Any], value: object) -> None:
@@ -61,7 +56,7 @@ class Partner:
         Partner(client_id='my-id')
     """
 
-    client_id: str = attrs.field(validator=_require_client_id)
+    client_id: str = attrs.field(validator=require_client_id)
     login: str = attrs.field(kw_only=True, repr=False, validator=_require_login)
     password: str = attrs.field(kw_only=True, repr=False, validator=_require_text)
     certificate: Certificate | None = attrs.field(default=None, kw_only=True, repr=False)

@@ -30,6 +30,9 @@ def _check_context(_: Any, __: Any, context: ssl.SSLContext | None) -> None:
 def _check_certificate(tls: Tls, _: Any, certificate: Certificate | None) -> None:
     if isinstance(certificate, ssl.SSLContext):
         raise TypeError("certificate must be the paths of a certificate and its key: a context is passed as context=")
+    given: object = certificate
+    if given is not None and not (isinstance(given, tuple | list) and len(given) in (2, 3)):
+        raise TypeError('certificate must be a pair of paths, as ("cert.pem", "key.pem"), with a password at most')
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +46,7 @@ class Tls:
         authorities: a PEM file or a folder of certificate authorities, trusted instead of the default ones.
 
     Raises:
-        TypeError: ``context`` is none, or ``certificate`` is one.
+        TypeError: ``context`` is none, or ``certificate`` is one, or no pair of paths.
         ValueError: ``certificate`` or ``authorities`` stands beside ``context``, or that is one for servers.
     """
 
