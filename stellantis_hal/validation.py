@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
+from datetime import datetime
 
-__all__ = ["is_background", "require_request_options", "require_type"]
+__all__ = ["is_background", "require_clock", "require_request_options", "require_type"]
 
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
@@ -29,6 +31,20 @@ def require_type(name: str, value: object, *kinds: type | None, instead: str = "
             return
     names = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
     raise TypeError(f"{name} must be {names}, not {type(value).__name__}{instead and f': {instead}'}")
+
+
+def require_clock(clock: object) -> None:
+    """Check a clock, without calling it: one that follows an event loop has no time outside of it.
+
+    Raises:
+        TypeError: it is no function, or one of the standard library whose instants are naive or numbers.
+
+    >>> require_clock(datetime.now)
+    Traceback (most recent call last):
+    TypeError: clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)
+    """
+    if not callable(clock) or clock in (datetime.now, datetime.utcnow, time.time):
+        raise TypeError("clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)")
 
 
 def require_request_options(priority: object, max_wait: object) -> None:

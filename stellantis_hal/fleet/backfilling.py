@@ -15,7 +15,7 @@ from stellantis_hal.client.account import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
-from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore, checked_store
 from stellantis_hal.fleet.deduplication import Checkpoint, TripDedupFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
@@ -23,7 +23,7 @@ from stellantis_hal.fleet.fleet_as_account import FleetAsAccount, PolledAccount,
 from stellantis_hal.fleet.odometer_checks import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream
-from stellantis_hal.fleet.target_sources import for_each
+from stellantis_hal.fleet.target_sources import for_each, require_source
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.token_renewal_failures import TokenRenewalFailures
 from stellantis_hal.fleet.trip_feed import TripFeed
@@ -32,7 +32,7 @@ from stellantis_hal.navigation.pagination.paginator import Page
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_clock, require_type
 
 __all__ = ["Backfill", "BackfillSource", "Progress", "backfill"]
 
@@ -454,6 +454,10 @@ def backfill(
         ValueError: a number is less than 1, or a datetime has no time zone.
         TypeError: an option has the wrong type.
     """
+    require_source(source)
+    require_type("name", name, str)
+    if clock is not None:
+        require_clock(clock)
     require_type("since", since, datetime, None)
     require_type("until", until, datetime, None)
     require_type("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
@@ -469,7 +473,7 @@ def backfill(
         since=since,
         until=until,
         newer=newer,
-        store=MemoryCheckpoints() if checkpoints is None else checkpoints,
+        store=checked_store(checkpoints),
         name=name,
         vehicles=vehicles,
         pages=pages,

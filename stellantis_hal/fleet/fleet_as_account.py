@@ -109,6 +109,7 @@ def as_polled(target: Watchable) -> PolledAccount | Vehicle:
 
 def key_of(target: Watchable | str) -> str:
     """Return the key of an account, the id of a fleet, the id of a vehicle or else its URL; a text is one of these."""
+    require_type("target", target, Account, Fleet, Vehicle, str)
     if isinstance(target, str):
         return target
     if isinstance(target, Account):

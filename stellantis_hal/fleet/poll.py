@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import anyio
 from anyio.abc import TaskGroup
 
-from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore, checked_store
 from stellantis_hal.fleet.resume_state import ResumeStateStore
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.stream import AcknowledgedStream, Acknowledgement
@@ -16,7 +16,7 @@ from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.options import PollOptions, checked_kinds, checked_late, checked_since
 from stellantis_hal.fleet.watching.poller import KINDS, Poller
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_clock, require_type
 
 __all__ = ["Poll", "poll"]
 
@@ -117,6 +117,9 @@ def poll(
         TypeError: an option has the wrong type.
     """
     require_type("vehicle", vehicle, Vehicle)
+    require_type("name", name, str)
+    if clock is not None:
+        require_clock(clock)
     id_ = id_of(vehicle)
     if id_ is None or vehicle.resource is None:
         raise ValueError("a vehicle without id or links cannot be polled: read it by an account")
@@ -128,5 +131,5 @@ def poll(
         repeats=repeats,
         adapt=None,
     )
-    store = MemoryCheckpoints() if checkpoints is None else checkpoints
+    store = checked_store(checkpoints)
     return Poll(vehicle, id_, checked_kinds(what, KINDS), options, store=store, name=name, buffer=buffer, clock=clock)

@@ -12,7 +12,7 @@ import attrs
 from stellantis_hal.fleet.fleet_as_account import Watchable
 from stellantis_hal.hal.redaction import hide, redacted_repr
 
-__all__ = ["DetachableSource", "Removed", "for_each"]
+__all__ = ["DetachableSource", "Removed", "for_each", "require_source"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,19 @@ class DetachableSource(ABC):
     @abstractmethod
     def detach(self) -> None:
         """Collect no more items, until it is iterated over again."""
+
+
+def require_source(source: object) -> None:
+    """Check what is to be read: one target, several, or a stream of them.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(source, str) or not isinstance(source, Watchable | Iterable | AsyncIterable):
+        raise TypeError(
+            "what is watched or read must be an Account, a Fleet or a Vehicle, or several of them, not "
+            f"{type(source).__name__}"
+        )
 
 
 async def for_each(

@@ -25,6 +25,7 @@ from stellantis_hal.notifications.inbox import (
     require_bounds,
 )
 from stellantis_hal.notifications.vehicle_registry import VehicleRegistry
+from stellantis_hal.validation import require_clock
 
 __all__ = ["MemoryInbox"]
 
@@ -60,6 +61,7 @@ class MemoryInbox:
         max_unverified_bytes: int = 10 * 1024 * 1024,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_clock(clock)
         require_bounds(dead_after, max_unverified, max_unverified_bytes, None)
         self._dead_after = dead_after
         self._max_rows, self._max_bytes = max_unverified, max_unverified_bytes

@@ -24,7 +24,7 @@ from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
 from stellantis_hal.resources.control.receiver_protocol import OperationStep
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_clock, require_type
 
 __all__ = ["Receiver"]
 
@@ -91,6 +91,7 @@ class Receiver:
             raise TypeError(f"inbox must be an Inbox or None, not {type(inbox).__name__}: SQLiteInbox('inbox.db')")
         if not (handle is None or callable(handle)):
             raise TypeError(f"handle must be an async function or None, not {type(handle).__name__}")
+        require_clock(clock)
         if (inbox is None) == (handle is None):
             raise ValueError(
                 "a receiver needs an inbox or handle=, not both: Receiver(SQLiteInbox('inbox.db'), path=…)"

@@ -32,6 +32,7 @@ from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 from stellantis_hal.storage.threads import run_to_end
 from stellantis_hal.transport.loop_handle import LoopHandle
+from stellantis_hal.validation import require_clock
 
 __all__ = ["SQLiteInbox"]
 
@@ -74,6 +75,7 @@ class SQLiteInbox:
         max_unverified_bytes: int = 10 * 1024 * 1024,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_clock(clock)
         require_bounds(dead_after, max_unverified, max_unverified_bytes, keep)
         self._database = SQLiteDatabase(path, schema=event_tables.SCHEMA, busy_timeout=_BUSY_TIMEOUT)
         self._keep = keep or timedelta()

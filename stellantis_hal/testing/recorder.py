@@ -21,6 +21,7 @@ from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
 from stellantis_hal.transport.backends.borrowed import session_transport
 from stellantis_hal.transport.backends.session_detection import HostSession, is_host_session
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body
+from stellantis_hal.validation import require_clock
 
 __all__ = ["Recorder"]
 
@@ -62,6 +63,7 @@ class Recorder:
         max_body: int = _MAX_BODY,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_clock(clock)
         for name, value in (("hosts", hosts), ("words", words)):
             if isinstance(value, str):
                 raise TypeError(f"{name} must be a collection of texts, not one text")

@@ -34,7 +34,7 @@ from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, 
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_clock, require_type
 
 if TYPE_CHECKING:
     import httpx
@@ -114,6 +114,7 @@ class Session:
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
     ) -> None:
+        require_clock(clock)
         for name, bound, least in (
             ("connections", connections, 1),
             ("max_body", max_body, 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +11,15 @@ import pytest
 
 from stellantis_hal import (
     Account,
+    Application,
     Basic,
     Brand,
+    ConfigurationError,
     HalClient,
     LinkNotFoundError,
     OAuth2ClientCredentials,
     RateLimits,
+    SQLiteInbox,
     StellantisClient,
     TimeRange,
     TokenBucketLimiter,
@@ -56,6 +59,8 @@ def account_of(client: StellantisClient, simulator: Simulator, brand: Any = Bran
         ({"timeout": "30"}, "timeout must be int or float or Timeouts or None, not str"),
         ({"transport": httpx}, r"transport must be AsyncBaseTransport or None, not module: httpx.AsyncHTTPTransport"),
         ({"tls": "cert.pem"}, "tls must be Tls or None, not str"),
+        ({"clock": datetime.now}, "clock must be a function that returns an aware datetime, as lambda: datetime.now"),
+        ({"clock": datetime.now(UTC)}, "clock must be a function that returns an aware datetime, as lambda: "),
     ],
 )
 def test_an_option_of_another_kind(simulator: Simulator, options: dict[str, Any], message: str) -> None:
@@ -215,3 +220,31 @@ def test_a_credential_of_another_type(make: Any) -> None:
     """A password that is None, as of an unset variable, would be sent as the text None."""
     with pytest.raises(TypeError, match=r"must be str, not NoneType$"):
         make()
+
+
+@pytest.mark.parametrize("certificate", ["cert.pem", ("cert.pem",), 3, ("a", "b", "c", "d")], ids=str)
+def test_a_certificate_that_is_no_pair_of_paths_is_refused(certificate: Any) -> None:
+    """Of a text, the first two letters were taken for the paths."""
+    with pytest.raises(TypeError, match=r'^certificate must be a pair of paths, as \("cert.pem", "key.pem"\), with'):
+        StellantisClient(Application("id", "secret", certificate=certificate))
+
+
+@pytest.mark.parametrize(
+    ("id_", "secret", "message"),
+    [
+        (None, "secret", r"client_id must be str, not NoneType: is it in your configuration\?"),
+        ("id", 5, "client_secret must be str or None, not int"),
+    ],
+)
+def test_an_application_that_a_configuration_lacks_is_refused(id_: Any, secret: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
+        Application(id_, secret)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda clock: TokenBucketLimiter(clock=clock), lambda clock: SQLiteInbox(":memory:", clock=clock)]
+)
+def test_a_naive_clock_is_refused(make: Callable[[Any], object]) -> None:
+    """It was an error about naive and aware datetimes, within the first request."""
+    with pytest.raises(TypeError, match=r"^clock must be a function that returns an aware datetime"):
+        make(datetime.now)

@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointsInUseError",
     "DamagedCheckpointError",
     "MemoryCheckpoints",
+    "checked_store",
     "in_use",
 ]
 
@@ -156,3 +157,15 @@ def in_use(name: str, place: str) -> str:
         f"a watch or backfill named {mask_text(name)!r} uses {place} already, and two of one name would overwrite each "
         f"other's checkpoints: end the other one, or pass another name="
     )
+
+
+def checked_store(checkpoints: CheckpointStore | None) -> CheckpointStore:
+    """Return the store of a stream; one in memory where there is none.
+
+    Raises:
+        TypeError: it is no store.
+    """
+    if checkpoints is not None and not hasattr(checkpoints, "reserve"):
+        kind = type(checkpoints).__name__
+        raise TypeError(f"checkpoints must be a CheckpointStore or None, not {kind}: SQLiteCheckpoints('fleet.db')")
+    return MemoryCheckpoints() if checkpoints is None else checkpoints

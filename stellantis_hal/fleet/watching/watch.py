@@ -11,12 +11,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import LeaseLostError
-from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore, checked_store
 from stellantis_hal.fleet.events import AccountLost, WatchEvent
 from stellantis_hal.fleet.fleet_as_account import PolledAccount, Watchable, as_polled, key_of
 from stellantis_hal.fleet.resume_state import ResumeStateStore
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, AcknowledgedStream, Acknowledgement
-from stellantis_hal.fleet.target_sources import Removed, for_each
+from stellantis_hal.fleet.target_sources import Removed, for_each, require_source
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -32,7 +32,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_clock, require_type
 
 __all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]
 
@@ -274,6 +274,7 @@ class Watch(AcknowledgedStream):
         """
         self._require_running()
         for vehicle in vehicles:
+            require_type("a vehicle", vehicle, Vehicle, str)
             id_ = vehicle if isinstance(vehicle, str) else id_of(vehicle)
             if id_ is None or not self._scheduler.poll_now(id_):
                 raise KeyError(id_)
@@ -439,6 +440,7 @@ def watch(
         ValueError: an option is out of bounds.
         TypeError: an option has the wrong type.
     """
+    require_source(source)
     require_type("every", every, timedelta, None, instead="timedelta(seconds=…)")
     for option, span in {"relist": relist, "max_wait": max_wait}.items():
         require_type(option, span, timedelta, instead="timedelta(seconds=…)")
@@ -475,7 +477,12 @@ def watch(
         repeats=repeats,
         adapt=adapt,
     )
-    store = MemoryCheckpoints() if checkpoints is None else checkpoints
+    require_type("name", name, str)
+    if clock is not None:
+        require_clock(clock)
+    if events is not None and not hasattr(events, "listen"):
+        raise TypeError(f"events must be a Receiver or None, not {type(events).__name__}: Receiver(inbox, path=…)")
+    store = checked_store(checkpoints)
     return Watch(
         source,
         watch_options,

@@ -17,7 +17,7 @@ from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatis
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from stellantis_hal.validation import is_background
+from stellantis_hal.validation import is_background, require_clock
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -58,6 +58,7 @@ class TokenBucketLimiter:
         save_every: float = 30.0,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_clock(clock)
         if not 0 <= interactive_share < 1:
             raise ValueError(
                 f"interactive_share must be at least 0 and less than 1, for example 0.1, not {interactive_share}"
