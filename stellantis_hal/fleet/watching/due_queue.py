@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["DueEntry", "DueQueue", "next_polls"]
+__all__ = ["DueEntry", "DueQueue"]
 
 K = TypeVar("K")
 
@@ -18,20 +17,11 @@ class DueEntry(NamedTuple, Generic[K]):
     key: K
 
 
-def next_polls(entries: Iterable[DueEntry[K]], now: float) -> list[K]:
-    """Return the keys that are due, the most overdue first: the rule that :class:`DueQueue` implements.
+class DueQueue(Generic[K]):
+    """Priority queue by due time: a heap in which replaced entries are skipped.
 
     A key that waits keeps its due time and a polled one gets a later one, so that no key starves.
-
-    Args:
-        entries: every key with its due time.
-        now: the present instant.
     """
-    return [entry.key for entry in sorted(entries, key=lambda entry: entry.due) if entry.due <= now]
-
-
-class DueQueue(Generic[K]):
-    """Priority queue by due time: a heap in which replaced entries are skipped."""
 
     __slots__ = ("_due", "_heap", "_number")
 
@@ -72,14 +62,6 @@ class DueQueue(Generic[K]):
                 return DueEntry(due, key)
             heapq.heappop(self._heap)
         return None
-
-    def take(self) -> DueEntry[K] | None:
-        """Remove and return the entry that is due first; None where the queue is empty."""
-        entry = self.first()
-        if entry is not None:
-            heapq.heappop(self._heap)
-            del self._due[entry.key]
-        return entry
 
     def overdue(self, now: float) -> tuple[int, float]:
         """Return the number of keys that are due, and the largest delay in seconds."""

@@ -1,11 +1,9 @@
 """Due queue: order, replacement, lateness."""
 
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.watching.due_queue import DueEntry, DueQueue, next_polls
+from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.intervals import next_due
 
 
@@ -21,11 +19,11 @@ def test_queue_agrees_with_the_sorting_rule(acts: list[tuple[str, str, int]]) ->
             queue.drop(key)
             entries.pop(key, None)
         else:
-            taken = queue.take()
-            polls = next_polls([DueEntry(due, key) for key, due in entries.items()], math.inf)
-            assert (taken.key if taken else None) == (polls[0] if polls else None)
-            if taken:
-                assert entries.pop(taken.key) == taken.due
+            first = queue.first()
+            assert (first and first.key) == min(entries, key=lambda key: entries[key], default=None)
+            if first:
+                queue.drop(first.key)
+                assert entries.pop(first.key) == first.due
         assert len(queue) == len(entries)
         assert all(key in queue for key in entries)
 
@@ -38,10 +36,6 @@ def test_replaced_entries_do_not_accumulate() -> None:
     first = queue.first()
     assert first is not None
     assert first.due == 9_999.0
-
-
-def test_only_due_entries_are_polled_most_overdue_first() -> None:
-    assert next_polls([DueEntry(5.0, "later"), DueEntry(1.0, "now"), DueEntry(0.0, "first")], 2.0) == ["first", "now"]
 
 
 def test_overdue_entries_are_counted_with_the_largest_delay() -> None:
@@ -64,7 +58,7 @@ def test_no_entry_starves(intervals: list[float], service: float, polls: int) ->
     for key, interval in enumerate(intervals):
         queue.put(key, interval)
     for _ in range(polls):
-        entry = queue.take()
+        entry = queue.first()
         assert entry is not None
         now = max(now, entry.due)
         waited = now - last[entry.key]
