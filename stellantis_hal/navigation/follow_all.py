@@ -13,6 +13,7 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.concurrency import OrderedResults, in_order
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link
@@ -69,6 +70,7 @@ async def follow_all(
     targets: Sequence[tuple[Link | None, HalResource | LinkedItem]], limit: int
 ) -> AsyncGenerator[FollowResults, None]:
     """Return what links lead to: embedded copies as they are, others fetched, at most ``limit`` at a time."""
+    require_type("limit", limit, int)
     if limit < 1:
         raise ValueError(f"limit must be at least 1, as in limit=8, not {limit}")
     async with in_order([partial(_resolve, target) for _, target in targets], limit) as results:

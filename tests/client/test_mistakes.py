@@ -248,3 +248,30 @@ def test_a_naive_clock_is_refused(make: Callable[[Any], object]) -> None:
     """It was an error about naive and aware datetimes, within the first request."""
     with pytest.raises(TypeError, match=r"^clock must be a function that returns an aware datetime"):
         make(datetime.now)
+
+
+async def test_numbers_of_items_are_whole(client: StellantisClient, simulator: Simulator) -> None:
+    """A fraction never equalled the number of items: the whole collection was read."""
+    vehicle = await account_of(client, simulator).vehicles().first()
+    assert vehicle is not None
+    trips, fraction, text = vehicle.trips(), 1.5, "2"
+    number: Any
+    for number in (fraction, text):
+        with pytest.raises(TypeError, match=r"^limit must be int or None, not "):
+            await trips.collect(number)
+        with pytest.raises(TypeError, match=r"^count must be int, not "):
+            trips.take(number)
+        with pytest.raises(TypeError, match=r"^limit must be int, not "):
+            async with trips.concurrent(number):
+                pass
+        with pytest.raises(TypeError, match=r"^pages must be int, not "):
+            async with trips.ahead(number):
+                pass
+        with pytest.raises(TypeError, match=r"^limit must be int, not "):
+            async with vehicle.require_resource().follow_all("trips", limit=number):
+                pass
+    with pytest.raises(ValueError, match=r"^limit must be at least 0, or None for all items, not -1$"):
+        await trips.collect(-1)
+    number = 3
+    with pytest.raises(TypeError, match=r"^token must be str or None, not int: page.token$"):
+        trips.pages(number)

@@ -330,7 +330,9 @@ class Paginator(Generic[T]):
 
         Raises:
             ValueError: it is negative.
+            TypeError: it is no whole number.
         """
+        require_type("count", count, int)
         if count < 0:
             raise ValueError(f"take needs at least 0 items, not {count}")
         return Paginator(self._spec, (*self._stages, ItemTransform("take", count=count)))
@@ -347,6 +349,7 @@ class Paginator(Generic[T]):
         Raises:
             ValueError: the token is invalid, or was made for other items or the other direction.
         """
+        require_type("token", token, str, None, instead="page.token")
         if token is None:
             return Pages(self._spec, self._stages, START)
         position = PageToken.from_token(token)
@@ -385,9 +388,17 @@ class Paginator(Generic[T]):
         return await anext(aiter(self), None)
 
     async def collect(self, limit: int | None = None) -> list[T]:
-        """Return all items as a list, or at most ``limit`` of them."""
+        """Return all items as a list, or at most ``limit`` of them.
+
+        Raises:
+            ValueError: ``limit`` is negative.
+            TypeError: it is no whole number.
+        """
+        require_type("limit", limit, int, None)
         items: list[T] = []
-        if limit is not None and limit <= 0:
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must be at least 0, or None for all items, not {limit}")
+        if limit == 0:
             return items
         async for item in self:
             items.append(item)

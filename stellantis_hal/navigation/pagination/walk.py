@@ -24,6 +24,7 @@ from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
 from stellantis_hal.navigation.pagination.recent_ids import RecentIds
 from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -277,12 +278,14 @@ class Walks:
     @asynccontextmanager
     async def ahead(self, pages: int, limit: int | None = None) -> AsyncGenerator[Walk, None]:
         """Iterate with prefetched pages, and ``limit`` linked items at a time (None: as many ahead as pages)."""
+        require_type("pages", pages, int)
         async with prefetch(self._raw_pages(), pages) as raw_pages, scoped() as tasks:
             yield Walk(self.spec, raw_pages, self.stages, self.position, tasks=tasks, limit=limit or pages + 1)
 
     @asynccontextmanager
     async def concurrent(self, limit: int) -> AsyncGenerator[Walk, None]:
         """Iterate over ranges and linked items that are read concurrently, or else with a prefetched page."""
+        require_type("limit", limit, int)
         if limit < 1:
             raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
         ranges = self.spec.ranges
