@@ -104,6 +104,8 @@ def _of(values: Any, kind: type[Any] | None, convert: Callable[[Any], _Table]) -
     builder = _TableBuilder(_require("pyarrow"), kind)
     if isinstance(values, AsyncIterable):
         return _read(values, builder, convert)
+    if not isinstance(values, Iterable):
+        raise TypeError(f"values must be a list or a walk, not {type(values).__name__}: [trip] of one trip")
     for value in values:
         builder.add(value)
     return convert(builder.table())

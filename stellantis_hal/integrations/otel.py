@@ -20,6 +20,7 @@ from stellantis_hal.transport.hooks import (
     TokenRecord,
     WaitRecord,
 )
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -58,6 +59,7 @@ def otel_hooks(
 
     Raises:
         ConfigurationError: the extra ``otel`` is not installed.
+        TypeError: these are no hooks, or a provider is none.
 
     Example::
 
@@ -69,6 +71,13 @@ def otel_hooks(
         raise ConfigurationError(
             "opentelemetry is not installed: pip install 'stellantis-hal[otel]' brings its API"
         ) from error
+    require_type("hooks", hooks, Hooks, None, instead="Hooks(on_response=…)")
+    for name, provider, maker in (
+        ("tracer_provider", tracer_provider, "get_tracer"),
+        ("meter_provider", meter_provider, "get_meter"),
+    ):
+        if provider is not None and not hasattr(provider, maker):
+            raise TypeError(f"{name} must be a provider with {maker}(), not {type(provider).__name__}")
     given = Hooks() if hooks is None else hooks
     spans = _Spans(trace, trace.get_tracer(_SCOPE, __version__, tracer_provider))
     figures = _Metrics(metrics, metrics.get_meter(_SCOPE, __version__, meter_provider))

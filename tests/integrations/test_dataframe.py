@@ -121,3 +121,10 @@ def test_a_missing_library_says_what_to_install(way: Any, library: str, monkeypa
 def test_positions_of_a_trip_become_a_table() -> None:
     points = [Position(coordinates=(2.0, 48.0, 35.0)), Position()]
     assert rows_of(to_arrow(points))[0]["altitude_m"] == 35.0
+
+
+@pytest.mark.parametrize("make", [to_arrow, to_pandas, to_polars])
+@pytest.mark.parametrize("value", [Trip(), None], ids=["trip", "none"])
+def test_one_value_is_no_table(make: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^values must be a list or a walk, not .*: \[trip\] of one trip$"):
+        make(value)

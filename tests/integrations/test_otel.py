@@ -234,3 +234,25 @@ async def test_renewed_tokens_are_counted() -> None:
         store = MemoryTokenStore(Token("", token_of(simulator).refresh_token))
         await client.account(store, brand=Brand.PEUGEOT).user()
     assert [point.value for point in telemetry.points("stellantis_hal.token.renewals")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("hooks", "options", "message"),
+    [
+        ([Hooks()], {}, r"hooks must be Hooks or None, not list: Hooks\(on_response=…\)"),
+        (
+            None,
+            {"tracer_provider": TracerProvider().get_tracer("mine")},
+            r"tracer_provider must be a provider with get_tracer\(\), not Tracer",
+        ),
+        (
+            None,
+            {"meter_provider": "x"},
+            r"meter_provider must be a provider with get_meter\(\), not str",
+        ),
+    ],
+    ids=["list", "tracer", "text"],
+)
+def test_what_is_no_hook_or_provider_is_refused(hooks: Any, options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        otel_hooks(hooks, **options)
