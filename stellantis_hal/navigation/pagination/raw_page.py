@@ -73,7 +73,8 @@ class RawPage:
         next_url: the URL of the page after it; None at the end.
         position: the number of items on the pages up to this one; None where it is unknown.
         first: digests of the first page's URLs, and of contents that a range must not repeat.
-        is_read: whether the page at ``next_url`` was returned already: the next one is behind it, or it is a loop.
+        is_read: whether the page at ``next_url`` was returned already: the next one is behind it, or it is a loop, or
+            there is no way to it.
         is_linked: whether pages so far had links between them.
         may_repeat: whether items are among these that this iteration has returned before.
         notices: what is to be told of the collection after these items.

@@ -221,6 +221,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._position = position
         self._current = None if link is None else (page, link)
         self._ended = next_url is None and self._failure is None
+        if self._failure is not None:
+            next_url = page.base  # resumed there, the pages before it are collected
         self._total = total = total_of(page)
         if total is not None:
             self._least_total = total if self._least_total is None else min(total, self._least_total)
@@ -236,7 +238,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             next_url=next_url,
             position=position,
             first=self._first_url.digests,
-            is_read=self._collect_before is not None,
+            is_read=self._collect_before is not None or self._failure is not None,
             is_linked=not self._by_range,
             may_repeat=bool(shifted),
             notices=notices,

@@ -26,7 +26,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     total_of,
     unlinked,
 )
-from stellantis_hal.navigation.pagination.visited_pages import VisitedPages, loop_error
+from stellantis_hal.navigation.pagination.visited_pages import VisitedPages
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -67,7 +67,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._current: tuple[HalResource, Link] | None = None
         self._visited = VisitedPages()
         self._ended = False
-        self._failure: HalError | None = loop_error(position.url) if position.is_read else None
+        self._failure: HalError | None = _no_way_on(position.url) if position.is_read else None
         # The index of the next page's first item; None where it is unknown.
         self._position = position.position
         self._total: int | None = position.total  # of the latest page
@@ -180,7 +180,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             next_url=self._next_url,
             position=self._count(self._position),
             first=self._first_page.digests,
-            is_read=self.loops and not self._ended,
+            is_read=(self.loops or self._failure is not None) and not self._ended,
             is_linked=self._is_linked,
             notices=notices,
             total=total,
@@ -202,7 +202,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             link = followed_link(page)
             url = None if link is None else link_url(link, page.base)
         except HalError as error:  # this page is valid, so its items are returned before the error is raised
-            self._next_url, self._failure = None, error
+            self._next_url, self._failure = page.base, error
             return True
         was_by_range, self._by_range = self._by_range, False
         self.loops = url is not None and (self._visited.contains(url) or self._first_page.contains(url))
@@ -302,3 +302,12 @@ class RawPageIterator(AsyncIterator[RawPage]):
         if position > (self._greatest_total or 0):
             _log.warning(total_notice(page, total, position))
         return ()
+
+
+def _no_way_on(url: str) -> PaginationLoopError:
+    """Return the error of a token after a page whose ``next`` leads to a URL that was read, or cannot be followed."""
+    return PaginationLoopError(
+        f"pagination loop: a page leads to {mask_url(url)}, which was read before, or has a link to the next page that "
+        "cannot be followed: read the collection without a page token to see which",
+        url=url,
+    )

@@ -145,6 +145,31 @@ async def test_two_different_links_are_an_error_in_reverse() -> None:
         await _items(site, reverse=True).first()
 
 
+@pytest.mark.parametrize("following", [[link(f"{HOME}/p2"), link(f"{HOME}/p3")], {"href": 5}])
+async def test_a_page_whose_next_cannot_be_followed_is_not_the_last(following: Any) -> None:
+    """Not for a token, and not in reverse."""
+    site = _site(p1=_page(1, next=following, last=link(f"{HOME}/p3")), p3=_page(3, prev=link(f"{HOME}/p1")))
+    token = (await anext(aiter(_items(site).pages()))).token
+    with pytest.raises(PaginationLoopError, match="or has a link to the next page that cannot be followed"):
+        await anext(aiter(_items(site).pages(token)))
+    assert await _collect(_items(site, reverse=True)) == [3, 1]
+    site = _site(p1=_page(1, next=following))
+    with pytest.raises((AmbiguousLinkError, InvalidLinkError)):
+        await _items(site, reverse=True).collect()
+
+
+async def test_a_token_leads_past_a_prev_that_cannot_be_followed() -> None:
+    pages = {name: link(f"{HOME}/{name}") for name in ("p1", "p2", "p3")}
+    site = _site(
+        p1=_page(1, next=pages["p2"], last=pages["p3"]),
+        p2=_page(2, next=pages["p3"], prev=pages["p1"]),
+        p3=_page(3, prev=[pages["p2"], pages["p1"]]),
+    )
+    items = _items(site, reverse=True)
+    page = await anext(aiter(items.pages()))
+    assert [item["id"] async for later in items.pages(page.token) for item in later.items] == [2, 1]
+
+
 async def test_two_different_last_links_are_not_followed() -> None:
     last = [link(f"{HOME}/p2"), link(f"{HOME}/p3")]
     site = _site(p1=_page(1, next=link(f"{HOME}/p2"), last=last), p2=_page(2))
