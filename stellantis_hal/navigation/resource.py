@@ -274,6 +274,7 @@ class HalResource(ResourceView):
             BodyTooLargeError: while it is read: it is larger than the limit.
             HalError: on entering: the link is missing, ambiguous or invalid, or leads off the trusted origins.
             StellantisError: on entering: the request failed.
+            TypeError: both ``rel`` and ``url`` are given.
         """
         if rel is None or url is not None:
             if rel is not None:

@@ -191,6 +191,7 @@ class Receiver:
         Raises:
             InboxError: nothing was removed.
             StellantisError: the vehicles cannot be listed.
+            TypeError: ``source`` is none of these.
         """
         if not (isinstance(source, Vehicle) or hasattr(source, "vehicles")):
             raise TypeError(f"source must be a Vehicle, an Account or a Fleet, not {type(source).__name__}")

@@ -53,6 +53,9 @@ class Recorder:
         max_body: bytes of a body that are kept, as sent and decompressed; a longer one reaches the client whole, and is
             left out.
         clock: the wall clock, aware.
+
+    Raises:
+        TypeError: ``hosts`` or ``words`` is one text instead of a collection.
     """
 
     def __init__(

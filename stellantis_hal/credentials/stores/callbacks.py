@@ -34,6 +34,9 @@ class CallbackTokenStore:
     Each function may be a plain one, which must not block the event loop, or a coroutine function. Its error becomes a
     ``TokenStoreError`` with that error as its cause.
 
+    Raises:
+        TypeError: ``load``, ``save`` or ``keys`` is no function.
+
     Example:
         >>> import json
         >>> kept: dict[str, str] = {}

@@ -47,6 +47,10 @@ class Lease:
         shards: number of shards, the same in every process.
         ttl: seconds after which a process that is not heard of has lost its shards.
         interval: seconds between two looks at the table.
+
+    Raises:
+        ValueError: there are no shards, or more than 10,000; or ``ttl`` is not longer than ``interval``.
+        TypeError: ``shards`` is no whole number.
     """
 
     def __init__(self, table: LeaseTable, name: str, *, shards: int = 1, ttl: float, interval: float) -> None:

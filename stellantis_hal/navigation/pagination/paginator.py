@@ -278,6 +278,10 @@ class Paginator(Generic[T]):
             on_invalid: receives items that are left out because they are not objects; the default logs a warning.
             typed: whether the API is known: items are embedded, a page without them is one without items, repeats are
                 left out, and what is missing is logged without a warning.
+
+        Raises:
+            ValueError: ``items_from`` is none of these, or ``limit`` is less than 0.
+            TypeError: ``rel`` is no text, or ``limit`` no whole number.
         """
         require_type("rel", rel, str, None, instead="'orders'")
         require_type("limit", limit, int)

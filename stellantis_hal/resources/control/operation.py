@@ -224,6 +224,7 @@ class Operation:
         Raises:
             TimeoutError: no such status came; the message says how old the latest one is.
             StellantisError: the server could not be asked.
+            TypeError: ``predicate`` is no function, or ``within`` no number.
         """
         require_type("within", within, int, float)
         if not callable(predicate):

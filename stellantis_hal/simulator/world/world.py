@@ -53,6 +53,18 @@ class World:
     Entities are generated on access and only changes are stored, so a world of 10,000 vehicles and 1,000,000 trips
     needs no more memory than a small one.
 
+    Args:
+        seed: what the world is made of.
+        accounts: at least 1.
+        vehicles: of all accounts together.
+        trips: of all vehicles together.
+        epoch: when all generated trips have ended, aware.
+        moving: whether vehicles drive, park and charge as the simulator's clock goes on; otherwise they stand still
+            until a test changes them.
+
+    Raises:
+        ValueError: a number is less than its least, or there are trips without vehicles.
+
     Example:
         >>> world = World(seed=7, accounts=2, vehicles=3, trips=30)
         >>> world.trip_count(), sum(world.trip_count(vehicle.id) for vehicle in world.vehicles)

@@ -47,6 +47,10 @@ class TokenBucketLimiter:
         store: where the day's count survives a restart; None for nowhere.
         save_every: seconds between two saves, at least.
         clock: the wall clock, aware, by which state is saved. When a day is over, the event loop's clock decides.
+
+    Raises:
+        ValueError: ``interactive_share`` is less than 0, or 1 or more.
+        TypeError: ``clock`` is no function that returns aware instants.
     """
 
     def __init__(
