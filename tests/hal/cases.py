@@ -67,6 +67,26 @@ def _each(label: str, function: Callable[..., Any], values: Any, **options: Any)
         _call(f"{label} {index} {shown}", function, value, **options)
 
 
+def _refusal(call: Callable[[], Any]) -> str:
+    """Return the error that a call raises."""
+    try:
+        return f"returned {call()!r}"
+    except Exception as error:  # noqa: BLE001 - of any kind
+        return f"{type(error).__name__}: {error}"
+
+
+def _within(module: Any, bound: str, most: int, call: Callable[[], Any]) -> Any:
+    """Return the outcomes of a call by a bound of its module, from 0 on, without those that are the same as before."""
+    told: list[Any] = []
+    before: Any = None
+    for value in range(most):
+        with mock.patch.object(module, bound, value):
+            found = call()
+        if found != before:
+            told.append((value, before := found))
+    return told
+
+
 # ------------------------------------------------------------------------------------------- URIs
 
 REFERENCES: Final = (
@@ -184,6 +204,17 @@ VALUES: Final[tuple[dict[str, Any], ...]] = (
 for _template in TEMPLATES:
     _each(f"expand {_template[:20]} with", partial(uri_templates.expand, _template), VALUES)
 _each("variables of", uri_templates.variables, TEMPLATES)
+_each(
+    "expand without a value",
+    lambda template: uri_templates.expand(template, {}),
+    ("/a?q=1/{y}/b", "/a#q/{y}/b", "/a/{y}?b", "{y}/b", "/a{?x}/{y}", "/a/{?x}{y}/b", "{+y}", "/{x}{y}/", "/a{/y}/b"),
+)
+_call(
+    "errors of templates, by their length",
+    lambda: _within(
+        uri_templates, "_MAX_QUOTED", 24, lambda: _refusal(lambda: uri_templates.expand("/a/{b}/c/{d}", {"e": 1}))
+    ),
+)
 PLAIN: Final = (
     None,
     True,
@@ -238,6 +269,11 @@ LINKS: Final[tuple[Any, ...]] = (
 _each("link", lambda value: (found := Link.parse("r", value)) and (found, found.is_null), LINKS)
 _call("a link of the least", Link, "/a")
 HEADERS: Final = (
+    "<<a>; rel=x",
+    "<a<b<c>; rel=x, <d>; rel=y",
+    "<>; rel=x",
+    "<a>; rel=Xx; title='X, <b>; rel=y; title=X'",
+    ",,<a>;;rel=x,,",
     "",
     "<a>",
     "<a>; rel=b",
@@ -639,6 +675,8 @@ _each(
 )
 _each("encode", hal_json.encode, ({"a": [1, None, True, "é"]}, {1: 2}, float("nan"), "\ud800", object, {1, 2}))
 _call("encode what has no type", hal_json.encode, {"a": object}, lambda value: "plain")
+_call("encode a value nested too deeply", lambda: hal_json.encode(_in_lists(100_000)))
+_each("rewrite a number", hal_json.rewrite, (1e16, 1e-7, [1e16, None], 1.0))
 _each("rewrite", hal_json.rewrite, ({"a": [1, None]}, [float("inf")], "\ud800", {"a": "é"}, {1: 2}, [2**70]))
 for _count in (199_999, 200_000, 200_001):
     _call(f"count the values of {_count} bytes", hal_json.count_values, b"," * _count)
@@ -647,6 +685,15 @@ for _count in (199_999, 200_000, 200_001):
         lambda count: len(hal_json.decode_received(b"[" + b"1," * (count - 2) + b"1]")),
         _count,
     )
+
+
+def _in_lists(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 _call("count values", hal_json.count_values, b"{" * 100_000 + b"[" * 100_001 + b"," * 2)
 
 # ------------------------------------------------------------------------------------------- header fields, dates
@@ -826,6 +873,26 @@ URLS: Final = (
     "",
 )
 _each("mask the URL", redaction.mask_url, URLS)
+for _name, _text in {
+    "a URL": "https://h/vehicles/abc123/x?y=z",
+    "a text": f"the VIN {VIN}, token=abc",
+    "a short text": "ab",
+    "nothing": "",
+}.items():
+    _call(
+        f"mask {_name} within a length",
+        lambda text: [
+            _within(redaction, "_MAX_READ", 48, partial(mask, text))
+            for mask in (
+                redaction.mask_text,
+                redaction.mask_repr,
+                redaction.mask_url,
+                redaction.excerpt,
+                lambda given: redaction.excerpt(given.encode()),
+            )
+        ],
+        _text,
+    )
 _each("mask the VIN", redaction.mask_vin, (VIN, "", "ab"))
 _each("hide", redaction.hide, (None, "", [], "x", 0, 5, [1], {}))
 _each(
@@ -1082,18 +1149,6 @@ _call(
         lambda entry: {"issues": [entry]},
     ),
 )
-
-
-def _within(module: Any, bound: str, most: int, call: Callable[[], Any]) -> Any:
-    """Return the outcomes of a call by a bound of its module, from 0 on, without those that are the same as before."""
-    told: list[Any] = []
-    before: Any = None
-    for value in range(most):
-        with mock.patch.object(module, bound, value):
-            found = call()
-        if found != before:
-            told.append((value, before := found))
-    return told
 
 
 for _bound in ("_MAX_NODES", "_MAX_DEPTH", "_MAX_MESSAGES", "_MAX_TEXT", "_MAX_NAME"):
