@@ -143,11 +143,12 @@ def _show(name: str, trips: int) -> None:
 
 def _tell(connection: CommandContext, output: Path, made: Report, size: int, failures: list[str]) -> None:
     trips = sum(len(car.trips) for car in made.cars)
+    is_piped = not output.is_file()  # into standard output, which has the report alone then
     if connection.options.as_json:
         facts = {"file": str(output), "cars": len(made.cars), "trips": trips, "bytes": size, "failed": len(failures)}
-        click.echo(json_text(facts))
+        click.echo(json_text(facts), err=is_piped)
     else:
         cars = plural(len(made.cars), "car")
-        click.echo(f"{cars}, {plural(trips, 'trip')}, {size / 1e6:.1f} MB in {output}")
+        click.echo(f"{cars}, {plural(trips, 'trip')}, {size / 1e6:.1f} MB in {output}", err=is_piped)
     for remark in (*failures, *dict.fromkeys(remark for car in made.cars for remark in car.remarks)):
         connection.options.warn(one_line(remark))

@@ -1,6 +1,8 @@
 """The command that writes a report, with the built-in simulator."""
 
 import json
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,20 @@ def test_all_cars_stand_in_one_file(run: Run) -> None:
     assert ran.stdout.endswith(" MB in report.html\n")
     assert "Report of 2 cars" in text
     assert "Data of the built-in simulator, not of a real car." in text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_pipe_has_the_report_alone(run: Run, tmp_path: Path, as_json: bool) -> None:
+    """As standard output that another program reads."""
+    os.mkfifo(tmp_path / "pipe")
+    found: list[str] = []
+    reader = threading.Thread(target=lambda: found.append((tmp_path / "pipe").read_text("utf-8")))
+    reader.start()
+    ran = run("-o", "pipe", *(("--json",) if as_json else ()))
+    reader.join()
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert "200" in ran.stderr
+    assert found[0].rstrip().endswith("</html>")
 
 
 def test_one_car_of_a_period_has_the_trips_of_the_list(run: Run) -> None:
