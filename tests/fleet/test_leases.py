@@ -588,3 +588,11 @@ async def test_a_source_may_be_watched_again() -> None:
                 assert [await anext(iterator) for _ in left] == left
             rest = [account for account in fleet.accounts if account not in left]
             assert [await anext(iterator) for _ in rest] == rest
+
+
+async def test_a_lease_that_is_not_entered_is_said() -> None:
+    """A watch of it waited without a word."""
+    async with a_fleet(vehicles=1) as fleet:
+        lease = a_lease(Table())
+        with pytest.raises(RuntimeError, match=r"^this lease is not entered, and holds no account: use `async with"):
+            await take(lease, fleet.accounts, 5)

@@ -84,6 +84,11 @@ class Lease:
         return self._name
 
     @property
+    def is_entered(self) -> bool:
+        """Whether its block was entered."""
+        return self._tasks is not None
+
+    @property
     def shards(self) -> frozenset[int]:
         """The shards that this process holds now."""
         return frozenset(self._held) if self._is_valid() else frozenset()

@@ -39,6 +39,11 @@ class LeasedAccounts(AsyncIterator[Watchable | Removed], DetachableSource):
         self._is_attached = True
 
     def __aiter__(self) -> Self:
+        if not self._lease.is_entered:
+            raise RuntimeError(
+                "this lease is not entered, and holds no account: use `async with checkpoints.lease(…) as lease` "
+                "around the watch"
+            )
         if not self._is_attached:
             self._is_attached = True
             self._lease.attach(self)
