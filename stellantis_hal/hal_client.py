@@ -118,6 +118,7 @@ class HalClient(BaseClient, EntryPoint):
     ) -> None:
         from stellantis_hal.transport.session import Session
 
+        require_type("entry_url", entry_url, str)
         require_type("accept", accept, str, None)
         own_session = Session(
             to_origins(entry_url, trusted_origins),

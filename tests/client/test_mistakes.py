@@ -275,3 +275,9 @@ async def test_numbers_of_items_are_whole(client: StellantisClient, simulator: S
     number = 3
     with pytest.raises(TypeError, match=r"^token must be str or None, not int: page.token$"):
         trips.pages(number)
+
+
+def test_an_entry_that_is_no_text_is_refused() -> None:
+    url: Any = None
+    with pytest.raises(TypeError, match=r"^entry_url must be str, not NoneType$"):
+        HalClient(url)
