@@ -22,6 +22,7 @@ from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch_protocol import Fetch
+from stellantis_hal.validation import require_type
 
 __all__ = ["AuthorizationCodeGrant"]
 
@@ -57,6 +58,8 @@ class AuthorizationCodeGrant:
         revocation_parameters: tuple[str, ...] = ("token",),
         on_change: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        if not (store is None or hasattr(store, "save")):
+            raise TypeError(f"store must be a TokenStore or None, not {type(store).__name__}: FileTokenStore(path)")
         self._client = client
         self._fetch = fetch
         self._store = store
@@ -92,6 +95,7 @@ class AuthorizationCodeGrant:
             NetworkError: the identity server could not be reached.
             ApiError: it failed, or refused for another reason.
         """
+        require_type("authorization", authorization, AuthorizationRequest, instead="what begin() returned")
         require_key(key)  # before the code, which can be exchanged once, is spent
         try:
             if redirect_url is not None and code is None and state is None:

@@ -158,7 +158,7 @@ class AuthorizationRequest:
 
     url: str = attrs.field(repr=False)
     redirect_uri: str
-    scope: tuple[str, ...] = ()
+    scope: tuple[str, ...] = attrs.field(default=(), converter=parse_scope)  # a session may have kept a list
     state: str = attrs.field(repr=False)
     verifier: str | None = attrs.field(default=None, repr=False)
 
@@ -186,7 +186,7 @@ class AuthorizationRequest:
             parameters: more parameters of the query, as the server documents them (``prompt``, ``login_hint``).
 
         Raises:
-            ValueError: a parameter has a name that another argument sets.
+            ValueError: a parameter has a name that another argument sets, or the redirect URI is empty.
             TypeError: a parameter is not text.
 
         Example:
@@ -201,6 +201,11 @@ class AuthorizationRequest:
             >>> authorization.read(f"app://back?code=abc&state={authorization.state}&scope=data:trip")
             AuthorizationResponse(scope=('data:trip',))
         """
+        require_type("redirect_uri", redirect_uri, str)
+        if not redirect_uri:
+            raise ValueError("redirect_uri must not be empty: pass one that is registered for the client")
+        require_type("scope", scope, str, Iterable, instead='"openid data:trip"')
+        require_type("state", state, str, None)
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None
         requested = parse_scope(scope)

@@ -302,3 +302,20 @@ async def test_an_error_of_the_store_is_raised() -> None:
 
     with pytest.raises(TokenStoreError, match="gone"):
         await enrolment(Grants(), Broken()).withdraw("alice")
+
+
+async def test_what_is_no_store_is_refused_before_a_code_is_spent() -> None:
+    store: Any = "tokens"
+    with pytest.raises(TypeError, match=r"^store must be a TokenStore or None, not str: FileTokenStore\(path\)$"):
+        enrolment(Grants(), store)
+
+
+async def test_what_begin_did_not_return_is_refused() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    flow = enrolment(server, store)
+    request = flow.begin(redirect_uri=BACK, scope="openid")
+    swapped: Any = server.consent(request.url)
+    with pytest.raises(
+        TypeError, match=r"^authorization must be AuthorizationRequest, not str: what begin\(\) returned$"
+    ):
+        await flow.complete(swapped, request.url)

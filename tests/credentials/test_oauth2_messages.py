@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import json
 import pickle
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -461,3 +463,30 @@ def test_a_lone_surrogate_in_a_refresh_token_is_sent() -> None:
     request = renewal_request(CLIENT, Token("a", "r\ud800"))
     assert isinstance(request.content, bytes)
     assert request.content.endswith(b"refresh_token=r%ED%A0%80")
+
+
+def test_an_authorization_request_survives_a_session_of_json() -> None:
+    authorization = begin()
+    saved = json.loads(json.dumps(attrs.asdict(authorization)))
+    assert AuthorizationRequest(**saved) == authorization
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"redirect_uri": None}, "redirect_uri must be str, not NoneType"),
+        ({"scope": None}, 'scope must be str or Iterable, not NoneType: "openid data:trip"'),
+        ({"state": 3}, "state must be str or None, not int"),
+    ],
+    ids=["redirect", "scope", "state"],
+)
+def test_arguments_of_a_request_are_texts(options: dict[str, Any], message: str) -> None:
+    """A redirect URI that a configuration lacked was sent as None."""
+    given: dict[str, Any] = {"redirect_uri": "app://back", "scope": "openid", **options}
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        AuthorizationRequest.begin(CLIENT, **given)
+
+
+def test_an_empty_redirect_uri_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^redirect_uri must not be empty"):
+        AuthorizationRequest.begin(CLIENT, redirect_uri="", scope="openid")
