@@ -58,6 +58,7 @@ MINUTE = 60 * SECOND
 DAY = 1_441
 """Minutes after which a minute's tokens have returned: all of them are a day old by then."""
 MILLION = 1_000_000
+_MOST = 1 << 62
 
 
 @attrs.frozen
@@ -298,12 +299,27 @@ class _Offer:
         )
 
 
+def _integers(values: Iterable[Any]) -> list[int]:
+    """Return the numbers of a state.
+
+    Raises:
+        ValueError: one of them is none that this class has written.
+    """
+    numbers = list(values)
+    if not all(type(number) is int and abs(number) < _MOST for number in numbers):
+        raise ValueError("no integers of 63 bits")
+    return numbers
+
+
 class SharedLedger:
     """The state of a subscription that several processes share.
 
     Args:
         state: what :meth:`dump` returned; None for a new one.
         minutes: the day, kept by the caller.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: it is not such a state, but that of another program.
     """
 
     __slots__ = (
@@ -331,7 +347,7 @@ class SharedLedger:
     )
 
     def __init__(self, state: Mapping[str, Any] | None = None, minutes: MinuteCounts | None = None) -> None:
-        scalars: list[int] = [0] * 17 if state is None else list(state["scalars"])
+        scalars: list[int] = [0] * 17 if state is None else _integers(state["scalars"])
         self._epoch: str = "" if state is None else str(state["epoch"])
         (
             self._shift,
@@ -356,7 +372,7 @@ class SharedLedger:
         self._processes: dict[str, _Process] = {}
         if state is not None:
             self._tokens = {(str(process), int(number)): int(at) for process, number, at in state["tokens"]}
-            self._processes = {str(name): _Process(*values) for name, values in state["processes"].items()}
+            self._processes = {str(name): _Process(*_integers(values)) for name, values in state["processes"].items()}
         days: dict[int, int] = {}
         self._minutes: MinuteCounts = days if minutes is None else minutes
 

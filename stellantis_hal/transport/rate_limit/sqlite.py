@@ -134,7 +134,7 @@ class SQLiteLedger:
         """Make an exchange, as one transaction."""
         try:
             return await self._database.write(partial(self._take, exchange))
-        except (TypeError, ValueError, LookupError, OverflowError) as error:
+        except (TypeError, ValueError, LookupError, OverflowError, AttributeError) as error:
             raise _damaged(self._database.path, "not the state of a limiter") from error
 
     def _take(self, exchange: LedgerRequest, connection: sqlite3.Connection) -> LedgerReply:

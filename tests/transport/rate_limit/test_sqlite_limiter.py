@@ -226,6 +226,31 @@ async def test_a_foreign_state_is_an_outage(tmp_path: Path, state: str) -> None:
         assert "\ufffd" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$.scalars[3]", "1e308"),
+        ("$.scalars[6]", "null"),
+        ("$.scalars[7]", "9223372036854775807"),
+        ("$.processes", "5"),
+        ("$.processes.p", "[1]"),
+        ("$.processes.p[0]", "0.5"),
+        ("$.tokens", "[[1, 2]]"),
+    ],
+)
+async def test_foreign_numbers_in_a_state_are_an_outage(tmp_path: Path, path: str, value: str) -> None:
+    """As of another version; the limiter is not ended by an error of another kind."""
+    machine = Machine()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        await ledger.take(turn_of("p", 1, interactive=2))
+    with sqlite3.connect(tmp_path / "a") as connection:
+        connection.execute("UPDATE limiter SET state = json_set(state, ?, json(?))", (path, value))
+    connection.close()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        with pytest.raises(StorageError, match="not the state of a limiter: remove the file"):
+            await ledger.take(turn_of("q", 1))
+
+
 @pytest.mark.parametrize("change", ["count = 'many'", "minute = 'now'"])
 async def test_foreign_counts_are_an_outage(tmp_path: Path, change: str) -> None:
     machine = Machine()
