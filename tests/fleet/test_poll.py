@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal import CheckpointsInUseError, MemoryCheckpoints, ServerError, Update, Vehicle, poll
+from stellantis_hal.fleet.resume_records import VehiclePollRecord
 from stellantis_hal.simulator import Faults, FaultWindow, ServerFault
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in
 
@@ -90,6 +91,22 @@ async def test_deep_scans_are_a_day_apart() -> None:
         now[0] += timedelta(hours=2)
         await updates(vehicle, store, what="trips", clock=clock)
         assert await store.load(key) != before
+
+
+async def test_a_clock_that_was_ahead_puts_off_no_deep_scan() -> None:
+    """What it remembered of the next one lies ten years ahead of the corrected clock: late trips would be missed."""
+    store = MemoryCheckpoints()
+    ahead = timedelta(days=3_650)
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        vehicle = await a_vehicle(fleet)
+        await updates(vehicle, store, what="trips", clock=lambda: fleet.simulator.now() + ahead)
+        await updates(vehicle, store, what="trips", clock=fleet.simulator.now)
+        [key] = [key for key in store._contents if key.endswith("#turn")]
+        content = await store.load(key)
+        assert content is not None
+        deep_at = VehiclePollRecord.load(content).deep_at
+        assert deep_at is not None
+        assert deep_at <= (fleet.simulator.now() + timedelta(days=1)).timestamp()
 
 
 async def test_two_polls_of_one_vehicle_are_refused() -> None:

@@ -151,6 +151,23 @@ async def test_a_lost_account_is_told_once() -> None:
             assert back.after > 400
 
 
+async def test_no_loss_lasts_less_than_nothing() -> None:
+    """Where the wall clock was ahead when the account was lost, and has been corrected since."""
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        key = fleet.accounts[0].key
+        options: dict[str, Any] = {"what": "status", "checkpoints": store}
+        ahead: dict[str, Any] = {"clock": lambda: fleet.simulator.now() + timedelta(days=3_650)}
+        async with watch(fleet.accounts, every=EVERY, **options, **ahead) as updates:
+            await updates_of(updates, 400)
+            await fleet.lose_consent(key)
+            await until(updates, AccountLost)
+            await updates_of(updates, 10)
+        async with watch(fleet.accounts, every=EVERY, **options) as updates:
+            await fleet.consent(key)
+            assert (await until(updates, Recovered, within=100_000.0)).after >= 0
+
+
 @pytest.mark.unmeasured
 @pytest.mark.long
 async def test_a_take_over_has_no_new_burst() -> None:

@@ -171,7 +171,9 @@ class Poller:
     def _must_structure(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
         """Return whether a snapshot in the same bytes must be structured all the same."""
         is_adapt_due = (
-            what == "status" and self._options.adapt is not None and now - watched_vehicle.adapted_at >= _ADAPT_EVERY
+            what == "status"
+            and self._options.adapt is not None
+            and not 0 <= now - watched_vehicle.adapted_at < _ADAPT_EVERY
         )
         return self._options.repeats or is_adapt_due
 
@@ -219,7 +221,8 @@ class Poller:
             if options.since is None:
                 watched_vehicle.deep_scan_at = now + options.deep_every
                 return
-        deep = now >= watched_vehicle.deep_scan_at
+        # An instant farther ahead was remembered while the wall clock was ahead.
+        deep = not now < watched_vehicle.deep_scan_at <= now + options.deep_every
         await self._repair(watched_vehicle)
         if not await self._read_new(watched_vehicle, vehicle, deep=deep):
             await self._read_new(watched_vehicle, vehicle, deep=deep)

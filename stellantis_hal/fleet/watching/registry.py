@@ -122,7 +122,8 @@ class Registry:
         assert account.background is not None  # noqa: S101 - only accounts are restored
         record, age = restored.record, self.pacing.age
         if record.lost_at is not None:
-            account.lost_at, account.was_lost, account.failures = now - age(record.lost_at), True, record.failures
+            account.lost_at = now - max(0.0, age(record.lost_at))  # the wall clock may have been ahead
+            account.was_lost, account.failures = True, record.failures
         self.vehicle_records.update(restored.vehicle_records)
         if restored.vehicles is None:
             return False
