@@ -40,7 +40,10 @@ def _to_utc(value: datetime | None) -> datetime | None:
         return None
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError("expires_at must be an aware datetime: pass tzinfo=UTC")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expires_at must be in the years 1 to 9999 of UTC") from None
 
 
 @attrs.frozen
@@ -55,7 +58,7 @@ class Token:
         scope: the scopes that the account holder granted; empty where they are not known.
 
     Raises:
-        ValueError: ``expires_at`` is naive.
+        ValueError: ``expires_at`` is naive, or outside the years of UTC.
         TypeError: a token is no ``str``.
 
     Example:

@@ -37,6 +37,14 @@ def test_an_expiry_is_kept_in_utc() -> None:
     assert stored.tzinfo is UTC
 
 
+@pytest.mark.parametrize("expiry", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_expiry_outside_of_the_years_of_utc_is_refused(expiry: str) -> None:
+    with pytest.raises(ValueError, match="in the years 1 to 9999"):
+        Token("a", expires_at=datetime.fromisoformat(expiry))
+    with pytest.raises(ValueError, match="in the years 1 to 9999"):
+        Token.from_dict({"access_token": "a", "expires_at": expiry})
+
+
 def test_an_expiry_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         Token("a", expires_at=datetime(2026, 6, 1))  # noqa: DTZ001 - refusing it is the fact

@@ -301,7 +301,7 @@ class CommandPolicyState:
                     label=str(each["label"]),
                     since=_instant(each["since"]),
                     costs=bool(each["costs"]),
-                    url=each["url"],
+                    url=_optional_text(each["url"]),
                     is_sent=bool(each["is_sent"]),
                 )
                 for kind, each in value["under_way"].items()
@@ -315,7 +315,7 @@ class CommandPolicyState:
                 wake_ups=int(value["wake_ups"]),
                 refused_month=str(value["refused_month"]),
             )
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("the state of a car cannot be read") from error
 
 
@@ -331,6 +331,12 @@ def _instant(text: str) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("a naive instant")
     return instant
+
+
+def _optional_text(value: object) -> str | None:
+    if not isinstance(value, str | None):
+        raise TypeError("no text")
+    return value
 
 
 def _optional_instant(text: str | None) -> datetime | None:

@@ -174,6 +174,14 @@ def test_damaged_states_are_refused(content: bytes) -> None:
         CommandPolicyState.load(content)
 
 
+@pytest.mark.parametrize(("written", "changed"), [(b'"wake_ups":0', b'"wake_ups":1e400'), (b'"url":null', b'"url":5')])
+def test_values_of_another_kind_in_a_state_are_refused(written: bytes, changed: bytes) -> None:
+    content = CommandPolicyState().begun(DOOR, "label", NOON).dump()
+    assert written in content
+    with pytest.raises(ValueError, match="cannot be read"):
+        CommandPolicyState.load(content.replace(written, changed))
+
+
 def test_naive_instants_of_a_state_are_refused() -> None:
     content = done(CommandPolicyState(), DOOR, NOON).dump().replace(b"+00:00", b"")
     with pytest.raises(ValueError, match="cannot be read"):
