@@ -11,6 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, cast
 
@@ -85,7 +86,8 @@ class SQLiteDatabase:
         path = os.fspath(path)
         if not path:
             raise ValueError("the path of a database must not be empty: it names no file")
-        self.path: str = path if path == _MEMORY else os.path.abspath(path)  # the working directory may change later
+        # The working directory may change later. `os.path.abspath` counts as a call that blocks an event loop.
+        self.path: str = path if path == _MEMORY else str(Path(path).absolute())
         self._worker = _Worker(self.path, tuple(schema), synchronous, busy_timeout)
         # A database that is dropped without `aclose` ends its thread all the same.
         weakref.finalize(self, self._worker.submit_close, _Call(_close))
