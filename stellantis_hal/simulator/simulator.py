@@ -67,7 +67,8 @@ class Simulator:
         variant: the server to imitate.
 
     Raises:
-        ValueError: the speed is out of bounds, or it or ``epoch`` stands beside ``clock``.
+        ValueError: the speed is out of bounds, it or ``epoch`` stands beside ``clock``, or ``epoch`` is naive.
+        TypeError: the world or the faults are of another class.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))
@@ -92,6 +93,12 @@ class Simulator:
         rotates_tokens: bool = True,
         variant: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
     ) -> None:
+        if not isinstance(world, World):
+            raise TypeError(f"world must be a World, as World(vehicles=2), not {world!r}")
+        if not isinstance(faults, Faults):
+            raise TypeError(f"faults must be Faults(script=…, random=…), not {faults!r}")
+        if epoch is not None and epoch.tzinfo is None:
+            raise ValueError(f"epoch must be aware, as datetime(2026, 1, 1, tzinfo=UTC), not {epoch}")
         self.world = world
         self.outbox: Outbox = Outbox()
         self.client_id = client_id
@@ -263,7 +270,7 @@ class Simulator:
         return self.gateway.respond(request, self._clock.now(), fault)
 
     def script(self, *steps: ScriptedFault) -> None:
-        """Append steps to the script of faults."""
+        """Append steps to the script of faults. Raises TypeError for what is no step."""
         self._fault_injector.add(steps)
 
     def set_faults(self, *, random: Sequence[RandomFault] | None = None, latency: Latency | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -42,6 +42,31 @@ class Latency:
         return self.fixed + (random.random() * self.uniform if self.uniform else 0.0) + tail
 
 
+def _is_fault(_: Any, __: Any, fault: Any) -> None:
+    if not isinstance(fault, Fault):
+        raise TypeError(f"fault must be a fault, as ServerFault(status=503), not {fault!r}")
+
+
+def _are(kind: type[Any]) -> Callable[[Any, attrs.Attribute[Any], Iterable[object]], None]:
+    """Return what checks that each item of a sequence is of a class."""
+
+    def check(_: Any, field: attrs.Attribute[Any], items: Iterable[object]) -> None:
+        for item in items:
+            require_step(field.name, item, kind)
+
+    return check
+
+
+def require_step(name: str, item: object, kind: type[Any]) -> None:
+    """Check an item of a plan.
+
+    Raises:
+        TypeError: it is of another class.
+    """
+    if not isinstance(item, kind):
+        raise TypeError(f"{name} must have each item as {kind.__name__}(fault=…, …), not {item!r}")
+
+
 @attrs.frozen(kw_only=True)
 class ScriptedFault:
     """A step of a script: the next ``times`` requests whose path contains a match of the pattern meet the fault.
@@ -49,7 +74,7 @@ class ScriptedFault:
     The first ``skip`` matching requests pass without a fault.
     """
 
-    fault: Fault
+    fault: Fault = attrs.field(validator=_is_fault)
     path: str = ""
     method: str | None = None
     times: int = attrs.field(default=1, validator=NOT_NEGATIVE)
@@ -64,7 +89,7 @@ class ScriptedFault:
 class RandomFault:
     """A fault of a share of the requests; each time it occurs, ``run`` requests in a row meet it."""
 
-    fault: Fault
+    fault: Fault = attrs.field(validator=_is_fault)
     rate: float = attrs.field(validator=SHARE)
     path: str = ""
     run: int = attrs.field(default=1, validator=AT_LEAST_ONE)
@@ -74,7 +99,7 @@ class RandomFault:
 class FaultWindow:
     """A fault of every request between two times, in seconds since the simulator's first request."""
 
-    fault: Fault
+    fault: Fault = attrs.field(validator=_is_fault)
     since: float
     until: float
     path: str = ""
@@ -94,9 +119,9 @@ class Faults:
     """
 
     latency: Latency = Latency()
-    script: Sequence[ScriptedFault] = ()
-    windows: Sequence[FaultWindow] = ()
-    random: Sequence[RandomFault] = ()
+    script: Sequence[ScriptedFault] = attrs.field(default=(), validator=_are(ScriptedFault))
+    windows: Sequence[FaultWindow] = attrs.field(default=(), validator=_are(FaultWindow))
+    random: Sequence[RandomFault] = attrs.field(default=(), validator=_are(RandomFault))
     seed: int = 0
     skew: float = 0.0
 
@@ -140,7 +165,14 @@ class FaultInjector:
         self._run: tuple[RandomFault, int] | None = None
 
     def add(self, steps: Iterable[ScriptedFault]) -> None:
-        """Append steps to the script."""
+        """Append steps to the script.
+
+        Raises:
+            TypeError: one is no :class:`ScriptedFault`.
+        """
+        steps = list(steps)
+        for step in steps:
+            require_step("script", step, ScriptedFault)
         self._steps += [[step, step.skip, step.times] for step in steps]
 
     @property
