@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from stellantis_hal.errors import RemoteRefusedError, StellantisError
+from stellantis_hal.errors import RemoteRefusedError
 from stellantis_hal.resources.control.control_dependencies import ControlDependencies
 from stellantis_hal.resources.control.remote_actions import ActionKind
 from stellantis_hal.resources.control.remote_policy import (
@@ -107,8 +107,8 @@ class CommandLedger:
     async def _change_or_log(self, change: Callable[[CommandPolicyState, datetime], CommandPolicyState]) -> None:
         try:
             await self._change(change)
-        except StellantisError as error:  # the command itself was sent or not: that is what the caller has to learn
-            _logger.warning("the state of commands to a car was not saved: %s", error)
+        except Exception as error:  # noqa: BLE001 - of any store; the caller has to learn whether the command was sent
+            _logger.warning("the state of commands to a car was not saved: %s", str(error) or type(error).__name__)
 
     async def _change(self, change: Callable[[CommandPolicyState, datetime], CommandPolicyState]) -> None:
         for _ in range(_ATTEMPTS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,6 +59,8 @@ from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.validation import require_type
 
 __all__ = ["Remote"]
+
+_logger = logging.getLogger("stellantis_hal")
 
 _LETTERS: Final = 8
 _OPERATIONS: Final = "remoteActions"
@@ -301,8 +304,10 @@ class Remote:
         """Save the policy's state even if the task is cancelled, natively too: what was sent must be counted."""
 
         async def save_in_time() -> None:
-            with anyio.move_on_after(_SAVE_TIMEOUT):
+            with anyio.move_on_after(_SAVE_TIMEOUT) as scope:
                 await save()
+            if scope.cancelled_caught:
+                _logger.warning("the state of commands to a car was not saved within %g s", _SAVE_TIMEOUT)
 
         with anyio.CancelScope(shield=True):  # bounded by the time-out
             await run_to_completion(save_in_time)

@@ -666,14 +666,15 @@ async def test_native_cancellation_at_any_await_sends_nothing_twice(step: int) -
 class BrokenState(MemoryState):
     """A store that fails from a number of writes on."""
 
-    def __init__(self, writes: int) -> None:
+    def __init__(self, writes: int, error: Exception | None = None) -> None:
         super().__init__()
         self.left = writes
+        self.error = error or StellantisError("the disk is full")
 
     async def replace(self, key: str, expected: bytes | None, value: bytes | None) -> bool:
         self.left -= 1
         if self.left < 0:
-            raise StellantisError("the disk is full")
+            raise self.error
         return await super().replace(key, expected, value)
 
 
@@ -719,10 +720,25 @@ async def test_a_broken_store_loses_no_command(caplog: pytest.LogCaptureFixture)
         with pytest.raises(StellantisError, match="disk is full"):
             await case.remote.doors.lock()
         assert case.executed == 0
-    async with commanded(state=BrokenState(1)) as case:
+    for error in (None, RuntimeError("the disk is full")):  # of a store of the user's own
+        caplog.clear()
+        async with commanded(state=BrokenState(1, error)) as case:
+            operation = await case.remote.doors.lock()
+            assert await operation.result() is OperationOutcome.ALREADY_DONE
+            assert "was not saved: the disk is full" in caplog.text
+
+
+async def test_a_store_that_does_not_answer_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(MemoryState):
+        async def replace(self, key: str, expected: bytes | None, value: bytes | None) -> bool:
+            if expected is not None:
+                await anyio.sleep_forever()
+            return await super().replace(key, expected, value)
+
+    async with commanded(state=Stuck()) as case:
         operation = await case.remote.doors.lock()
         assert await operation.result() is OperationOutcome.ALREADY_DONE
-        assert "was not saved: the disk is full" in caplog.text
+        assert "was not saved within 12 s" in caplog.text
 
 
 async def test_a_damaged_state_starts_anew(caplog: pytest.LogCaptureFixture) -> None:
