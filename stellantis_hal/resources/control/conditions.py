@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -11,7 +12,7 @@ import attrs
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.resources.blocks.energy import Day
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
-from stellantis_hal.resources.control.data_triggers import DataTrigger, Previous
+from stellantis_hal.resources.control.data_triggers import DataTrigger, Previous, number_text
 from stellantis_hal.resources.control.expressions import Expression, ExpressionError, constant_value, parse_expression
 from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger, parse_weeks
 from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger, require_name
@@ -294,8 +295,8 @@ class _Reader:
                 found.append(each)
             elif isinstance(each, bool):
                 found.append("true" if each else "false")
-            elif isinstance(each, int | float):
-                found.append(f"{each:g}" if isinstance(each, float) else str(each))
+            elif isinstance(each, int | float) and math.isfinite(each):
+                found.append(number_text(each))
             else:
                 self.record(path, each, "not a text")
         return tuple(found)

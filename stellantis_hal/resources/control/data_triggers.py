@@ -13,7 +13,7 @@ from stellantis_hal.resources.control.data_items import DataItem, DataType, Oper
 from stellantis_hal.resources.control.trigger import Trigger, require_name
 from stellantis_hal.validation import require_type
 
-__all__ = ["DataOperand", "DataTrigger", "Previous", "data"]
+__all__ = ["DataOperand", "DataTrigger", "Previous", "data", "number_text"]
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -186,4 +186,9 @@ def _as_text(item: DataItem, value: Scalar, kind: DataType) -> str:
         return str(value)
     if not math.isfinite(value):
         raise ValueError(f"a value of {item} must be finite")
+    return number_text(value)
+
+
+def number_text(value: float) -> str:
+    """Return a finite number as the API takes it, whole, without a fraction that is zero."""
     return str(int(value)) if value == int(value) else repr(float(value))

@@ -1,5 +1,6 @@
 """Conditions as they are sent and read: inverse to each other, and what the API refuses is not sent."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal import DataItem, Electric, Expression, Stolen, data, times, zone
 from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body, read_condition
+from stellantis_hal.resources.control.data_triggers import DataTrigger
 from stellantis_hal.resources.control.expressions import TriggerReference, constant_value
 from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigger
 from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger
@@ -242,6 +244,25 @@ def test_what_cannot_be_read_is_a_problem(value: Any, problems: list[str] | None
     _, found = read(value)
     assert found
     assert problems is None or found == problems
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [(1234567.0, "1234567"), (1234567, "1234567"), (123456.7, "123456.7"), (20.5, "20.5"), (1e16, "1" + "0" * 16)],
+)
+def test_figures_of_a_condition_keep_their_value(figure: float, text: str) -> None:
+    trigger = {"name": "d", "data": {"data": "vehicle.odometer", "op": "greaterThan", "value": [figure]}}
+    condition, problems = read({"triggers": [trigger], "boolExp": "d"})
+    assert (condition.expression, problems) == (data("d", DataItem.ODOMETER) > figure, [])
+    assert condition.expression is not None
+    assert condition_body(condition.expression)["triggers"][0]["data"]["value"] == [text]
+
+
+def test_a_figure_without_bounds_is_a_problem() -> None:
+    trigger = {"name": "d", "data": {"data": "vehicle.odometer", "op": "greaterThan", "value": [math.inf]}}
+    condition, problems = read({"triggers": [trigger], "boolExp": "d"})
+    assert [each.values for each in condition.triggers if isinstance(each, DataTrigger)] == [()]
+    assert problems == [".triggers[0].data.value: not a text"]
 
 
 def test_what_is_no_object_is_none() -> None:
