@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
@@ -20,6 +20,7 @@ from stellantis_hal.resources.control.callback_targets import (
 )
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.json_writes import send_json
+from stellantis_hal.resources.control.unread_parts import require_read, unread_parts
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = [
+    "PATHS",
     "Callback",
     "CallbackReference",
     "CallbackStatus",
@@ -43,6 +45,16 @@ __all__ = [
     "sent_callback",
     "set_address",
 ]
+
+PATHS: Final = {
+    "target": "$.subscribe.callback",
+    "label": "$.subscribe.label",
+    "types": "$.subscribe.type",
+    "actions": "$.subscribe.remoteTypes",
+    "retry": "$.subscribe.retryPolicy",
+    "batch": "$.subscribe.batchNotify",
+}
+"""Where the parts of a callback stand, by the arguments of :meth:`Callback.update`."""
 
 
 class CallbackStatus(OpenEnum):
@@ -194,9 +206,12 @@ class Callback(TypedResource):
             allow_http_loopback: whether a webhook on this machine may have no TLS.
 
         Raises:
-            ValueError: the target has no TLS, or cannot be sent; nothing was sent.
+            ValueError: the target has no TLS, or cannot be sent, or a part that is not passed could not be read;
+                nothing was sent.
             NotFoundError: there is no such callback any more.
         """
+        given = {"target": target, "label": label, "types": types, "actions": actions, "retry": retry, "batch": batch}
+        require_read("callback", unread_parts(self.problems, PATHS), given)
         new_target = self.target if target is None else target
         require_type("target", new_target, Webhook, PushDevices, instead='Webhook("https://…", token="…")')
         assert new_target is not None  # noqa: S101 - for the type checkers

@@ -10,6 +10,7 @@ import attrs
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.control.callback import (
+    PATHS,
     Callback,
     CallbackType,
     RemoteType,
@@ -23,6 +24,7 @@ from stellantis_hal.resources.control.callback import (
 from stellantis_hal.resources.control.callback_targets import PushDevices, Target, Webhook
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry
 from stellantis_hal.resources.control.labelled_collection import CollectionAdapter, LabelledCollection, Locate
+from stellantis_hal.resources.control.unread_parts import unread_parts
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -228,21 +230,27 @@ class FleetCallbacks(_CallbackCollection):
 
 
 def _is_as(callback: Callback, body: dict[str, Any]) -> bool:
-    """Return whether a callback is what a body asks for; the order of attributes and types does not matter."""
+    """Return whether a callback is what a body asks for; the order of attributes and types does not matter.
+
+    One of which something could not be read is not.
+    """
     wanted = sent_callback(body)
-    return _terms(callback) == _terms(wanted)
+    return _terms(callback) == _terms(wanted) and not unread_parts(callback.problems, PATHS)
 
 
 def _terms(callback: Callback) -> object:
     actions = frozenset(callback.actions)
-    return callback.accepted, actions, callback.retry, callback.batch, _place(callback.target)
+    targets = (callback.webhook, callback.push_notification, callback.web_socket)
+    return callback.accepted, actions, callback.retry, callback.batch, tuple(map(_place, targets))
 
 
 def _place(target: Target | None) -> object:
     attributes = frozenset((each.part, each.key, each.value) for each in (() if target is None else target.attributes))
     if isinstance(target, Webhook):
         return target.url, target.name, attributes
-    return (frozenset(target.devices), attributes) if isinstance(target, PushDevices) else None
+    if isinstance(target, PushDevices):
+        return frozenset(target.devices), attributes
+    return None if target is None else target.url
 
 
 _KIND: Final = CollectionAdapter(

@@ -22,9 +22,11 @@ from stellantis_hal.structuring.scalars import ScalarCodec
 from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant
 from stellantis_hal.validation import require_type
 
-__all__ = ["CONDITION", "MonitorCondition", "condition_body", "read_condition"]
+__all__ = ["CONDITION", "UNKNOWN_TRIGGER", "MonitorCondition", "condition_body", "read_condition"]
 
 MAX_TRIGGERS: Final = 5
+UNKNOWN_TRIGGER: Final = "a trigger without zone, data and time"
+"""The reason of a problem with a trigger that is kept as it was read."""
 _MIDNIGHT: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - only times of day are taken from it
 _DAY: Final = timedelta(days=1)
 
@@ -253,7 +255,7 @@ class _Reader:
             body = value.get(kind)
             if isinstance(body, Mapping):
                 return read(name, body, f"{path}.{kind}")
-        self.record(path, value, "a trigger without zone, data and time")
+        self.record(path, value, UNKNOWN_TRIGGER)
         return UnknownTrigger(name, value)
 
     def read_zone(self, name: str, body: Mapping[str, Any], path: str) -> Trigger:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,11 +19,12 @@ from stellantis_hal.resources.control.callback_targets import (
     check_attributes,
     target_body,
 )
-from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
+from stellantis_hal.resources.control.conditions import CONDITION, UNKNOWN_TRIGGER, MonitorCondition, condition_body
 from stellantis_hal.resources.control.delivery_policy import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.json_writes import send_json
 from stellantis_hal.resources.control.trigger import Trigger
+from stellantis_hal.resources.control.unread_parts import require_read, unread_parts
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = [
+    "PATHS",
     "Monitor",
     "MonitorSpec",
     "MonitorStatus",
@@ -49,6 +51,19 @@ _TELEMETRY: Final = "telemetry"
 _EXTENSIONS: Final = frozenset({"doorsState", "status", "maintenance", "position", "telemetry", "alerts", "trip"})
 _HOLDERS: Final = _EXTENSIONS | {"alarm"}
 _FLEETS: Final = _EXTENSIONS | {"collisions", "stolen"}
+_CALLBACK_ATTRIBUTES: Final = "callbackAttributes"
+_SUBSCRIPTION: Final = "$.monitor.subscribeParam"
+
+PATHS: Final = {
+    "when": "$.monitor.triggerParam",
+    "include": "$.monitor.extendedEventParam",
+    "refresh": f"{_SUBSCRIPTION}.refreshEvent",
+    "attributes": "$.monitor.attributes",
+    "deliver": f"{_SUBSCRIPTION}.callback",
+    "retry": f"{_SUBSCRIPTION}.retryPolicy",
+    "batch": f"{_SUBSCRIPTION}.batchNotify",
+}
+"""Where the parts of a monitor stand, by the arguments of :meth:`Monitor.update`."""
 
 
 class MonitorStatus(OpenEnum):
@@ -201,13 +216,16 @@ class Monitor(TypedResource):
             allow_http_loopback: whether a webhook on this machine may have no TLS, for tests.
 
         Raises:
-            ValueError: the API would refuse it, or its condition could not be read and none is passed; nothing was
-                sent.
+            ValueError: the API would refuse it, or a part that is not passed could not be read; nothing was sent.
             NotFoundError: there is no such monitor any more.
         """
         wanted = self.when if when is None else when
         if wanted is None:
             raise ValueError("the condition of this monitor could not be read: pass when=, which replaces it")
+        kept = [problem for problem in self.problems if problem.reason != UNKNOWN_TRIGGER]  # sent as it was read
+        given: dict[str, object] = {"when": when, "include": include, "refresh": refresh, "attributes": attributes}
+        given |= {"deliver": deliver, "retry": retry, "batch": batch}
+        require_read("monitor", unread_parts(kept, PATHS), given)
         spec = MonitorSpec(
             label=(self.label or "") if label is None else label,
             when=wanted,
@@ -219,7 +237,17 @@ class Monitor(TypedResource):
             batch=self.batch if batch is None else batch,
         )
         body = monitor_body(spec, for_fleets=self.is_of_fleet, allow_http_loopback=allow_http_loopback)
+        own = self._callback_attributes()
+        if own is not None:
+            body["subscribeParam"] = {**body.get("subscribeParam", {}), _CALLBACK_ATTRIBUTES: own}
         return await self._replace(body)
+
+    def _callback_attributes(self) -> Any:
+        """Return what this monitor adds to the attributes of its callback, as it was read; None where it adds none."""
+        extra: Any = self.extra
+        for key in ("monitor", "subscribeParam", _CALLBACK_ATTRIBUTES):
+            extra = extra.get(key) if isinstance(extra, Mapping) else None
+        return extra
 
     async def delete(self) -> None:
         """Delete it; one that is gone already is deleted."""

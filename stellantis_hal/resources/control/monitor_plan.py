@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.resources.control.callback_targets import Webhook
-from stellantis_hal.resources.control.monitor import Monitor, MonitorStatus
+from stellantis_hal.resources.control.monitor import PATHS, Monitor, MonitorStatus
+from stellantis_hal.resources.control.unread_parts import unread_parts
 from stellantis_hal.structuring.converter import read
 
 __all__ = ["PlanAction", "PlanStep", "ReconciliationPlan", "differences", "is_as", "plan"]
@@ -111,10 +112,14 @@ def is_as(monitor: Monitor, body: Mapping[str, Any]) -> bool:
 
 
 def differences(monitor: Monitor, body: Mapping[str, Any]) -> list[str]:
-    """Return the attributes in which a monitor differs from a body."""
+    """Return the attributes in which a monitor differs from a body, or of which something could not be read."""
     sent = read({"monitor": dict(body)}, Monitor)
-    mine, wanted = _terms(monitor), _terms(sent)
-    return [name for name, value in wanted.items() if mine[name] != value]
+    mine, wanted, unread = _terms(monitor), _terms(sent), unread_parts(monitor.problems, _PATHS)
+    return [name for name, value in wanted.items() if mine[name] != value or name in unread]
+
+
+_NAMES: Final = {"when": "condition", "deliver": "target"}
+_PATHS: Final = {_NAMES.get(name, name): path for name, path in PATHS.items()}
 
 
 def _terms(monitor: Monitor) -> dict[str, object]:

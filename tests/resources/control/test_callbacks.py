@@ -107,6 +107,41 @@ async def test_an_update_keeps_what_is_not_passed() -> None:
         assert [each async for each in callbacks()] == []
 
 
+UNREADABLE = {
+    "types": {"type": "Remote"},
+    "target": {"callback": {"webhook": {"name": "garage", "target": "https://hooks.example.org/", "attributes": [5]}}},
+}
+
+
+@pytest.mark.parametrize("part", UNREADABLE)
+async def test_a_callback_that_cannot_be_read_whole_is_replaced(part: str) -> None:
+    vendor = Vendor()
+    async with connected(vendor) as account:
+        made = await account.callbacks.create(HOOK, label="garage")
+        whole = vendor.callbacks["cb1"]
+        vendor.callbacks["cb1"] = whole | UNREADABLE[part]
+        [found] = [each async for each in account.callbacks()]
+        with pytest.raises(ValueError, match=f"^{part} of this callback could not be read, or not whole, .* {part}="):
+            await found.update(label="other")
+        assert vendor.requests[-1][0] == "GET"
+        replaced = await account.callbacks.ensure(HOOK, label="garage")
+        assert (vendor.requests[-1][0], vendor.requests[-1][2]) == ("PUT", whole)
+        assert (replaced.target, replaced.types) == (made.target, ())
+
+
+async def test_a_callback_of_two_targets_is_replaced() -> None:
+    vendor = Vendor()
+    async with connected(vendor) as account:
+        await account.callbacks.create(HOOK, label="garage")
+        vendor.callbacks["cb1"]["callback"] = {
+            **vendor.callbacks["cb1"]["callback"],
+            "websocket": {"target": "wss://hooks.example.org/"},
+        }
+        await account.callbacks.ensure(HOOK, label="garage")
+        assert vendor.requests[-1][0] == "PUT"
+        assert list(vendor.requests[-1][2]["callback"]) == ["webhook"]
+
+
 async def test_deleting_takes_monitors_only_where_that_is_said() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:

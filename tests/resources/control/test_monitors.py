@@ -385,6 +385,68 @@ async def test_a_monitor_that_cannot_be_read_is_not_sent_back() -> None:
         monitor.address  # noqa: B018 - the access is the test
 
 
+def stored(**members: Any) -> dict[str, Any]:
+    """Return a monitor as a server has it, of which something else may be there than what was sent."""
+    return monitor_body(MonitorSpec(label="x", when=HOME.exits)) | members
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "condition": {"triggerParam": {"triggers": [*stored()["triggerParam"]["triggers"], 5], "boolExp": "home"}},
+    "include": {"extendedEventParam": "vehicle.status"},
+    "refresh": {"subscribeParam": {"refreshEvent": "hourly"}},
+    "attributes": {"attributes": [5]},
+}
+
+
+@pytest.mark.parametrize("part", UNREADABLE)
+async def test_a_monitor_that_cannot_be_read_whole_is_not_as_wanted(part: str) -> None:
+    vendor = Vendor()
+    vendor.created["m1"] = stored(**UNREADABLE[part])
+    async with connected(vendor) as account:
+        monitors = (await account.vehicle("v1")).monitors("cb1")
+        plan = await monitors.reconcile([MonitorSpec(label="x", when=HOME.exits)], dry_run=True)
+        assert str(plan) == f"update  x  (other {part})"
+        await monitors.ensure("x", when=HOME.exits)
+        assert vendor.requests[-1][0] == "PUT"
+
+
+@pytest.mark.parametrize("part", UNREADABLE)
+async def test_what_could_not_be_read_of_a_monitor_is_not_lost_by_an_update(part: str) -> None:
+    vendor = Vendor()
+    vendor.created["m1"] = stored(**UNREADABLE[part])
+    async with connected(vendor) as account:
+        [found] = [each async for each in (await account.vehicle("v1")).monitors("cb1")]
+        name = "when" if part == "condition" else part
+        with pytest.raises(ValueError, match=f"^{name} of this monitor could not be read, or not whole, .* {name}="):
+            await found.update(label="y")
+        assert vendor.requests[-1][0] == "GET"
+        given: Any = {"when": HOME.exits, "include": (), "refresh": 0, "attributes": ()}
+        assert (await found.update(**{name: given[name]})).problems == ()
+        assert vendor.requests[-1][2] == stored()
+
+
+async def test_an_unknown_trigger_is_sent_again_as_it_was_read() -> None:
+    vendor = Vendor()
+    trigger = {"name": "t1", "weather": {"is": "sunny"}}
+    vendor.created["m1"] = stored(triggerParam={"triggers": [trigger], "boolExp": "t1"})
+    async with connected(vendor) as account:
+        [found] = [each async for each in (await account.vehicle("v1")).monitors("cb1")]
+        await found.update(refresh=60)
+        assert vendor.requests[-1][2]["triggerParam"]["triggers"] == [trigger]
+
+
+@pytest.mark.parametrize("refresh", [None, 0])
+async def test_an_update_keeps_what_a_monitor_adds_to_its_callback(refresh: int | None) -> None:
+    vendor = Vendor()
+    added = {"webhook": {"attributes": [{"type": "Body", "key": "of", "value": "$monitorID"}]}}
+    vendor.created["m1"] = stored(subscribeParam={"refreshEvent": 60, "callbackAttributes": added})
+    async with connected(vendor) as account:
+        [found] = [each async for each in (await account.vehicle("v1")).monitors("cb1")]
+        await found.update(label="y", refresh=refresh)
+        sent = {"callbackAttributes": added} | ({} if refresh == 0 else {"refreshEvent": 60})
+        assert vendor.requests[-1][2]["subscribeParam"] == sent
+
+
 def test_a_vehicle_without_an_id_has_no_monitors() -> None:
     with pytest.raises(ValueError, match="has no id"):
         read({}, Vehicle).monitors()

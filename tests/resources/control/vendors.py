@@ -81,7 +81,7 @@ class Vendor:
             ]
             items = [*found, *self.strays]
             return _json(200, {"total": len(items), "_embedded": {"callbacks": items}}) if items else _missing()
-        lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
+        lost = self.lost[self.posts - 1] if 0 < self.posts <= len(self.lost) else None
         if lost == "dropped":
             raise httpx.ReadError("the connection was reset", request=request)
         id_ = f"{self.id_prefix}{len(self.callbacks) + 1}"
@@ -104,7 +104,7 @@ class Vendor:
             found = [{"monitorId": key, "monitor": value, "status": "Running"} for key, value in self.created.items()]
             items = [*found, *self.strays]
             return _json(200, {"total": len(items), "_embedded": {"monitors": items}}) if items else _missing()
-        lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
+        lost = self.lost[self.posts - 1] if 0 < self.posts <= len(self.lost) else None
         id_ = f"m{len(self.created) + 1}"
         if self.keeps and lost != "dropped":
             self.created[id_] = body
