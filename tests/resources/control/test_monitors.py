@@ -411,7 +411,7 @@ async def test_a_monitor_that_cannot_be_read_whole_is_not_as_wanted(part: str) -
 
 
 @pytest.mark.parametrize("part", UNREADABLE)
-async def test_what_could_not_be_read_of_a_monitor_is_not_lost_by_an_update(part: str) -> None:
+async def test_an_update_loses_nothing_that_could_not_be_read(part: str) -> None:
     vendor = Vendor()
     vendor.created["m1"] = stored(**UNREADABLE[part])
     async with connected(vendor) as account:
