@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from datetime import datetime
 
-__all__ = ["is_background", "require_clock", "require_request_options", "require_type"]
+__all__ = ["is_background", "require_clock", "require_function", "require_request_options", "require_type"]
 
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
@@ -45,6 +46,25 @@ def require_clock(clock: object) -> None:
     """
     if not callable(clock) or clock in (datetime.now, datetime.utcnow, time.time):
         raise TypeError("clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)")
+
+
+def require_function(name: str, function: object) -> None:
+    """Check a function that is called, and not awaited; None is allowed.
+
+    Raises:
+        TypeError: it is no function, or an async one, which would never run.
+
+    >>> require_function("progress", print)
+    >>> require_function("progress", 3)
+    Traceback (most recent call last):
+    TypeError: progress must be a function, not int
+    """
+    if function is None:
+        return
+    if not callable(function):
+        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise TypeError(f"{name} must be a plain function: it is called, and not awaited")
 
 
 def require_request_options(priority: object, max_wait: object) -> None:

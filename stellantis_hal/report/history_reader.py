@@ -21,6 +21,7 @@ from stellantis_hal.report.escaping import plural
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.validation import require_function, require_type
 
 __all__ = ["read_car_history"]
 
@@ -53,9 +54,14 @@ async def read_car_history(
 
     Raises:
         ValueError: a number is negative, or the period is not one; nothing was sent.
+        TypeError: an argument has the wrong type; nothing was sent.
         ApiError: the server responded to the request for trips with an error.
         StellantisError: the network, the log-in or the limits ended the reading.
     """
+    require_type("vehicle", vehicle, Vehicle)
+    require_type("routes", routes, int)
+    require_type("measurements", measurements, int)
+    require_function("progress", progress)
     if routes < 0 or measurements < 0:
         raise ValueError(f"routes and measurements must be at least 0, not {routes} and {measurements}")
     trips: list[Trip] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,14 +18,19 @@ from stellantis_hal import (
     ConfigurationError,
     HalClient,
     LinkNotFoundError,
+    MemoryCache,
     OAuth2ClientCredentials,
     RateLimits,
+    SQLiteCache,
     SQLiteInbox,
+    SQLiteLimiter,
     StellantisClient,
     TimeRange,
     TokenBucketLimiter,
     UntrustedOriginError,
     Vehicle,
+    read_car_history,
+    trip_writer,
 )
 from stellantis_hal.fleet import Update, watch
 from stellantis_hal.simulator import Simulator
@@ -281,3 +287,48 @@ def test_an_entry_that_is_no_text_is_refused() -> None:
     url: Any = None
     with pytest.raises(TypeError, match=r"^entry_url must be str, not NoneType$"):
         HalClient(url)
+
+
+TEXT: Any = "100"
+APPLICATION: Any = Application("id", "secret")
+LIMITS = r"limits must be RateLimits or None, not str: RateLimits\(per_second=…, per_day=…\)"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TokenBucketLimiter(TEXT), LIMITS),
+        (lambda: SQLiteLimiter("limiter.db", "id", TEXT, processes=2), LIMITS),
+        (
+            lambda: SQLiteLimiter("limiter.db", APPLICATION, processes=2),
+            "client_id must be str, not Application: application.client_id",
+        ),
+        (
+            lambda: TokenBucketLimiter(store=TEXT),
+            r"store must be a LimiterStore or None, not str: FileLimiterStore\(path\)",
+        ),
+        (lambda: MemoryCache(TEXT), "limit must be int, not str: bytes, as 32_000_000"),
+        (lambda: SQLiteCache("cache.db", TEXT), "limit must be int, not str: bytes, as 256_000_000"),
+    ],
+    ids=["limits", "shared limits", "client id", "store", "memory", "sqlite"],
+)
+def test_limiters_and_caches_of_wrong_types_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        make()
+
+
+async def test_the_history_of_what_is_no_car_is_refused(client: StellantisClient, simulator: Simulator) -> None:
+    account: Any = account_of(client, simulator)
+    vehicle = await account.vehicles().first()
+    with pytest.raises(TypeError, match=r"^vehicle must be Vehicle, not Account$"):
+        await read_car_history(account)
+    with pytest.raises(TypeError, match=r"^routes must be int, not str$"):
+        await read_car_history(vehicle, routes=TEXT)
+
+
+def test_what_is_no_trip_is_not_written() -> None:
+    with (
+        trip_writer(io.StringIO(), "csv") as writer,
+        pytest.raises(TypeError, match=r"^a trip must be Update or Trip, no"),
+    ):
+        writer.write(TEXT)

@@ -81,3 +81,31 @@ async def test_what_is_no_target_is_neither_removed_nor_polled(account: Account)
             updates.remove(nothing)
         with pytest.raises(TypeError, match=r"^a vehicle must be Vehicle or str, not Account$"):
             updates.poll_now(vehicle)
+
+
+async def _later(*_: object) -> float:
+    return 1.0
+
+
+@pytest.mark.parametrize("option", ["rhythm", "weight", "adapt"])
+async def test_functions_of_a_watch_are_called_and_not_awaited(account: Account, option: str) -> None:
+    options: dict[str, Any]
+    for options, message in (
+        ({option: _later}, f"^{option} must be a plain function: it is called, and not awaited$"),
+        ({option: "x"}, f"^{option} must be a function, not str$"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            watch(account, every=None, **options)
+
+
+async def test_progress_is_called_and_not_awaited(account: Account) -> None:
+    """An async function never ran, and nothing said so."""
+    progress: Any = _later
+    with pytest.raises(TypeError, match=r"^progress must be a plain function: it is called, and not awaited$"):
+        backfill(account, progress=progress)
+
+
+async def test_a_budget_is_one_of_limits(account: Account) -> None:
+    budget: Any = 100
+    with pytest.raises(TypeError, match=r"^budget must be RateLimits or None, not int: RateLimits\(per_second=…, per"):
+        watch(account, every=None, budget=budget)

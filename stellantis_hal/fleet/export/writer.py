@@ -20,6 +20,7 @@ from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+from stellantis_hal.validation import require_type
 
 __all__ = ["FormatName", "TripWriter", "VinForm", "trip_writer"]
 
@@ -75,6 +76,7 @@ class TripWriter:
         """
         if self._is_closed:
             raise ValueError("the writer is closed: write every trip before close()")
+        require_type("a trip", trip, Update, Trip)
         identity = VehicleIdentity()
         if isinstance(trip, Update):
             if trip.trip is None:

@@ -8,6 +8,7 @@ import attrs
 
 from stellantis_hal.navigation.cache.store import StoredVariants, bounded, size_of
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
+from stellantis_hal.validation import require_type
 
 __all__ = ["MemoryCache"]
 
@@ -38,6 +39,7 @@ class MemoryCache:
     is_persistent = False
 
     def __init__(self, limit: int = 32_000_000, *, max_body: int | None = None) -> None:
+        require_type("limit", limit, int, instead="bytes, as 32_000_000")
         if limit < 10_000:
             raise ValueError(f"limit must be at least 10,000 bytes, not {limit}: MemoryCache(32_000_000)")
         self._limit = limit

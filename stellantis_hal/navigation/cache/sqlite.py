@@ -15,6 +15,7 @@ from stellantis_hal.navigation.cache.store import StoredVariants, bounded, size_
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.sqlite import SQLiteDatabase
+from stellantis_hal.validation import require_type
 
 __all__ = ["SQLiteCache"]
 
@@ -71,6 +72,7 @@ class SQLiteCache:
     is_persistent = True
 
     def __init__(self, path: str | os.PathLike[str], limit: int = 256_000_000, *, max_body: int | None = None) -> None:
+        require_type("limit", limit, int, instead="bytes, as 256_000_000")
         if limit < 10_000:
             raise ValueError(f"limit must be at least 10,000 bytes, not {limit}: SQLiteCache(path, 256_000_000)")
         self._limit = limit

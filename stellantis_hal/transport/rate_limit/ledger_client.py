@@ -33,6 +33,7 @@ from stellantis_hal.transport.rate_limit.protocol import (
 )
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.shared_ledger import ALIVE, SECOND, UNLIMITED, LedgerReply, LedgerRequest
+from stellantis_hal.validation import require_type
 
 __all__ = ["LedgerClient", "LedgerConnection", "OnOutage"]
 
@@ -105,6 +106,7 @@ class LedgerClient:
         on_outage: OnOutage = "share",
         interactive_share: float = 0.1,
     ) -> None:
+        require_type("limits", limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         given: object = processes
         if not isinstance(given, int) or isinstance(given, bool):
             raise TypeError(f"processes must be an int, for example 4, not {given!r}")

@@ -17,7 +17,7 @@ from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatis
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from stellantis_hal.validation import is_background, require_clock
+from stellantis_hal.validation import is_background, require_clock, require_type
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -62,6 +62,9 @@ class TokenBucketLimiter:
         save_every: float = 30.0,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        require_type("limits", limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
+        if store is not None and not hasattr(store, "save"):
+            raise TypeError(f"store must be a LimiterStore or None, not {type(store).__name__}: FileLimiterStore(path)")
         require_clock(clock)
         if not 0 <= interactive_share < 1:
             raise ValueError(

@@ -14,6 +14,7 @@ from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.shared_ledger import LedgerReply, LedgerRequest
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
+from stellantis_hal.validation import require_type
 
 __all__ = ["RedisLedger", "RedisLimiter", "arguments_of", "ledger_script", "parse_reply"]
 
@@ -95,6 +96,7 @@ class RedisLedger:
     """
 
     def __init__(self, server: RedisAddress, client_id: str, *, timeout: float = 1.0) -> None:
+        require_type("client_id", client_id, str, instead="application.client_id")
         if not client_id:
             raise ValueError("client_id must not be empty: processes that give the same one share its limits")
         self._redis = RedisConnection(server, timeout=timeout)

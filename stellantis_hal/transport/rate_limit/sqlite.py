@@ -18,6 +18,7 @@ from stellantis_hal.transport.rate_limit.ledger_client import OnOutage
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.shared_ledger import SECOND, LedgerReply, LedgerRequest, SharedLedger
 from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
+from stellantis_hal.validation import require_type
 
 __all__ = ["SQLiteLedger", "SQLiteLimiter"]
 
@@ -106,6 +107,7 @@ class SQLiteLedger:
         wall: Callable[[], float] = time.time,
         boot: Callable[[], str] = boot_id,
     ) -> None:
+        require_type("client_id", client_id, str, instead="application.client_id")
         if not client_id:
             raise ValueError("client_id must not be empty: processes that give the same one share its limits")
         if os.fspath(path) == ":memory:":
