@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import attrs
 
@@ -11,7 +10,7 @@ from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.identity import write_canonical
 from stellantis_hal.notifications.inbox import IncomingEvent, StoredEvent
 from stellantis_hal.notifications.parsing import TOKEN, event_of, read_message, vin_of
-from stellantis_hal.notifications.splitting import Message, split
+from stellantis_hal.notifications.splitting import Message, read_id, split
 
 __all__ = ["read_entry", "write_entry"]
 
@@ -33,8 +32,8 @@ def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -
         received_at=received_at,
         reason=message.reason,
         size=message.size,
-        source_id=_text(sources.get("monitorId" if message.kind == "monitor" else "remoteActionId")),
-        callback_id=_text(event.get("callbackId")),
+        source_id=read_id(sources.get("monitorId" if message.kind == "monitor" else "remoteActionId")),
+        callback_id=read_id(event.get("callbackId")),
         vin=vin_of(message.document, message.attributes),
     )
 
@@ -55,7 +54,3 @@ def read_entry(entry: StoredEvent) -> Notification:
         vin=None if entry.owner is None else entry.owner.vin,
         vehicle_id=None if entry.owner is None else entry.owner.vehicle_id,
     )
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

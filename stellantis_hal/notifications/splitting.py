@@ -11,8 +11,9 @@ import attrs
 from stellantis_hal.hal.error_documents import is_deep
 from stellantis_hal.hal.json import decode_received
 from stellantis_hal.notifications.identity import identify_bytes, identify_document, identify_step, write_canonical
+from stellantis_hal.resources.control.failure_causes import FailureCause
 
-__all__ = ["Message", "split", "step_of"]
+__all__ = ["Message", "read_id", "split", "step_of"]
 
 _MONITOR_KEYS = frozenset({"monitorEvent", "values", "extensions"})
 _REMOTE_KEYS = frozenset({"remoteEvent", "eventStatus"})
@@ -132,7 +133,7 @@ def _message(envelope: dict[str, Any], event: dict[str, Any], attributes: dict[s
         kind = "remote"
     else:
         return _refuse("neither an event of a monitor nor one of a remote", document)
-    return Message(id=_identify(kind, envelope, event), kind=kind, document=document, attributes=attributes)
+    return Message(id=_identify(kind, envelope, event, attributes), kind=kind, document=document, attributes=attributes)
 
 
 def _shared(attributes: dict[str, str], vin: Any) -> dict[str, str]:
@@ -145,15 +146,25 @@ def _shared(attributes: dict[str, str], vin: Any) -> dict[str, str]:
     return {key: value for key, value in attributes.items() if key.lower() != "vin" or value == vin}
 
 
-def _identify(kind: str, envelope: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+def _identify(kind: str, envelope: Mapping[str, Any], event: Mapping[str, Any], attributes: Mapping[str, str]) -> str:
+    part = event.get("remoteEvent" if kind == "remote" else "monitorEvent")
+    part = part if isinstance(part, dict) else event
     if kind == "remote":
-        remote = event.get("remoteEvent")
-        remote = remote if isinstance(remote, dict) else event
-        operation_id = remote.get("remoteActionId")
-        if isinstance(operation_id, str):
-            return identify_step(operation_id, *step_of(remote.get("eventStatus")))
+        operation_id = read_id(part.get("remoteActionId"))
+        if operation_id is not None:
+            return identify_step(operation_id, *step_of(part.get("eventStatus")))
     sender = {key: envelope[key] for key in ("callbackId", "monitorId") if key in envelope}
+    if all(read_id(each.get("monitorId")) is None for each in (envelope, event, part)):
+        # The attribute alone tells two cars apart, whose events may be equal.
+        sender |= {key.lower(): value for key, value in attributes.items() if key.lower() == "vin"}
     return identify_document([sender, event] if sender else event)
+
+
+def read_id(value: Any) -> str | None:
+    """Return an id as text, which some servers write as a number; None where it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def step_of(status: Any) -> tuple[str | None, str | None, str | None]:
@@ -161,8 +172,10 @@ def step_of(status: Any) -> tuple[str | None, str | None, str | None]:
     if not isinstance(status, dict):
         return None, status if isinstance(status, str) else None, None
     phase, name, cause = (_text(status.get(key)) for key in ("type", "status", "failureCause"))
-    if phase == "Failed":  # another page's spelling
-        return "Done", phase if name is None else name, cause
+    if phase == "Failed":  # another page's spelling, whose status may be the cause
+        if cause is None and name is not None and FailureCause(name).is_known:
+            cause = name
+        return "Done", phase, cause
     return phase, name, cause
 
 

@@ -326,6 +326,23 @@ def test_steps_without_an_operation_differ_by_date() -> None:
     assert len({only(message).id for message in messages}) == 2
 
 
+@pytest.mark.parametrize("kind", ["monitor", "remote", "envelope"])
+def test_equal_events_of_two_cars_differ_without_a_source(kind: str) -> None:
+    """An account's event says whose car it is by an attribute alone."""
+    ids = set()
+    for vin in ("VF3ABCDE0FG123456", "VF3ABCDE0FG123457"):
+        attributes = [{"key": "VIN", "value": vin}]
+        if kind == "envelope":
+            message = fleet_envelope(fleet_event(), attributes=attributes)
+            del message["monitorId"], message["events"][0]["vin"]
+        else:
+            message = (monitor_message if kind == "monitor" else remote_message)(attributes=attributes)
+            message[f"{kind}Event"].pop("monitorId", None)
+            message[f"{kind}Event"].pop("remoteActionId", None)
+        ids |= {event.id for _ in range(2) for event in parse_notification(body(message))}
+    assert len(ids) == 2
+
+
 # ------------------------------------------------------------------------------------------------ tolerance
 
 
@@ -334,6 +351,9 @@ def test_steps_without_an_operation_differ_by_date() -> None:
     [
         ({"type": "Failed", "failureCause": "DoorsOpen"}, ("Done", "Failed", "DoorsOpen")),
         ({"type": "Done", "status": {"RemoteDoneEventStatus": "Success"}}, ("Done", "Success", None)),
+        ({"type": "Failed", "status": "DoorsOpen"}, ("Done", "Failed", "DoorsOpen")),
+        ({"type": "Failed", "status": "Failed"}, ("Done", "Failed", None)),
+        ({"type": "Failed", "status": "VehicleError", "failureCause": "DoorsOpen"}, ("Done", "Failed", "DoorsOpen")),
         ("Success", (None, "Success", None)),
         (None, (None, None, None)),
         ({"type": 1, "status": {"a": 1, "b": 2}}, (None, None, None)),

@@ -187,7 +187,7 @@ async def test_answers_are_empty(
 
 
 async def test_ids_that_are_no_text_are_not_stored_as_ids(receiver: Receiver, inbox: MemoryInbox) -> None:
-    message = {"callbackId": 5, "type": "Monitor", "monitorEvent": {"monitorId": ["m"]}}
+    message = {"callbackId": True, "type": "Monitor", "monitorEvent": {"monitorId": ["m"]}}
     assert await post(receiver, body(message)) == 200
     stored = (await inbox.next("c")).entry
     assert (stored.kind, stored.source_id, stored.callback_id) == ("monitor", None, None)
@@ -738,6 +738,22 @@ async def test_operations_get_their_verified_steps(receiver: Receiver) -> None:
     await post(receiver, body(remote_message("AlreadyDone", attributes=token)))
     assert len(steps) == 2
     assert receiver._dispatch._operations == {}
+
+
+async def test_ids_may_be_numbers(receiver: Receiver) -> None:
+    steps: list[OperationStep] = []
+    receiver.subscribe("5", steps.append)
+    receiver.register("5", vin=VIN, vehicle_id="vehicle-1")
+    receiver.register("7", vin=VIN, vehicle_id="vehicle-1")
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    token = [{"key": "token", "value": TOKEN}]
+    remote, monitor = remote_message(attributes=token), monitor_message(attributes=token)
+    remote["remoteEvent"]["remoteActionId"], monitor["monitorEvent"]["monitorId"] = 5, 7
+    for message in (remote, {**remote, "date": "2026-03-01T12:00:30Z"}, monitor):
+        await post(receiver, body(message))
+    assert [step.status for step in steps] == ["Success"]
+    assert [(event.vin, event.vehicle_id) for event in heard] == [(VIN, "vehicle-1")] * 2
 
 
 async def test_listeners_of_one_operation_end_alone(receiver: Receiver) -> None:
