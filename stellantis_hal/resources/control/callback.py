@@ -281,7 +281,8 @@ def callback_body(
     Raises:
         ValueError: the label is empty, or the target cannot be sent.
     """
-    if not label:
+    require_type("label", label, str, None)
+    if label is None or not label.strip():
         raise ValueError("a callback needs a label, by which it is found again")
     body: dict[str, Any] = {"label": label}
     if types:

@@ -100,12 +100,15 @@ class CallbackAttribute(Model):
 
 
 def _as_attributes(attributes: Iterable[CallbackAttribute]) -> tuple[CallbackAttribute, ...]:
-    found = tuple(attributes)
-    for attribute in found:
-        require_type(
-            "an attribute", attribute, CallbackAttribute, instead='CallbackAttribute(part="Body", key=…, value=…)'
-        )
-    return found
+    return tuple(map(_as_attribute, attributes))
+
+
+def _as_attribute(attribute: CallbackAttribute) -> CallbackAttribute:
+    """Return an attribute whose place is a member, where it was given by its name."""
+    require_type("an attribute", attribute, CallbackAttribute, instead='CallbackAttribute(part="Body", key=…, value=…)')
+    part: object = attribute.part
+    is_name = isinstance(part, str) and not isinstance(part, AttributePlacement)
+    return attrs.evolve(attribute, part=AttributePlacement(part)) if is_name else attribute
 
 
 def _initialize(value: Model, **fields: Any) -> None:
@@ -299,6 +302,8 @@ def check_attributes(attributes: Iterable[CallbackAttribute]) -> tuple[CallbackA
     for attribute in _as_attributes(attributes):
         if not attribute.part or not attribute.part.is_known or not attribute.key or attribute.value is None:
             raise ValueError("an attribute needs part (Header, Query or Body), key and value")
+        require_type("the key of an attribute", attribute.key, str)
+        require_type("the value of an attribute", attribute.value, str)
         found[attribute.part, attribute.key] = attribute
     return tuple(found.values())
 

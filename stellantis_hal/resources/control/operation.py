@@ -7,7 +7,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from inspect import isawaitable, iscoroutine
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import anyio
 import attrs
@@ -216,6 +217,7 @@ class Operation:
 
         After an operation has succeeded, the status is that from before for a while. The block that the action changes
         has to be newer than the command: the doors, the electric energy, the air conditioning; else the whole status.
+        Where :attr:`sent_at` is None, any status counts that is as expected.
 
         Args:
             predicate: whether a status is as expected: ``lambda status: status.is_locked``.
@@ -224,7 +226,7 @@ class Operation:
         Raises:
             TimeoutError: no such status came; the message says how old the latest one is.
             StellantisError: the server could not be asked.
-            TypeError: ``predicate`` is no function, or ``within`` no number.
+            TypeError: ``predicate`` is no function or an async one, or ``within`` no number.
         """
         require_type("within", within, int, float)
         if not callable(predicate):
@@ -239,7 +241,7 @@ class Operation:
                 status = await STATUS.fetch(vehicle)
                 if status is not None:
                     seen = changed_at(status, self._record.kind)
-                    if self._is_newer(seen) and predicate(status):
+                    if self._is_newer(seen) and _holds(predicate, status):
                         return status
                 await anyio.sleep(pause)
                 pause = min(_LONGEST_STATUS_PAUSE, pause * _GROWTH)
@@ -363,6 +365,20 @@ class OperationSteps:
             raise StopAsyncIteration
         self._index += 1
         return step
+
+
+def _holds(predicate: Callable[[Status], bool], status: Status) -> bool:
+    """Return whether a status is as expected.
+
+    Raises:
+        TypeError: the predicate is an async function, whose coroutine says nothing.
+    """
+    outcome: Any = predicate(status)
+    if isawaitable(outcome):
+        if iscoroutine(outcome):
+            outcome.close()
+        raise TypeError("predicate must be a function that returns True or False, not an async one")
+    return bool(outcome)
 
 
 def _subscribe(operation: Operation, feed: EventReceiver) -> Callable[[], None]:

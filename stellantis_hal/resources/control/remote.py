@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -176,9 +177,11 @@ class Remote:
 
     def operations(self) -> Paginator[Operation]:
         """Paginate the operations of this vehicle and callback that the server lists; it states no order."""
+        return self._listed().map(self._operation_of)
+
+    def _listed(self) -> Paginator[HalResource]:
         pages = UrlPageSource(self._fetch_url, self._collection)
-        items = Paginator.over(pages, _OPERATIONS, absent=is_absent, ranges=index_ranges(None, None), typed=True)
-        return items.map(self._operation_of)
+        return Paginator.over(pages, _OPERATIONS, absent=is_absent, ranges=index_ranges(None, None), typed=True)
 
     async def _fetch_url(self, url: str) -> HalResource:
         return await HalResource.from_url(url, self._context)
@@ -195,17 +198,22 @@ class Remote:
 
         Raises:
             StellantisError: the server could not be asked within this time.
+            ValueError: ``within`` is NaN.
         """
         require_type("label", label, str)
         require_type("within", within, int, float)
+        if math.isnan(within):
+            raise ValueError("within must be a number of seconds, not NaN")
         deadline, pause = anyio.current_time() + within, _FIRST_PAUSE
         while True:
             failure: StellantisError | None = None
             try:
-                async for operation in self.operations():
+                async for resource in self._listed():
+                    operation = self._operation_of(resource)
                     if operation.label == label:
+                        sent_at = await self._sent_at(operation.kind, label, resource)
                         await self._record_sent(operation.kind, label, operation.url)
-                        return operation
+                        return self._operation_of(resource, sent_at)
             except (NetworkError, ApiError, QuotaError, HalError) as error:
                 if not may_pass(error):
                     raise
@@ -220,6 +228,7 @@ class Remote:
 
     async def _send(self, action: RemoteActionRequest, label: str | None = None, *, force: bool = False) -> Operation:
         """Send one command, once."""
+        require_type("force", force, bool)
         kind = action.kind
         full_label = f"{actions.check_label(label, kind)}-{_random_letters()}"
         if kind.is_for_fleets and not self._is_of_fleet:
@@ -295,6 +304,14 @@ class Remote:
         else:
             await self._save(partial(self._ledger.withdraw, kind, label))
 
+    async def _sent_at(self, kind: ActionKind | None, label: str, resource: HalResource) -> datetime | None:
+        """Return when a command under way was begun, by the server's clock; None where it is not under way."""
+        running = None if kind is None else await self._ledger.running(kind)
+        if running is None or running.label != label:
+            return None
+        clock = self._context.clock
+        return running.since + (server_time(resource, clock) - clock())
+
     async def _record_sent(self, kind: ActionKind | None, label: str, url: str) -> None:
         running = None if kind is None else await self._ledger.running(kind)
         if kind is not None and running is not None and running.label == label:
@@ -332,7 +349,7 @@ class Remote:
 
     # --------------------------------------------------------------------------------------------- operations
 
-    def _operation_of(self, resource: HalResource) -> Operation:
+    def _operation_of(self, resource: HalResource, sent_at: datetime | None = None) -> Operation:
         """Return the operation of an item of the collection."""
         state = resource.state
         id_: object = state.get("remoteActionId")
@@ -348,7 +365,7 @@ class Remote:
         if kind is None and isinstance(remote, Mapping):
             kind = next((each for each in ActionKind if each.value in remote), None)
         id_ = url.rpartition("/")[2] if id_ is None else str(id_)
-        operation = self._operation(id_, url, kind, label if isinstance(label, str) else None, None)
+        operation = self._operation(id_, url, kind, label if isinstance(label, str) else None, sent_at)
         step = read_step(state, source="poll", at=self._context.clock())
         if step is not None:
             operation.offer(step)

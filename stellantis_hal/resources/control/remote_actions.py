@@ -156,6 +156,8 @@ class Program:
     def __attrs_post_init__(self) -> None:
         _check_slot(self.slot)
         _check_time_of_day("at", self.at)
+        _flag("enabled", self.enabled)
+        _flag("daily", self.daily)
 
 
 @attrs.frozen(kw_only=True)
@@ -182,6 +184,7 @@ class ChargingProgram:
             _check_time_of_day("end", self.end)
         if self.slot is not None:
             _check_slot(self.slot)
+        _flag("enabled", self.enabled)
 
 
 # ------------------------------------------------------------------------------------------------- bodies

@@ -100,6 +100,21 @@ def test_an_incomplete_attribute_is_refused(incomplete: CallbackAttribute) -> No
         target_body(Webhook(URL, attributes=[incomplete]), "garage")
 
 
+def test_the_place_of_an_attribute_may_be_its_name() -> None:
+    part: Any = "Body"
+    named = CallbackAttribute(part=part, key="k", value="v")
+    assert Webhook(URL, attributes=[named]) == Webhook(URL, attributes=[attribute("Body", "k", "v")])
+    elsewhere: Any = "Bodies"
+    with pytest.raises(ValueError, match="an attribute needs part"):
+        target_body(Webhook(URL, attributes=[CallbackAttribute(part=elsewhere, key="k", value="v")]), "garage")
+
+
+@pytest.mark.parametrize(("key", "value"), [(5, "x"), ("k", 5)])
+def test_an_attribute_is_text(key: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match="of an attribute must be str"):
+        target_body(Webhook(URL, attributes=[attribute("Body", key, value)]), "garage")
+
+
 @pytest.mark.parametrize("token", ["", "$vin", "$ecret"])
 def test_a_token_that_no_event_would_have_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="empty or begins with a dollar sign"):
@@ -158,9 +173,12 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_a_callback_needs_a_label_and_known_types() -> None:
-    for label in (None, ""):
+    for label in (None, "", "  "):
         with pytest.raises(ValueError, match="needs a label"):
             callback_body(Webhook(URL), label=label, types=())
+    number: Any = 5
+    with pytest.raises(TypeError, match="label must be str"):
+        callback_body(Webhook(URL), label=number, types=())
     with pytest.raises(ValueError, match="Monitor and Remote"):
         callback_types(["Monitors"])
     assert callback_types("Remote") == ("Remote",)

@@ -1,6 +1,7 @@
 """Commands: sent once, or honestly unknown; refused before they are sent, or by the server."""
 
 import asyncio
+import math
 import pickle
 from collections.abc import Callable
 from datetime import timedelta
@@ -270,6 +271,12 @@ async def test_a_search_goes_on_until_it_finds_or_its_time_is_over() -> None:
         started = anyio.current_time()
         assert await case.remote.find("door-aaaaaaaa", within=20) is None
         assert anyio.current_time() - started == pytest.approx(20, abs=1)
+
+
+async def test_a_search_needs_a_bound() -> None:
+    async with commanded() as case:
+        with pytest.raises(ValueError, match="within must be a number of seconds"):
+            await case.remote.find("door-aaaaaaaa", within=math.nan)
 
 
 # ------------------------------------------------------------------------------------------------- refusals

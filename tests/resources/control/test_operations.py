@@ -2,7 +2,7 @@
 
 import gc
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,12 +27,13 @@ from stellantis_hal import (
     RemotePolicy,
     RemoteRefusedError,
     RetryPolicy,
+    Status,
     TokenBucketLimiter,
 )
 from stellantis_hal.resources.control.operation import changed_at
 from stellantis_hal.resources.control.operation_record import OperationRecord
 from stellantis_hal.simulator import CommandCourseDeviation
-from tests.resources.control.commanded import Commanded, commanded
+from tests.resources.control.commanded import Commanded, Line, commanded
 
 pytestmark = pytest.mark.anyio
 
@@ -109,6 +110,7 @@ async def test_arguments_of_another_type_are_refused() -> None:
             lambda: operation.confirmed(lambda _: True, within="60"),  # type: ignore[arg-type]
             lambda: operation.confirmed(None),  # type: ignore[arg-type]
             lambda: case.remote.find("label", within="60"),  # type: ignore[arg-type]
+            lambda: case.remote.lights(force="no"),  # type: ignore[arg-type]
         ]
         for call in calls:
             with pytest.raises(TypeError, match="must be"):
@@ -402,6 +404,45 @@ async def test_a_status_from_before_does_not_confirm() -> None:
         case.simulator.world.hide_status(case.vehicle.id or "")
         with pytest.raises(TimeoutError, match="no status was read"):
             await operation.confirmed(lambda _: True, within=10)
+
+
+async def test_a_coroutine_confirms_nothing() -> None:
+    async def is_locked(status: Status) -> bool:
+        raise NotImplementedError
+
+    class Awaited:
+        def __await__(self) -> Iterator[None]:
+            raise NotImplementedError
+
+    async with commanded() as case:
+        operation = await case.remote.doors.lock()
+        await operation.result()
+        for predicate in (is_locked, lambda _: Awaited()):
+            with pytest.raises(TypeError, match="not an async one"):
+                await operation.confirmed(predicate)  # type: ignore[arg-type]
+
+
+async def test_an_old_status_confirms_no_command_that_was_found() -> None:
+    async with commanded() as case:
+
+        async def lose(request: httpx.Request, line: Line) -> httpx.Response:
+            case.simulator.remotes.order(CommandCourseDeviation(stops_at="Accepted"))
+            await line.deliver(request)
+            raise httpx.ReadError("the connection broke", request=request)
+
+        case.line.faults.append(lose)
+        before = case.simulator.now()
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await case.remote.doors.lock()
+        operation = await caught.value.find(within=10)
+        assert operation.sent_at is not None
+        assert abs(operation.sent_at - before) <= timedelta(seconds=2)
+        with pytest.raises(TimeoutError, match="no status newer than the operation"):
+            await operation.confirmed(lambda _: True, within=30)
+        await anyio.sleep(600)
+        late = await case.remote.find(operation.label or "", within=0)
+        assert late is not None
+        assert late.sent_at is None
 
 
 async def test_the_block_that_an_action_changes_has_to_be_newer() -> None:

@@ -205,6 +205,9 @@ def test_values_out_of_bounds_are_refused(call: Callable[[], Any], message: str)
         lambda: actions.set_climate(["PT7H"]),  # type: ignore[list-item]
         lambda: actions.track_stolen(running=5, shutdown=60),  # type: ignore[arg-type]
         lambda: Program(slot=1, at="07:00"),  # type: ignore[arg-type]
+        lambda: Program(slot=1, at=time(7), enabled="false"),  # type: ignore[arg-type]
+        lambda: Program(slot=1, at=time(7), daily="no"),  # type: ignore[arg-type]
+        lambda: ChargingProgram(start=time(22), enabled=0),  # type: ignore[arg-type]
         lambda: actions.check_label(3, ActionKind.DOOR),  # type: ignore[arg-type]
     ],
 )
