@@ -107,8 +107,9 @@ def _as_attribute(attribute: CallbackAttribute) -> CallbackAttribute:
     """Return an attribute whose place is a member, where it was given by its name."""
     require_type("an attribute", attribute, CallbackAttribute, instead='CallbackAttribute(part="Body", key=…, value=…)')
     part: object = attribute.part
-    is_name = isinstance(part, str) and not isinstance(part, AttributePlacement)
-    return attrs.evolve(attribute, part=AttributePlacement(part)) if is_name else attribute
+    if isinstance(part, str) and not isinstance(part, AttributePlacement):
+        return attrs.evolve(attribute, part=AttributePlacement(part))
+    return attribute
 
 
 def _initialize(value: Model, **fields: Any) -> None:
