@@ -14,6 +14,7 @@ import anyio
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import Inbox, InboxError
 from stellantis_hal.notifications.inbox_format import read_entry
+from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["EventStream"]
@@ -88,10 +89,16 @@ class EventStream(AsyncIterator[Notification]):
         reservation = self._reservation
         if reservation is None:  # stopped before it was the only consumer
             return
-        try:
-            with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True) as timeout:
+
+        async def finish_in_time() -> bool:
+            with anyio.move_on_after(_CLOSE_TIMEOUT) as timeout:
                 await self._finish(error)
-            if timeout.cancelled_caught and error is None:
+            return not timeout.cancelled_caught
+
+        try:
+            with anyio.CancelScope(shield=True):  # bounded by the time-out
+                is_finished = await run_to_completion(finish_in_time)
+            if not is_finished and error is None:
                 raise InboxError(
                     f"the last event was not acknowledged within {_CLOSE_TIMEOUT:g} s, and will be given again"
                 )

@@ -1,5 +1,6 @@
 """Leases of a fleet: accounts that belong to one process at a time."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from stellantis_hal.storage.leases.table import LeaseView, ShardOwnerRecord
 from tests.fleet.fleets import a_fleet, updates_of
 
 pytestmark = pytest.mark.anyio
+asyncio_only = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 class Table:
@@ -399,6 +401,30 @@ async def test_a_failed_leave_is_logged(caplog: pytest.LogCaptureFixture) -> Non
         table.broken = StorageError("no such server")
     assert "was not given up: others take over in 3 s (no such server)" in caplog.text
     assert table.closed == 1
+
+
+@asyncio_only
+@pytest.mark.wall_clock  # SQLite works in a thread
+@pytest.mark.parametrize("steps", range(6))
+async def test_native_cancellations_leave_no_member(tmp_path: Path, steps: int) -> None:
+    """Also those that come while the lease is given up; else the next owner would wait until it has expired."""
+    entered = anyio.Event()
+
+    async def hold() -> None:
+        async with checkpoints.lease("fleet", ttl=60.0):
+            entered.set()
+            await anyio.sleep_forever()
+
+    async with SQLiteCheckpoints(tmp_path / "fleet.db") as checkpoints:
+        task = asyncio.ensure_future(hold())
+        await entered.wait()
+        task.cancel()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        async with checkpoints.lease("fleet", ttl=60.0) as lease:
+            assert lease.share() == 1
 
 
 @pytest.mark.wall_clock  # SQLite works in a thread

@@ -26,6 +26,7 @@ from stellantis_hal.notifications import (
     event_tables,
     sqlite_inbox,
 )
+from stellantis_hal.notifications.stream import EventStream
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase
 
@@ -405,6 +406,33 @@ async def test_file_is_closed_though_its_block_is_cancelled(tmp_path: Path) -> N
             assert f"sqlite {path}" in [thread.name for thread in threading.enumerate()]
             scope.cancel()
     assert f"sqlite {path}" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("steps", range(4))
+async def test_native_cancellations_are_no_failures_of_a_consumer(tmp_path: Path, steps: int) -> None:
+    """Also where each comes with a second one, while the event is put back."""
+    given = asyncio.Event()
+
+    async def consume() -> None:
+        async with EventStream(box) as events:
+            await anext(events)
+            given.set()
+            await anyio.sleep_forever()
+
+    async with SQLiteInbox(tmp_path / "inbox.db", dead_after=2) as box:
+        await box.put([entry("1")])
+        for _ in range(3):
+            given.clear()
+            task = asyncio.ensure_future(consume())
+            await given.wait()
+            task.cancel()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        assert (await box.statistics()).waiting == 1
+        assert (await box.next("c")).attempts == 1
 
 
 async def test_contents_go_when_they_are_acknowledged(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
+from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.validation import require_type
 
 __all__ = ["Lease"]
@@ -201,13 +202,19 @@ class Lease:
             await self._close()
 
     async def _close(self) -> None:
-        """Release everything; bounded, and not cut short by a cancellation."""
-        with anyio.move_on_after(_LEAVING, shield=True):
+        """Release everything; bounded, and not cut short by a cancellation, of an asyncio task too."""
+        try:
+            with anyio.CancelScope(shield=True):  # bounded by `_leave`
+                await run_to_completion(self._leave)
+        finally:
+            await self._table.close()
+
+    async def _leave(self) -> None:
+        with anyio.move_on_after(_LEAVING):
             try:
                 await self._table.leave(self._member)
             except StorageError as error:
                 _log.warning("lease %r was not given up: others take over in %g s (%s)", self._name, self._ttl, error)
-        await self._table.close()
 
     async def _run(self) -> None:
         try:

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.rate_limit.effective_limit import LAPSE
@@ -201,11 +202,9 @@ class LedgerClient:
 
         In an outage it is tried all the same, so that what was sent in it counts.
         """
+        exchange = self._book.exchange if self._away_since is None else self._exchange_of_return
         with anyio.CancelScope(shield=True), suppress(StorageError):  # bounded by the ledger
-            if self._away_since is None:
-                await self._take(lambda now: self._book.exchange(now, leaving=True))
-            else:
-                await self._take(lambda now: self._exchange_of_return(now, leaving=True))
+            await run_to_completion(lambda: self._take(lambda now: exchange(now, leaving=True)))
 
     # ---------------------------------------------------------------------------------------------- protocol
 

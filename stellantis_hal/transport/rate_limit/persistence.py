@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +20,7 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import describe
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.replaced_file import remove_leftovers, replaced_file
+from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["ExclusiveStore", "FileLimiterStore", "LimiterStore", "StatePersister"]
@@ -266,7 +268,7 @@ class StatePersister:
         """Save the state for the last time, even where the task is cancelled; :meth:`save` bounds it."""
         self._entered = self.is_open = False
         try:
-            with anyio.CancelScope(shield=True):
-                await self.save(dump)
+            with anyio.CancelScope(shield=True):  # bounded by `save`
+                await run_to_completion(partial(self.save, dump))
         finally:
             await self._release()

@@ -1,5 +1,6 @@
 """Limiter state: life cycle, store failures, the file store."""
 
+import asyncio
 import os
 import pickle
 import re
@@ -519,3 +520,26 @@ async def test_cancelled_enter_locks_nothing(tmp_path: Path) -> None:
         await store.acquire()
     assert scope.cancelled_caught
     await FileLimiterStore(tmp_path / "limiter").acquire()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("steps", range(4))
+async def test_native_cancellations_lose_no_count(steps: int) -> None:
+    """Also those that come while the state is saved for the last time; here that takes one turn of the loop."""
+    store = MemoryStore()
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with make_limiter(store) as limiter:
+            await spend(limiter)
+            entered.set()
+            await anyio.sleep_forever()
+
+    task = asyncio.ensure_future(hold())
+    await entered.wait()
+    task.cancel()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert store.content is not None

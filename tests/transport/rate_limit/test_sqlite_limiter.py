@@ -1,5 +1,6 @@
 """Limiter of the processes of one machine: its file, its clock, its errors."""
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -265,3 +266,31 @@ async def test_foreign_counts_are_an_outage(tmp_path: Path, change: str) -> None
     async with machine.ledger(tmp_path / "a") as ledger:
         with pytest.raises(StorageError, match="not the state of a limiter: remove the file"):
             await ledger.take(turn_of("q", 1))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("steps", range(6))
+async def test_native_cancellations_leave_no_process(tmp_path: Path, steps: int) -> None:
+    """Also those that come while the limiter is left; else its share of the limit is lost until it counts as dead."""
+    path = tmp_path / "limiter.sqlite"
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with SQLiteLimiter(path, "app", processes=1) as limiter:
+            async with limiter.slot() as slot:
+                slot.sent()
+                slot.answered()
+            entered.set()
+            await anyio.sleep_forever()
+
+    task = asyncio.ensure_future(hold())
+    await entered.wait()
+    task.cancel()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    with sqlite3.connect(path) as connection:
+        found = connection.execute("SELECT json_extract(state, '$.processes') FROM limiter").fetchone()
+    connection.close()
+    assert found == ("{}",)
