@@ -13,9 +13,22 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 
-__all__ = ["OrderedResults", "in_order", "scoped"]
+__all__ = ["OrderedResults", "in_order", "require_one_consumer", "scoped"]
 
 R = TypeVar("R")
+
+
+def require_one_consumer(is_awaited: bool) -> None:
+    """Check that no other task waits for the next item: both would get it, and one item might be lost.
+
+    Raises:
+        RuntimeError: another task does.
+    """
+    if is_awaited:
+        raise RuntimeError(
+            "another task waits for the next item of this iteration: let one task iterate, and hand the items to the "
+            "others"
+        )
 
 
 class _RunningJob(Generic[R]):
@@ -39,8 +52,10 @@ class OrderedResults(AsyncIterator[R | StellantisError]):
         self._limit = limit
         self._running: deque[_RunningJob[R]] = deque()
         self._started_at = call_site()
+        self._is_awaited = False
 
     async def __anext__(self) -> R | StellantisError:
+        require_one_consumer(self._is_awaited)
         while len(self._running) < self._limit and (job := next(self._jobs, None)) is not None:
             running: _RunningJob[R] = _RunningJob()
             self._running.append(running)
@@ -49,7 +64,11 @@ class OrderedResults(AsyncIterator[R | StellantisError]):
         if not self._running:
             raise StopAsyncIteration
         first = self._running[0]
-        await first.done.wait()
+        self._is_awaited = True
+        try:
+            await first.done.wait()
+        finally:
+            self._is_awaited = False
         self._running.popleft()
         result = first.results[0]
         if isinstance(result, Exception) and not isinstance(result, StellantisError):

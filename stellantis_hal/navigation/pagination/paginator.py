@@ -11,6 +11,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.navigation.concurrency import require_one_consumer
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemLocation, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
 from stellantis_hal.navigation.pagination.page_source import (
@@ -101,8 +102,11 @@ class PageIterator(AsyncIterator[Page[T]]):
         self._items: list[T] = []
         # The latest page, or the position before the first one: the page token is made from it when it is needed.
         self._position: Page[T] | PageToken = position
+        self._is_awaited = False
 
     async def __anext__(self) -> Page[T]:
+        require_one_consumer(self._is_awaited)
+        self._is_awaited = True
         walk = self._walk
         try:
             if self._raw is None:
@@ -118,6 +122,8 @@ class PageIterator(AsyncIterator[Page[T]]):
         except StellantisError as error:
             error.resume_token = error.resume_token or _resume_token(self._position)
             raise
+        finally:
+            self._is_awaited = False
         self._position = page
         return page
 
@@ -146,6 +152,7 @@ class ItemIterator(AsyncIterator[T]):
         self._without_pause = 0
         # The latest page whose items were all returned, with its number and the identities up to it, for a token.
         self._done: tuple[RawPage, int, tuple[str | bytes, ...]] | None = None
+        self._is_awaited = False
 
     async def __anext__(self) -> T:
         self._without_pause += 1
@@ -154,6 +161,8 @@ class ItemIterator(AsyncIterator[T]):
             await anyio.lowlevel.checkpoint()
         for item in self._plain:
             return item
+        require_one_consumer(self._is_awaited)
+        self._is_awaited = True
         walk = self._walk
         try:
             while True:
@@ -172,6 +181,8 @@ class ItemIterator(AsyncIterator[T]):
             if error.resume_token is None and self._done is not None:
                 error.resume_token = self._page_of(*self._done).token
             raise
+        finally:
+            self._is_awaited = False
 
     def _page_of(self, raw: RawPage, number: int, recent: tuple[str | bytes, ...]) -> Page[T]:
         return Page(
