@@ -137,6 +137,7 @@ def _night() -> Any:
 
 
 MADE: dict[str, Any] = {
+    "Tls": lambda: stellantis_hal.Tls(certificate=("a.pem", "b.pem", SECRET)),
     "Application": lambda: Application("my-app", SECRET, certificate=("a.pem", "b.pem", SECRET)),
     "ApiConventions": stellantis_hal.ApiConventions,
     "Basic": lambda: stellantis_hal.Basic(NAME, SECRET),
