@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -147,7 +148,13 @@ class Receiver:
         """Call a function with each verified event that is new, once it is stored; return what removes it.
 
         It is called in the event loop of the server, and must neither wait nor raise.
+
+        Raises:
+            TypeError: it is no function, or an async one, which would never run.
         """
+        given: object = listener
+        if not callable(given) or iscoroutinefunction(given):
+            raise TypeError("listener must be a function that is not async: it is called, and not awaited")
         return self._dispatch.listen(listener)
 
     def register(self, source_id: str, *, vin: str | None, vehicle_id: str) -> None:

@@ -768,6 +768,15 @@ async def test_listeners_of_one_operation_end_alone(receiver: Receiver) -> None:
     assert (len(first), len(second)) == (1, 2)
 
 
+async def test_listener_is_a_function_that_does_not_wait(receiver: Receiver) -> None:
+    async def wait(_: Notification) -> None:
+        raise NotImplementedError
+
+    for listener in (wait, None):
+        with pytest.raises(TypeError, match="listener must be a function that is not async"):
+            receiver.listen(listener)  # type: ignore[arg-type]
+
+
 async def test_listener_that_raises_harms_no_other(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: Notification) -> None:
         raise LookupError
