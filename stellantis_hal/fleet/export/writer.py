@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from pathlib import PurePath
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -41,7 +42,7 @@ class TripWriter:
     """Writes trips one by one, each with its account, vehicle, VIN and label. Made by :func:`trip_writer`.
 
     Each trip is written by one call and handed to the operating system, so that a process that ends loses none and
-    leaves no partial trip.
+    leaves no partial trip. Several threads may write.
 
     Attributes:
         found: trips that the file had when it was opened; 0 for an open text file.
@@ -54,6 +55,7 @@ class TripWriter:
         self._name = name
         self._vin: VinForm = vin
         self._is_closed = False
+        self._lock = threading.Lock()
         self._warned = False
         self.found: int = destination.found
         self.written: int = 0
@@ -74,8 +76,6 @@ class TripWriter:
             ValueError: the update has no trip, or the writer is closed.
             OSError: the file cannot be written; it has no part of the trip.
         """
-        if self._is_closed:
-            raise ValueError("the writer is closed: write every trip before close()")
         require_type("a trip", trip, Update, Trip)
         identity = VehicleIdentity()
         if isinstance(trip, Update):
@@ -93,13 +93,16 @@ class TripWriter:
             label=identity.label,
             trip=trip,
         )
-        if row.vehicle is None and row.vin is None:
-            self._warn()
-        if not self._destination.append(row):
-            self.skipped += 1
-            return False
-        self.written += 1
-        return True
+        with self._lock:
+            if self._is_closed:
+                raise ValueError("the writer is closed: write every trip before close()")
+            if row.vehicle is None and row.vin is None:
+                self._warn()
+            if not self._destination.append(row):
+                self.skipped += 1
+                return False
+            self.written += 1
+            return True
 
     def _written_vin(self, vin: str | None) -> str | None:
         if vin is None or self._vin == "none":
@@ -118,12 +121,13 @@ class TripWriter:
 
     def close(self) -> None:
         """Complete the file. One that was opened by its path is closed; an open text file stays open."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if self.skipped:
-            _log.info("%d trips were in %s already and were not written again", self.skipped, self._name)
-        self._destination.close()
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if self.skipped:
+                _log.info("%d trips were in %s already and were not written again", self.skipped, self._name)
+            self._destination.close()
 
     def __enter__(self) -> Self:
         return self

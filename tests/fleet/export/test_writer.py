@@ -5,6 +5,9 @@ import inspect
 import io
 import json
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -314,3 +317,19 @@ def test_the_help_names_every_format_and_option() -> None:
         assert word in text
     for word in ("mode:", '"append"', '"new"', '"replace"', "vin:", '"whole"', '"masked"', '"none"', "personal data"):
         assert word in text
+
+
+@pytest.mark.wall_clock
+@pytest.mark.parametrize("name", ["trips.csv", "trips.jsonl", "trips.geojson"])
+def test_several_threads_may_write(tmp_path: Path, name: str) -> None:
+    """Rows of two threads were mixed, and some were lost."""
+    trips = [read({"id": f"trip-{number}"}, Trip) for number in range(400)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with trip_writer(tmp_path / name) as writer, ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(partial(writer.write, vehicle="car-1"), trips))
+    finally:
+        sys.setswitchinterval(before)
+    with trip_writer(tmp_path / name) as again:
+        assert again.found == writer.written == 400
