@@ -8,7 +8,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from stellantis_hal import HalClient, Vehicle
+from stellantis_hal import HalClient, Vehicle, Webhook
 from stellantis_hal.simulator import Faults, Latency, Simulator
 from tests.support.simulated import account_of, client_of, world
 
@@ -87,3 +87,16 @@ async def test_links_have_one_consumer() -> None:
     ):
         found = await _shared(results)
     assert [result.link.href for result in found] == [link["href"] for link in links]
+
+
+async def test_steps_of_a_command_have_one_consumer() -> None:
+    simulator = Simulator(world())
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        vehicle = await account.vehicles().first()
+        assert vehicle is not None
+        hook = Webhook("https://hooks.example.org/st/k3Jx0v", token="s3cr3t")
+        remote = vehicle.remote(await account.callbacks.ensure(hook, label="garage"))
+        operation = await remote.horn()
+        steps = await _shared(aiter(operation))
+        assert steps == [step async for step in operation]

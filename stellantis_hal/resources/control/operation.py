@@ -25,6 +25,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.http_dates import parse_http_date
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.navigation.concurrency import require_one_consumer
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import PrioritizedFetch
 from stellantis_hal.navigation.resource import HalResource
@@ -355,12 +356,18 @@ class OperationSteps:
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._index = 0
+        self._is_awaited = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> OperationStep:
-        step = await self._operation.next_step(self._index)
+        require_one_consumer(self._is_awaited)
+        self._is_awaited = True
+        try:
+            step = await self._operation.next_step(self._index)
+        finally:
+            self._is_awaited = False
         if step is None:
             raise StopAsyncIteration
         self._index += 1
