@@ -224,6 +224,8 @@ def tank(body: Any, _: Any) -> Tank:
         ({"energy": {}}, (), ["$.energy"]),
         ({"energies": None}, (), []),
         ({"energy": [{"level": 5}]}, (Tank(5),), []),
+        ({"energy": [{}, {"level": 5}]}, (Tank(5),), ["$.energy[0]"]),
+        ({"energy": 5}, (), ["$.energy"]),
         ({"energies": 5}, (), ["$.energies"]),
     ],
 )

@@ -314,6 +314,17 @@ async def test_so_many_items_are_fetched_and_told_of(limit: int, expected: list[
         assert len(caught) == (limit < 4), how
 
 
+async def test_the_limit_is_one_for_all_pages() -> None:
+    site = _site()
+    site.routes["/second"] = {"_links": {"item": _linked(2, 3, 4, 5)}}
+    resource = site.resource({"_links": {"item": _linked(0, 1), **links(next=f"{HOME}/second")}})
+    with pytest.warns(IncompleteCollectionWarning, match="fetched 3 items by their links"):
+        async with resource.items(limit=3).concurrent(4) as items:
+            received = [item["n"] async for item in items]
+    assert received == [0, 1, 2]
+    assert sorted(site.paths) == ["/0", "/1", "/2", "/second"]
+
+
 @pytest.mark.warnings_as_errors
 async def test_no_walk_ends_by_a_warning_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged with the level ERROR instead."""
