@@ -98,7 +98,7 @@ class HttpxPoolBackend:
         return _MaskedProxy(proxy.url, auth=auth, ssl_context=self._context if proxy.scheme == "https" else None)
 
     async def _release(self, connection: _Connection, idle: list[_Connection]) -> None:
-        if self._closed or connection.has_stray_bytes():
+        if self._closed or connection.is_in_use() or connection.has_stray_bytes():
             await _discard(connection)
         else:
             idle.append(connection)
@@ -141,6 +141,14 @@ class _Connection(HttpxBackend):
         response = await super().open(method, url, headers, content)
         self._network_stream = response.network_stream
         return response
+
+    def is_in_use(self) -> bool:
+        """Return whether httpcore takes its last response for one that is being read: the next request would wait.
+
+        Closing a response is cut off where the task is cancelled natively meanwhile, and is not repeated.
+        """
+        connections = getattr(getattr(self._http_transport, "_pool", None), "connections", ())
+        return any(not (connection.is_idle() or connection.is_closed()) for connection in connections)
 
     def has_stray_bytes(self) -> bool:
         """Return whether bytes were read that belong to no response."""

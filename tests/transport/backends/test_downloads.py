@@ -1,5 +1,7 @@
 """Downloads over real sockets, on both event loops, with each backend."""
 
+import asyncio
+
 import anyio
 import anyio.abc
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.backends import default
 from stellantis_hal.transport.bounded_backend import Timeouts
 from stellantis_hal.transport.session import Session
 from tests.support.sockets import reply, serving
@@ -64,3 +67,32 @@ async def test_nothing_is_left_of_an_abandoned_download(how: str) -> None:
         async with pipeline.stream(Request(url=f"{server.url}/short"), limit=9) as response:
             assert await anext(response.chunks) == b"short"
         assert server.connections == 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("prefers_aiohttp", [False, True])
+async def test_native_cancellations_leave_no_connection_in_use(
+    monkeypatch: pytest.MonkeyPatch, prefers_aiohttp: bool
+) -> None:
+    """However many come while the response is closed: the next request waits for none that has ended."""
+    monkeypatch.setattr(default, "_prefers_aiohttp", lambda _: prefers_aiohttp)
+    started = asyncio.Event()
+    async with serving(trickle) as server, Session(Origins(server.url), connections=1) as session:
+        pipeline = session.pipeline()
+
+        async def download() -> None:
+            async with pipeline.stream(Request(url=f"{server.url}/endless"), limit=9) as response:
+                async for _ in response.chunks:
+                    started.set()
+
+        for cancellations in range(1, 8):
+            started.clear()
+            task = asyncio.ensure_future(download())
+            await started.wait()
+            for _ in range(cancellations):
+                task.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([task])
+            with anyio.fail_after(5):
+                async with pipeline.stream(Request(url=f"{server.url}/short"), limit=9) as response:
+                    assert await anext(response.chunks) == b"short"
