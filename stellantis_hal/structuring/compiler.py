@@ -15,7 +15,13 @@ from stellantis_hal.hal.fast_frozen_init import mutable_twin
 from stellantis_hal.structuring.extra import NO_EXTRA, Extra
 from stellantis_hal.structuring.field_mapping import ClassSchema, FieldSchema, Path, schema_of
 from stellantis_hal.structuring.future_limit import FutureLimit
-from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.model_merging import (
+    check_merged,
+    check_replaced,
+    check_replaced_value,
+    fill_missing,
+    fill_missing_items,
+)
 from stellantis_hal.structuring.model_reader_codegen import FieldReader, GeneratedCode, ModelReader, generate
 from stellantis_hal.structuring.msgspec_reader import MsgspecReader, msgspec_reader
 from stellantis_hal.structuring.problems import (
@@ -100,6 +106,8 @@ class _ClassCode:
             found = generate(self._schema, self._readers)
             found.namespace.update(
                 check_merged=check_merged,
+                check_replaced=check_replaced,
+                check_replaced_value=check_replaced_value,
                 fill_missing=fill_missing,
                 fill_missing_items=fill_missing_items,
                 mutable_kind=mutable_twin(self._schema.kind),
@@ -350,7 +358,10 @@ def _read_flat(keys: list[_FlatKey], model: Any, body: dict[str, Any], problems:
         for kind, name in zip(reversed(flat.models), reversed(flat.attributes[1:]), strict=True):
             value = kind(**{name: value})
         first = flat.attributes[0]
-        setattr(model, first, fill_missing(getattr(model, first), value))
+        newer = getattr(model, first)
+        merged = fill_missing(newer, value)
+        check_replaced((newer, value), merged, problems, f".{first}", place)
+        setattr(model, first, merged)
 
 
 def _extra_of(schema: ClassSchema, known: frozenset[str], body: dict[str, Any]) -> Mapping[str, Any]:

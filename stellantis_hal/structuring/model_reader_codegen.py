@@ -178,6 +178,19 @@ class _CodeGenerator:
             older = [f"if not raw or {is_empty}:", f"    newer{age} = value", *_indent(lines)] if lines else []
             newer = [f"if {is_empty}:", f"    value = newer{age - 1}"] if age else []
             lines = [*read, *older, *newer]
+        if self._readers[field.name] is not field.codec:  # a user's hook may make any type
+            return lines
+        for age, path in enumerate(field.paths):
+            if path in self._schema.older:
+                replaced = f"{field.unit!r}, problems, {_json_path(field.paths[0])!r}, {_json_path(path)!r}"
+                check = [
+                    "newer = value",
+                    f"raw = {self._get(path)}",
+                    *self._value(field, path, age),
+                    f"check_replaced_value((newer, value), {replaced})",
+                    "value = newer",
+                ]
+                lines += [f"if {self._get(path)} is not None:", *_indent(check)]
         return lines
 
     def _merged_generations(self, field: FieldSchema) -> list[str]:
@@ -185,11 +198,14 @@ class _CodeGenerator:
         lines: list[str] = []
         for age, path in enumerate(field.paths):
             read = [f"raw = {self._get(path)}", *self._value(field, path, age)]
+            place = _json_path(field.paths[0])
             merge = [
                 "newer = value",
                 *read,
-                f"value = {fill}(newer, value)",
-                f"check_merged(newer, value, problems, {_json_path(field.paths[0])!r})",
+                "older = value",
+                f"value = {fill}(newer, older)",
+                f"check_merged(newer, value, problems, {place!r})",
+                f"check_replaced((newer, older), value, problems, {place!r}, {_json_path(path)!r})",
             ]
             lines += [f"if {self._get(path)} is not None:", *_indent(merge)] if age else read
         return lines

@@ -24,6 +24,7 @@ from stellantis_hal.resources.blocks.energy import (
 )
 from stellantis_hal.resources.blocks.powertrain import Odometer
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.monitor import Monitor
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
@@ -446,6 +447,69 @@ def test_what_a_newer_block_lacks_comes_from_the_older_one(
     odometer = read(newer | older, Status).odometer
     assert odometer is not None
     assert odometer.mileage == merged["mileage"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        (
+            Status,
+            {"energies": [{"type": "Electric", "level": 93}], "energy": [{"type": "Electric", "level": 40}]},
+            {"$.energies[0].level": "93 percent, but 40 in the older energy"},
+        ),
+        (
+            Status,
+            {
+                "energies": [{"type": "Fuel"}, {"type": "Electric", "level": 93}],
+                "energy": {"type": "Electric", "level": 5},
+            },
+            {"$.energies[1].level": "93 percent, but 5 in the older energy"},
+        ),
+        (
+            Status,
+            {"odometer": {"mileage": 7.5}, "timed.odometer": {"mileage": 9}},
+            {"$.odometer.mileage": "7.5 km, but 9 in the older timed.odometer"},
+        ),
+        (
+            Status,
+            {"kinetic": {"moving": True}, "_embedded": {"extension": {"kinetic": {"moving": False}}}},
+            {"$.kinetic.moving": "another value than in the older _embedded.extension.kinetic"},
+        ),
+        (
+            Status,
+            {"doorsState": {"lockedStates": ["Locked"], "lockedState": ["Unlocked"]}},
+            {"$.doorsState.lockedStates": "another value than in the older lockedState"},
+        ),
+        (
+            Energy,
+            {"extension": {"electric": {"charging": {"status": "Stopped"}}}, "charging": {"status": "InProgress"}},
+            {"$.extension.electric.charging.status": "another value than in the older charging"},
+        ),
+        (
+            Position,
+            {"geometry": {"coordinates": [2.5, 48.5]}, "coordinates": [3.5, 48.5]},
+            {"$.geometry.coordinates": "another value than in the older coordinates"},
+        ),
+        (Monitor, {"monitorId": "a", "id": "b"}, {"$.monitorId": "another value than in the older id"}),
+        (Status, {"odometer": {"mileage": 7.5}, "timed.odometer": {"mileage": 7}}, {}),  # rounded
+        (Status, {"odometer": {"createdAt": bodies.AT}, "timed.odometer": {"updatedAt": "2020-01-01T00:00:00Z"}}, {}),
+        (Status, {"energies": [{"type": "Fuel", "level": 5}], "energy": [{"type": "Electric", "level": 40}]}, {}),
+        (Monitor, {"monitorId": "a", "id": "a"}, {}),
+    ],
+)
+def test_a_value_that_an_older_generation_has_otherwise_is_told(
+    kind: type[Model], body: dict[str, Any], told: dict[str, str]
+) -> None:
+    problems = read(body, kind, strict=True).problems  # a disagreement never raises
+    assert {problem.path: problem.reason for problem in problems} == told
+    assert {problem.kind for problem in problems} <= {"disagreement"}
+
+
+def test_a_part_has_what_its_older_generation_has_otherwise() -> None:
+    body = {"energies": [{"type": "Fuel", "level": 5, "x": 1}], "energy": [{"type": "Fuel", "level": 40, "x": 2}]}
+    status = read(body, Status)
+    assert [problem.path for problem in status.energies[0].problems] == ["$.level"]
+    assert status.extra["energy"] == body["energy"]
 
 
 def test_items_that_only_one_generation_has_are_all_there() -> None:
