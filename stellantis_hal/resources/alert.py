@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import attrs
 
-from stellantis_hal.resources.cross_checks import check_alert
+from stellantis_hal.resources.cross_checks import check_period
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -156,7 +156,7 @@ class Alert(TypedResource):
         updated_at: when its record was last changed.
     """
 
-    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_alert, given="ended_at")
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_period, given="ended_at")
 
     id: str | None = None
     vin: str | None = attrs.field(default=None, repr=False)

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.alert import Alert
     from stellantis_hal.resources.blocks.consumption import EnergyConsumption
     from stellantis_hal.resources.blocks.energy import Energy
+    from stellantis_hal.resources.theft import Theft
     from stellantis_hal.resources.trip import Trip, TripSegment
 
 __all__ = [
     "TOLERANCES",
     "OdometerReading",
     "Tolerances",
-    "check_alert",
     "check_energy",
+    "check_period",
     "check_trip",
 ]
 
@@ -264,12 +265,12 @@ class OdometerReading:
         return Problem(path=path, value_type=json_type(mileage), reason=reason, kind="disagreement")
 
 
-# ------------------------------------------------------------------------------------------------- alerts
+# ------------------------------------------------------------------------------------------------- alerts, thefts
 
 
-def check_alert(alert: Alert) -> Sequence[Disagreement]:
-    """Check that an alert does not end before it starts."""
-    begun, ended = alert.started_at, alert.ended_at
+def check_period(event: Alert | Theft) -> Sequence[Disagreement]:
+    """Check that an alert or a theft does not end before it starts."""
+    begun, ended = event.started_at, event.ended_at
     if begun is None or ended is None or ended >= begun:
         return _NOTHING
     return [(".endAt", "", f"it ends {_span(begun - ended)} before it starts")]

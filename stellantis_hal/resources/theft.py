@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
+from stellantis_hal.resources.cross_checks import check_period
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.typed_requests import paginate
 from stellantis_hal.structuring.field_mapping import names
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Theft(TypedResource):
         created_at: when its record was created.
         updated_at: when its record was last changed.
     """
+
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_period, given="ended_at")
 
     id: str | None = None
     active: bool | None = attrs.field(default=None, metadata=names("state"))

@@ -14,6 +14,7 @@ from stellantis_hal.resources.cross_checks import TOLERANCES, OdometerReading
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.hooks import make_converter
@@ -247,6 +248,18 @@ def test_the_tolerances_are_those_of_the_table() -> None:
             {"startedAt": "2023-09-12T08:01:00Z", "endAt": "2023-09-12T08:00:00Z"},
             "$.endAt",
             "it ends 60 s before it starts",
+        ),
+        (
+            Theft,
+            {"startedAt": "2023-09-12T08:01:00Z", "endAt": "2023-09-12T08:00:00Z"},
+            "$.endAt",
+            "it ends 60 s before it starts",
+        ),
+        (
+            Status,
+            {"stolen": {"startedAt": "2023-09-14T08:00:00Z", "endAt": "2023-09-12T08:00:00Z"}},
+            "$.stolen.endAt",
+            "it ends 2 days before it starts",
         ),
     ],
 )
