@@ -19,7 +19,10 @@ from stellantis_hal.structuring.units import convert_unit
 if TYPE_CHECKING:
     from stellantis_hal.resources.alert import Alert
     from stellantis_hal.resources.blocks.consumption import EnergyConsumption
-    from stellantis_hal.resources.blocks.energy import Energy
+    from stellantis_hal.resources.blocks.energy import Charging, Energy
+    from stellantis_hal.resources.blocks.powertrain import Kinetic
+    from stellantis_hal.resources.status import Status
+    from stellantis_hal.resources.telemetry import VehicleTelemetry
     from stellantis_hal.resources.theft import Theft
     from stellantis_hal.resources.trip import Trip, TripSegment
 
@@ -27,7 +30,10 @@ __all__ = [
     "TOLERANCES",
     "OdometerReading",
     "Tolerances",
+    "check_charging",
+    "check_energies",
     "check_energy",
+    "check_kinetic",
     "check_period",
     "check_trip",
 ]
@@ -129,6 +135,44 @@ def _check_battery(energy: Energy, found: list[Disagreement]) -> None:
         found.append((".level", energy.level, reason + figures + _unit_note(_factor(energy.level, share))))
 
 
+def check_charging(charging: Charging) -> Sequence[Disagreement]:
+    """Check that a car that is charging is plugged in."""
+    if charging.plugged is False and charging.in_progress:
+        return [(".plugged", False, "not plugged in, but charging")]
+    return _NOTHING
+
+
+def check_energies(vehicle: Status | VehicleTelemetry) -> Sequence[Disagreement]:
+    """Check that an energy has one level."""
+    found: list[Disagreement] = []
+    _check_repeated(vehicle.energies, ".energies", found)
+    return found
+
+
+def _check_repeated(energies: Sequence[Energy], path: str, found: list[Disagreement]) -> None:
+    """Compare the levels of energies of the same type; a type may have several kinds of energy."""
+    if len(energies) < 2:
+        return
+    for index, energy in enumerate(energies):
+        for other in energies[:index]:
+            if energy.type is None or energy.type != other.type or energy.sub_type != other.sub_type:
+                continue
+            if energy.level is not None and other.level is not None and abs(energy.level - other.level) > _LEVEL:
+                reason = f"{_figure(energy.level)} %, but another one of the same type has {_figure(other.level)} %"
+                found.append((f"{path}[{index}].level", energy.level, reason))
+                break
+
+
+# ------------------------------------------------------------------------------------------------- movement
+
+
+def check_kinetic(kinetic: Kinetic) -> Sequence[Disagreement]:
+    """Check that a car that does not move has no speed."""
+    if kinetic.moving is False and kinetic.speed is not None and kinetic.speed > _SPEED:
+        return [(".speed", kinetic.speed, f"{_figure(kinetic.speed)} km/h, but not moving")]
+    return _NOTHING
+
+
 # ------------------------------------------------------------------------------------------------- trips
 
 
@@ -155,10 +199,20 @@ def check_trip(trip: Trip) -> Sequence[Disagreement]:
                 if expected + expected < average or average + average < expected:
                     amounts = (consumption, average, distance)
                     _check_average(trip, used, amounts, found)
+        parts = 0.0
         for segment in trip.segments:
             part, told = segment.distance, segment.percent
+            if part is not None:
+                parts += part
             if part is not None and told is not None and not -_LEVEL <= part * 100 / distance - told <= _LEVEL:
                 _check_share(trip, segment, found)
+        if parts > distance + TOLERANCES.mileage and parts * percent > 100 + _LEVEL:
+            reason = f"segments of {_figure(parts)} km together, but {_figure(distance)} km of distance"
+            found.append((".segments", [], reason))
+    if len(trip.start_energies) > 1:
+        _check_repeated(trip.start_energies, ".startEnergies", found)
+    if len(trip.end_energies) > 1:
+        _check_repeated(trip.end_energies, ".endEnergies", found)
     kinetic = trip.kinetic
     if kinetic is not None and kinetic.average_speed is not None:
         average = kinetic.average_speed * 3.6

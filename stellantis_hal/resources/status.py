@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -32,6 +32,7 @@ from stellantis_hal.resources.blocks.powertrain import (
     Powertrain,
     Transmission,
 )
+from stellantis_hal.resources.cross_checks import check_energies
 from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.rows import STATUS_COLUMNS, Cell, to_row
@@ -40,6 +41,7 @@ from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.field_mapping import Path, names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [
@@ -169,6 +171,8 @@ class Status(TypedResource):
         wiping_blades: the wipers, where a fleet owner reads it.
         stolen: the theft, while a vehicle of a fleet is reported stolen.
     """
+
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_energies)
 
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 import attrs
 
@@ -28,10 +29,12 @@ from stellantis_hal.resources.blocks.powertrain import (
     Powertrain,
     Transmission,
 )
+from stellantis_hal.resources.cross_checks import check_energies
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.problems import ConsistencyCheck
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
@@ -40,6 +43,8 @@ __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class VehicleTelemetry(Model):
     """State of the vehicle's components; the blocks are those of a status."""
+
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_energies)
 
     engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
     energies: tuple[Energy, ...] = attrs.field(default=(), metadata=names("energies", "energy"))

@@ -1,5 +1,6 @@
 """Views of one fact that disagree, instants ahead of the clock, and figures beyond what is plausible."""
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from stellantis_hal.resources.cross_checks import TOLERANCES, OdometerReading
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter, read
@@ -201,6 +203,76 @@ def test_shares_of_a_trip_are_compared_with_its_distance() -> None:
         ("$.segments[1].percent", "60 % of the trip, but 10 of 40 km are 25 %")
     ]
     assert told({"distance": 0.4, "segments": [{"percent": 60, "distance": 0.1}]}, Trip) == []
+
+
+def test_segments_are_compared_with_the_distance_of_the_trip() -> None:
+    segments = [{"percent": 60, "distance": 60}, {"percent": 60, "distance": 60}]
+    assert told({"distance": 100, "segments": segments}, Trip) == [
+        ("$.segments", "segments of 120 km together, but 100 km of distance")
+    ]
+    segments[1] = {"percent": 40, "distance": 44}
+    assert told({"distance": 100, "segments": segments}, Trip) == []
+    assert told({"distance": 2, "segments": [{"distance": 2}, {"distance": 1.5}]}, Trip) == []
+
+
+TWICE = [{"type": "Electric", "level": 10}, {"type": "Electric", "level": 80}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "path"),
+    [
+        (Status, {"energies": TWICE}, "$.energies[1].level"),
+        (Status, {"energy": TWICE}, "$.energies[1].level"),
+        (Status, {"energies": [{"type": "Fuel", "level": 80}, *TWICE, TWICE[0]]}, "$.energies[2].level"),
+        (Telemetry, {"vehicle": {"energies": TWICE}}, "$.vehicle.energies[1].level"),
+        (Trip, {"startEnergies": TWICE}, "$.startEnergies[1].level"),
+        (Trip, {"endEnergies": TWICE}, "$.endEnergies[1].level"),
+    ],
+)
+def test_energies_of_one_type_have_one_level(kind: Any, body: dict[str, Any], path: str) -> None:
+    found = told(body, kind)
+    assert found[0] == (path, "80 %, but another one of the same type has 10 %")
+    value = read(body, kind)
+    assert json.loads(json.dumps(value.to_dict()))  # all of them are kept
+
+
+@pytest.mark.parametrize(
+    "energies",
+    [
+        [{"level": 10}, {"level": 80}],
+        [
+            {"type": "Fuel", "subType": "Hydrogen", "level": 10},
+            {"type": "Fuel", "subType": "FossilEnergy", "level": 80},
+        ],
+        [{"type": "Fuel", "level": 10}, {"type": "Fuel", "level": 15}],
+        [{"type": "Fuel", "level": 10}, {"type": "Fuel"}, {"type": "Electric", "level": 80}],
+        [{"type": "Fuel"}, {"type": "Fuel", "level": 10}],
+    ],
+)
+def test_energies_that_do_not_contradict_each_other(energies: list[dict[str, Any]]) -> None:
+    assert told({"energies": energies}, Status) == []
+
+
+def test_a_car_that_charges_is_plugged_in() -> None:
+    body = electric(50, {"charging": {"plugged": False, "status": "InProgress"}})
+    assert told({"energies": [body]}, Status) == [
+        ("$.energies[0].extension.electric.charging.plugged", "not plugged in, but charging")
+    ]
+    for charging in ({"plugged": False, "status": "Stopped"}, {"plugged": True, "status": "InProgress"}):
+        assert told(electric(50, {"charging": charging}), Energy) == []
+    assert told(electric(50, {"charging": {"plugged": False, "status": "Odd"}}), Energy) == []
+
+
+def test_a_car_that_does_not_move_has_no_speed() -> None:
+    assert told({"kinetic": {"moving": False, "speed": 80}}, Status) == [("$.kinetic.speed", "80 km/h, but not moving")]
+    for kinetic in (
+        {"moving": False, "speed": 5},
+        {"moving": True, "speed": 80},
+        {"moving": True, "speed": 0},
+        {"speed": 9},
+    ):
+        assert told({"kinetic": kinetic}, Status) == []
+    assert told({"kinetic": {"moving": False}}, Status) == []
 
 
 def test_a_later_mileage_is_compared_with_start_and_distance() -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
-from stellantis_hal.resources.cross_checks import check_energy
+from stellantis_hal.resources.cross_checks import check_charging, check_energy
 from stellantis_hal.resources.missing_value_codes import TimeOfDay
 from stellantis_hal.structuring.field_mapping import Path, names, unread
 from stellantis_hal.structuring.model import Model
@@ -168,6 +168,8 @@ class Charging(Model):
         type: to the full, or partial.
         measured_at: the later instant of the energy that it is of; not part of its value.
     """
+
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_charging, given="status")
 
     plugged: bool | None = None
     status: ChargingStatus | None = None

@@ -7,10 +7,12 @@ from typing import ClassVar
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
+from stellantis_hal.resources.cross_checks import check_kinetic
 from stellantis_hal.resources.missing_value_codes import Mileage, Temperature
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import ConsistencyCheck
 
 __all__ = [
     "DrivingBehavior",
@@ -192,6 +194,8 @@ class Kinetic(MeasuredBlock):
         moving: whether it moves.
         created_at: when this was measured.
     """
+
+    __check__: ClassVar[ConsistencyCheck] = ConsistencyCheck(check_kinetic, given="speed")
 
     acceleration: float | None = attrs.field(default=None, metadata=names(unit="m/s2"))
     speed: float | None = attrs.field(default=None, metadata=names(unit="km/h", minimum=0))
