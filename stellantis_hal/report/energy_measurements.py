@@ -57,7 +57,7 @@ def measurements(
     for record in telemetry:
         energies = () if record.vehicle is None else record.vehicle.energies
         found += _measured(energies, record.environment, record.created_at, zone)
-    return sorted(found, key=lambda each: each.at)
+    return sorted(found, key=lambda each: each.at.timestamp())
 
 
 def _measured(

@@ -98,7 +98,8 @@ def rises(trips: Sequence[TripFacts], latest: LevelSample | None, energy: str) -
 
 
 def _rise(low: LevelSample, high: LevelSample) -> list[Rise]:
-    if high.at < low.at or high.level - low.level < LEAST_RISE:
+    # Two times of one zone compare by their clocks, which show an hour twice where summer time ends.
+    if high.at.timestamp() < low.at.timestamp() or high.level - low.level < LEAST_RISE:
         return []
     return [Rise(after=low.at, before=high.at, low=low.level, high=high.level)]
 

@@ -1,6 +1,7 @@
 """Measurements of statuses and telemetry."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +16,12 @@ def test_measurements_are_in_order() -> None:
     assert (first.at, first.level, first.range, first.temperature) == (NOW - timedelta(hours=1), 50, 150, 2)
     assert (second.at, second.energy, second.temperature) == (NOW, "battery", 12)
     assert (first.full_range, second.full_range) == (300, 350)
+
+
+def test_measurements_of_the_night_in_which_summer_time_ends_are_in_order() -> None:
+    at = [datetime(2025, 10, 26, hour, minute, tzinfo=UTC) for hour, minute in ((0, 40), (1, 10))]
+    found = measurements([], [telemetry(at[1]), telemetry(at[0])], ZoneInfo("Europe/Paris"))
+    assert [each.at.astimezone(UTC) for each in found] == at
 
 
 def test_values_without_an_instant_or_an_energy_are_left_out() -> None:

@@ -1,11 +1,13 @@
 """Levels over time, and what was charged."""
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import attrs
 
 from stellantis_hal.report.car_section import car_section
 from stellantis_hal.report.levels import LevelDay, LevelSample, days, rises
+from stellantis_hal.report.trip_facts import TripFacts
 from tests.report.cars import NOW, START, energy, facts, fuel_trip, history, status, trip
 
 
@@ -23,6 +25,16 @@ def test_a_level_that_rose_between_trips_is_a_charge() -> None:
     assert (charge.low, charge.high, charge.points) == (55.0, 60.0, 5.0)
     assert charge.after == (START + timedelta(minutes=15)).astimezone(UTC)
     assert charge.before == START + timedelta(days=1)
+
+
+def test_a_charge_in_the_night_in_which_summer_time_ends() -> None:
+    """From 02:40 to 02:10 by the clock: half an hour."""
+    paris = ZoneInfo("Europe/Paris")
+    first, second = (datetime(2025, 10, 26, hour, minute, tzinfo=UTC) for hour, minute in ((0, 40), (1, 10)))
+    before = TripFacts(start=first.astimezone(paris), stop=first.astimezone(paris), stop_battery=40.0)
+    after = TripFacts(start=second.astimezone(paris), start_battery=60.0)
+    [charge] = rises([before, after], None, "battery")
+    assert (charge.after, charge.before, charge.points) == (before.stop, after.start, 20.0)
 
 
 def test_small_rises_and_falls_are_none() -> None:
