@@ -246,7 +246,8 @@ def range_chart(measured: Sequence[EnergyMeasurement], energy: str) -> Chart:
         if values
         else None,
         note=f"The range that the car displayed, in proportion to 100 %. {len(usable):,} of {len(of_energy):,} "
-        f"measurements; {left_out:,} have no temperature, no range or less than {LEAST_LEVEL:g} %.{_thinned(thinned)}"
+        f"measurements; {left_out:,} have no temperature of that hour, no range or less than {LEAST_LEVEL:g} %."
+        f"{_thinned(thinned)}"
         if values
         else f"None of {len(of_energy):,} measurements has a temperature, a range and a level of {LEAST_LEVEL:g} % or "
         "more. Trips have no temperature.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 import attrs
@@ -19,6 +19,8 @@ __all__ = ["LEAST_LEVEL", "EnergyMeasurement", "measurements"]
 
 LEAST_LEVEL: Final = 20.0
 """Percent below which the range of a full battery is not estimated."""
+_APART: Final = timedelta(hours=1)
+"""How far the temperature of a status may be from the level: its blocks may be months old."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +32,7 @@ class EnergyMeasurement:
         energy: "battery" or "fuel".
         level: percent.
         range: kilometres.
-        temperature: outside, °C.
+        temperature: outside, °C; None where it was measured an hour or more before or after.
     """
 
     at: datetime
@@ -64,6 +66,7 @@ def _measured(
     energies: Iterable[Energy], environment: Environment | None, at: datetime | None, zone: tzinfo | None
 ) -> Iterable[EnergyMeasurement]:
     air = None if environment is None else environment.air
+    air_at = latest_instant(air)
     for energy in energies:
         moment = local(latest_instant(energy) or at, zone)
         name = {"Electric": "battery", "Fuel": "fuel"}.get(str(energy.type))
@@ -73,5 +76,7 @@ def _measured(
                 energy=name,
                 level=energy.level,
                 range=energy.autonomy,
-                temperature=None if air is None else air.temperature,
+                temperature=None
+                if air is None or (air_at is not None and abs(moment - air_at) >= _APART)
+                else air.temperature,
             )

@@ -36,6 +36,14 @@ def test_a_level_counts_from_its_later_instant() -> None:
     assert [each.at for each in measurements([status(energies=[dated])], [], UTC)] == [NOW]
 
 
+@pytest.mark.parametrize(("apart", "temperature"), [(59, 12), (60, None), (-60, None), (60 * 24 * 200, None)])
+def test_a_temperature_of_another_time_is_none_of_the_measurement(apart: int, temperature: float | None) -> None:
+    air = {"temp": 12, "createdAt": (NOW - timedelta(minutes=apart)).isoformat()}
+    dated = energy("Electric", 50, 200) | {"createdAt": NOW.isoformat()}
+    [found] = measurements([status(energies=[dated], environment={"air": air})], [], UTC)
+    assert (found.level, found.temperature) == (50, temperature)
+
+
 @pytest.mark.parametrize(("level", "range_"), [(None, 100.0), (50.0, None), (19.9, 60.0)])
 def test_the_range_of_a_full_battery_needs_both(level: float | None, range_: float | None) -> None:
     measured = EnergyMeasurement(at=NOW, energy="battery", level=level, range=range_, temperature=1.0)
