@@ -130,7 +130,7 @@ class Vehicle(TypedResource):
         if label := _text(self.label):
             return label
         brand, model = _text(self.brand) or _text(branding.brand), _text(branding.label)
-        if model.startswith(brand):
+        if model.casefold().startswith(brand.casefold()):
             brand = ""
         vin = _text(self.vin)
         masked = vin and mask_vin(vin)
@@ -145,7 +145,7 @@ class Vehicle(TypedResource):
             account=None if context is None else context.principal,
             id=self.id,
             vin=self.vin,
-            label=self.label or (None if branding is None else branding.label),
+            label=self.label if _text(self.label) or branding is None else branding.label,
         )
 
     # --------------------------------------------------------------------------------------------- single resources

@@ -123,6 +123,7 @@ def test_a_trip_read_from_a_plain_mapping_has_no_vehicle() -> None:
 def test_the_label_is_read_from_either_place() -> None:
     body = {"id": "v1", "_embedded": {"extension": {"branding": {"label": "C5 X"}}}}
     assert read(body, Vehicle).identity == VehicleIdentity(id="v1", label="C5 X")
+    assert read(body | {"label": " "}, Vehicle).identity == VehicleIdentity(id="v1", label="C5 X")
     assert read({**body, "label": "208"}, Vehicle).identity.label == "208"
 
 

@@ -433,6 +433,7 @@ def test_nothing_is_known_of_what_was_not_asked_for() -> None:
         ({"brand": "Peugeot"}, "Peugeot"),
         ({"_embedded": {"extension": {"branding": {"brand": "Opel", "label": "Corsa"}}}}, "Opel Corsa"),
         ({"brand": "DS", "vin": "VR1", "_embedded": {"extension": {"branding": {"label": "DS 4"}}}}, "DS 4"),
+        ({"brand": "Peugeot", "_embedded": {"extension": {"branding": {"label": "PEUGEOT 208"}}}}, "PEUGEOT 208"),
         ({"label": 5, "id": "1"}, "vehicle"),
         ({}, "vehicle"),
     ],
