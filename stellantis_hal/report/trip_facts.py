@@ -79,7 +79,7 @@ class TripFacts:
             litres=consumption.litres,
             origin=known_point(trip.start_position),
             destination=known_point(trip.stop_position),
-            faults=tuple(str(fault.cause or fault.fault) for fault in trip.faults),
+            faults=tuple(str(gap) for fault in trip.faults if (gap := fault.cause or fault.fault) is not None),
             is_done=trip.done,
             problems=sum(problem.kind != "sentinel" for problem in trip.problems),
             **levels,

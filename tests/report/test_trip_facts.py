@@ -29,7 +29,7 @@ def test_a_trip_without_values_has_none() -> None:
 
 def test_gaps_and_problems_are_counted() -> None:
     [found] = facts(
-        trip(faults=[{"fault": "DataLacking", "cause": "GeoPrivacy"}, {"fault": "Unfinished"}], duration="x")
+        trip(faults=[{"fault": "DataLacking", "cause": "GeoPrivacy"}, {"fault": "Unfinished"}, {}], duration="x")
     )
     assert found.faults == ("GeoPrivacy", "Unfinished")
     assert found.problems > 0
