@@ -15,7 +15,7 @@ from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.typed_requests import is_absent
-from stellantis_hal.structuring.timestamps import read_instant
+from stellantis_hal.structuring.scalars import INSTANT
 
 __all__ = ["STATUS", "find_latest", "paginate_history"]
 
@@ -41,7 +41,8 @@ def _latest_instant(status: HalResource) -> datetime:
 
 def _instant(value: Any) -> datetime:
     try:
-        return read_instant(value) if isinstance(value, str) else _NEVER
+        instant: datetime = INSTANT.read(value)
+        return instant
     except ValueError:
         return _NEVER
 

@@ -44,7 +44,10 @@ class User(TypedResource):
 
     @property
     def embedded_vehicles(self) -> tuple[Vehicle, ...]:
-        """The vehicles embedded in the response, without a request; they may be partial."""
+        """The vehicles embedded in the response, without a request; they may be partial.
+
+        They are read from the document: of a client with ``keep_document=False`` there are none.
+        """
         from stellantis_hal.resources.vehicle import Vehicle
 
         resource = self.resource

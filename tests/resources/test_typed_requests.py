@@ -641,3 +641,15 @@ async def test_of_several_statuses_the_latest_is_returned(order: int) -> None:
     status = await vehicle.status()
     assert status is not None
     assert status.mileage == 3
+
+
+@pytest.mark.parametrize("latest", ["2025-03-01T00:00Z", "20250301T000000Z", "Sat Mar 01 00:00:00 GMT 2025"])
+async def test_the_latest_status_may_have_any_instant_that_is_read(latest: str) -> None:
+    statuses = [
+        {"odometer": {"mileage": 1}, "createdAt": "2025-02-01T00:00:00Z"},
+        {"odometer": {"mileage": 2}, "createdAt": latest, "updatedAt": 5},
+    ]
+    vehicle = a_vehicle(Served({f"{CAR}/status": page("Status", *statuses)}), "status")
+    status = await vehicle.status()
+    assert status is not None
+    assert (status.mileage, status.created_at) == (2, datetime(2025, 3, 1, tzinfo=UTC))
