@@ -18,7 +18,7 @@ def test_measurements_are_in_order() -> None:
     assert (first.full_range, second.full_range) == (300, 350)
 
 
-def test_measurements_of_the_night_in_which_summer_time_ends_are_in_order() -> None:
+def test_measurements_are_in_order_where_summer_time_ends() -> None:
     at = [datetime(2025, 10, 26, hour, minute, tzinfo=UTC) for hour, minute in ((0, 40), (1, 10))]
     found = measurements([], [telemetry(at[1]), telemetry(at[0])], ZoneInfo("Europe/Paris"))
     assert [each.at.astimezone(UTC) for each in found] == at
@@ -37,7 +37,7 @@ def test_a_level_counts_from_its_later_instant() -> None:
 
 
 @pytest.mark.parametrize(("apart", "temperature"), [(59, 12), (60, None), (-60, None), (60 * 24 * 200, None)])
-def test_a_temperature_of_another_time_is_none_of_the_measurement(apart: int, temperature: float | None) -> None:
+def test_a_temperature_of_another_time_is_left_out(apart: int, temperature: float | None) -> None:
     air = {"temp": 12, "createdAt": (NOW - timedelta(minutes=apart)).isoformat()}
     dated = energy("Electric", 50, 200) | {"createdAt": NOW.isoformat()}
     [found] = measurements([status(energies=[dated], environment={"air": air})], [], UTC)
