@@ -27,6 +27,7 @@ from stellantis_hal.notifications.inbox import (
     StoredEvent,
     require_bounds,
 )
+from stellantis_hal.storage.advice import describe
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase
@@ -227,7 +228,7 @@ class SQLiteInbox:
             while not await run_to_end(lock.acquire):  # noqa: ASYNC110 - another process has it
                 await anyio.sleep(_POLL)
         except OSError as error:
-            raise InboxError(f"the consumer of {self._database.path} cannot be locked: {error}") from error
+            raise InboxError(f"the consumer of {self._database.path} cannot be locked: {describe(error)}") from error
 
     # ------------------------------------------------------------------------------------------- keeping
 

@@ -646,8 +646,10 @@ async def test_second_process_waits_until_the_consumer_ends(
 async def test_consumer_without_a_folder_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "inbox.db"
     inbox = SQLiteInbox(path)
-    why = f"the consumer of {path} cannot be locked: [Errno 2] No such file or directory: "
-    with pytest.raises(InboxError, match=f"^{re.escape(why)}"):
+    lock = path.with_name(".inbox.db.consumer.lock")
+    reason = "No such file or directory: create its folder, or correct the path"
+    why = f"the consumer of {path} cannot be locked: {lock}: {reason}"
+    with pytest.raises(InboxError, match=f"^{re.escape(why)}$"):
         async with inbox.consuming():
             pass
     with pytest.raises(InboxError, match=f"^the inbox cannot be used: {re.escape(str(path))}: "):

@@ -18,6 +18,7 @@ from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.fleet.leases.sqlite import TTL, SQLiteLease
+from stellantis_hal.storage.advice import describe
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.file_lock import FileLock
@@ -115,7 +116,7 @@ class SQLiteCheckpoints(SharedCheckpoints):
                 try:
                     is_held = await run_to_end(acquire)
                 except OSError as error:
-                    raise CheckpointError(f"the checkpoints in {path} cannot be locked: {error}") from error
+                    raise CheckpointError(f"the checkpoints in {path} cannot be locked: {describe(error)}") from error
                 if not is_held:
                     raise self.refuse(name, str(path))
                 yield
