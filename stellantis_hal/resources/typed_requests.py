@@ -14,6 +14,7 @@ from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.page_source import PageSource
 from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Paginator
 from stellantis_hal.resources import filters
+from stellantis_hal.resources.vin_checks import check_vin
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class OptionalEndpoint(Generic[R]):
     async def fetch(self, resource: HalResource, **params: Any) -> R | None:
         """Fetch the resource as a typed value; None where there are no data."""
         found = await self.fetch_resource(resource, **params)
-        return None if found is None else self.structure(found)
+        return None if found is None else check_vin(self.structure(found), lambda: resource.state.get("vin"))
 
 
 async def fetch_by_id(

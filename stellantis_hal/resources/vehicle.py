@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import attrs
 
@@ -17,6 +17,7 @@ from stellantis_hal.resources.profile_parameter import is_of_fleet, profile_para
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.typed_requests import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+from stellantis_hal.resources.vin_checks import check_vin
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
 __all__ = ["Motorization", "Vehicle"]
+
+T = TypeVar("T")
 
 Seconds = timedelta | float | None
 
@@ -374,7 +377,7 @@ class Vehicle(TypedResource):
         """Paginate the alerts; the filters are those of :meth:`trips`."""
         from stellantis_hal.resources.alert import Alert
 
-        return paginate(
+        found = paginate(
             self.require_resource(),
             "alerts",
             Alert,
@@ -384,6 +387,7 @@ class Vehicle(TypedResource):
             profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
+        return found.map(self._checked)
 
     async def alert(self, id_: str, *, profile: str | None = None) -> Alert:
         """Fetch an alert by its id.
@@ -394,7 +398,8 @@ class Vehicle(TypedResource):
         from stellantis_hal.resources.alert import Alert
 
         resource = self.require_resource()
-        return await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
+        found = await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
+        return self._checked(found)
 
     def alarms(
         self,
@@ -456,7 +461,7 @@ class Vehicle(TypedResource):
         """Paginate the collisions; the filters are those of :meth:`trips`."""
         from stellantis_hal.resources.collision import Collision
 
-        return paginate(
+        found = paginate(
             self.require_resource(),
             ("collisions", "collision"),
             Collision,
@@ -467,6 +472,7 @@ class Vehicle(TypedResource):
             profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
+        return found.map(self._checked)
 
     async def collision(self, id_: str, *, profile: str | None = None) -> Collision:
         """Fetch a collision by its id.
@@ -478,7 +484,8 @@ class Vehicle(TypedResource):
 
         resource = self.require_resource()
         rel = choose_rel(resource, "collisions", "collision")
-        return await fetch_by_id(resource, rel, Collision, id_, profile=profile_parameter(resource, profile))
+        found = await fetch_by_id(resource, rel, Collision, id_, profile=profile_parameter(resource, profile))
+        return self._checked(found)
 
     def telemetry(
         self,
@@ -562,6 +569,9 @@ class Vehicle(TypedResource):
 
         return await fetch_by_id(self._require_fleet("thefts"), "stolen", Theft, id_, segment="stolen")
 
+    def _checked(self, found: T) -> T:
+        return check_vin(found, lambda: self.vin)
+
     def _alarms_segment(self) -> str | None:
         # The vehicles of a fleet's list have no link to their alarms; a vehicle that was read alone has one.
         resource = self.require_resource()
@@ -585,4 +595,4 @@ def _attribute(trip: Trip, vehicle: VehicleIdentity) -> Trip:
 
     if isinstance(trip, Trip):  # a hook of the user may return something else
         object.__setattr__(trip, "_read_of", vehicle)
-    return trip
+    return check_vin(trip, lambda: vehicle.vin)

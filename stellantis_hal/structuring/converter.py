@@ -170,6 +170,12 @@ class TypedConverter:
         strict = self.strict or hook.strict
         report_problems(hook.kind, records, strict=strict, reported=self._reported, url=lambda: resource.url)
 
+    def record_disagreement(self, value: TypedResource, path: str, reason: str) -> None:
+        """Record among the problems of a value that it contradicts what it was read of, and report it."""
+        problem = Problem(path=path, value_type="object", reason=reason, kind="disagreement")
+        _set(value, "problems", (*value.problems, problem))
+        report_problems(type(value), (problem,), strict=False, reported=self._reported)
+
     def report_invalid_items(self, page: HalResource, values: Mapping[str, Any], kind: type[Any]) -> None:
         """Report what a page has in place of items and is left out, by path.
 

@@ -27,6 +27,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.typed_requests import OptionalEndpoint
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.vin_checks import check_vin
 from stellantis_hal.structuring.typed_resource import ClockHolder, TypedResource, set_clock
 
 __all__ = ["KINDS", "Poller"]
@@ -93,7 +94,8 @@ class Poller:
             if has_same_body(checkpoint.snapshots.get(what), found):
                 self._counts.unchanged += 1  # the usual case of a parked vehicle: nothing is structured
                 return True
-        snapshot: TypedResource = self._with_clock(endpoint.structure(found))
+        structured = check_vin(endpoint.structure(found), lambda: vehicle.vin)
+        snapshot: TypedResource = self._with_clock(structured)
         if isinstance(snapshot, Status) and self._options.adapt is not None:
             factor = self._options.adapt(vehicle, snapshot)
             if not 0 < factor < float("inf"):
