@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from datetime import datetime
 
 __all__ = ["is_background", "require_clock", "require_function", "require_request_options", "require_type"]
 
@@ -44,7 +43,8 @@ def require_clock(clock: object) -> None:
     Traceback (most recent call last):
     TypeError: clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)
     """
-    if not callable(clock) or clock in (datetime.now, datetime.utcnow, time.time):
+    naive = {"datetime.now", "datetime.utcnow"}
+    if not callable(clock) or clock is time.time or getattr(clock, "__qualname__", "") in naive:
         raise TypeError("clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)")
 
 
