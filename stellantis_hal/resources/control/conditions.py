@@ -183,8 +183,11 @@ def read_condition(value: Any, path: str, problems: list[RawProblem]) -> Monitor
         record_problem(problems, path, value, "not an object")
         return None
     reader = _Reader(problems)
+    reader.check_keys(value, path, "triggers", *_EXPRESSIONS)
     triggers = reader.read_triggers(_first(value, "triggers"), f"{path}.triggers")
-    text = _first(value, "boolExp", "bool.exp", "booExp")
+    text = _first(value, *_EXPRESSIONS)
+    if any(value.get(key) not in (None, text) for key in _EXPRESSIONS):
+        record_problem(problems, f"{path}.boolExp", text, "another value than under an older name", "disagreement")
     if text is None and len(triggers) == 1:
         return MonitorCondition(triggers[0], None, triggers)
     if not isinstance(text, str):
@@ -212,6 +215,9 @@ CONDITION: Final = ScalarCodec(
 """How the field of a monitor is read."""
 
 
+_EXPRESSIONS: Final = ("boolExp", "bool.exp", "booExp")
+
+
 def _first(value: Mapping[str, Any], *keys: str) -> Any:
     return next((found for key in keys if (found := value.get(key)) is not None), None)
 
@@ -224,6 +230,12 @@ class _Reader:
 
     def record(self, path: str, value: object, reason: str) -> None:
         record_problem(self.problems, path, value, reason)
+
+    def check_keys(self, body: Mapping[str, Any], path: str, *known: str) -> None:
+        """Record that an object has keys beside the known ones: a condition has no place for them."""
+        unknown = sum(key not in known for key in body)
+        if unknown:
+            record_problem(self.problems, path, body, f"unknown keys, left out: {unknown}", "sentinel")
 
     def read_expression(self, text: str, triggers: tuple[Trigger, ...], path: str) -> Expression | None:
         by_name = {trigger.name: trigger for trigger in triggers}
@@ -240,6 +252,12 @@ class _Reader:
             self.record(path, value, "not an array")
             return ()
         found = [self.read_trigger(each, f"{path}[{index}]") for index, each in enumerate(value)]
+        for index, trigger in enumerate(found):
+            if trigger is not None and any(
+                other is not None and other.name == trigger.name and other != trigger for other in found[:index]
+            ):
+                reason = "another trigger has the same name: the last one counts"
+                record_problem(self.problems, f"{path}[{index}].name", trigger.name, reason, "disagreement")
         return tuple(trigger for trigger in found if trigger is not None)
 
     def read_trigger(self, value: Any, path: str) -> Trigger | None:
@@ -251,18 +269,25 @@ class _Reader:
             self.record(f"{path}.name", name, "not a string")
             return None
         name = name.strip('"')
-        for kind, read in (("zone", self.read_zone), ("data", self.read_data), ("time", self.read_time)):
-            body = value.get(kind)
-            if isinstance(body, Mapping):
-                return read(name, body, f"{path}.{kind}")
+        readers = {"zone": self.read_zone, "data": self.read_data, "time": self.read_time}
+        kinds = [kind for kind in readers if isinstance(value.get(kind), Mapping)]
+        if kinds:
+            self.check_keys(value, path, "name", *readers)
+            for other in kinds[1:]:
+                reason = f"a second condition of one trigger, beside its {kinds[0]}: left out"
+                record_problem(self.problems, f"{path}.{other}", value[other], reason, "disagreement")
+            return readers[kinds[0]](name, value[kinds[0]], f"{path}.{kinds[0]}")
         self.record(path, value, UNKNOWN_TRIGGER)
         return UnknownTrigger(name, value)
 
     def read_zone(self, name: str, body: Mapping[str, Any], path: str) -> Trigger:
+        self.check_keys(body, path, "transition", "place", "circle")
         place = _first(body, "place", "circle")
         place = place if isinstance(place, Mapping) else {}
         center = place.get("center")
         center = center if isinstance(center, Mapping) else {}
+        self.check_keys(place, f"{path}.place", "center", "radius")
+        self.check_keys(center, f"{path}.place.center", "latitude", "longitude")
         return ZoneTrigger(
             name,
             self.read_text(body.get("transition"), f"{path}.transition"),
@@ -272,9 +297,11 @@ class _Reader:
         )
 
     def read_data(self, name: str, body: Mapping[str, Any], path: str) -> Trigger:
+        self.check_keys(body, path, "data", "op", "value", "previous")
         before = body.get("previous")
         previous = None
         if isinstance(before, Mapping):
+            self.check_keys(before, f"{path}.previous", "op", "value")
             operator = Operator(self.read_text(before.get("op"), f"{path}.previous.op"))
             previous = Previous(operator, self.read_values(before.get("value"), f"{path}.previous.value"))
         elif before is not None:
@@ -304,6 +331,7 @@ class _Reader:
         return tuple(found)
 
     def read_time(self, name: str, body: Mapping[str, Any], path: str) -> Trigger:
+        self.check_keys(body, path, "times", "timeZone", "time.zone")
         entries = body.get("times")
         if not isinstance(entries, list):
             self.record(f"{path}.times", entries, "not an array")
@@ -321,8 +349,12 @@ class _Reader:
         return TimeTrigger(name, tuple(found), zone)
 
     def read_entry(self, body: Mapping[str, Any], path: str) -> TimeEntry:
-        recurrence = body.get("recurrence")
-        recurrence = recurrence if isinstance(recurrence, str) else "None"
+        self.check_keys(body, path, "recurrence", "start", "duration", "occurence", "occurrence")
+        recurrence = body.get("recurrence", "None")
+        if not isinstance(recurrence, str):
+            if recurrence is not None:
+                self.record(f"{path}.recurrence", recurrence, "not a string")
+            recurrence = "None"
         start = self.read_start(body.get("start"), f"{path}.start", is_daily=recurrence == "Daily")
         length = body.get("duration")
         lasting = None if length is None else self.read_duration(length, f"{path}.duration")
@@ -359,6 +391,8 @@ class _Reader:
             return (), ()
         days = value if isinstance(value, list) else value.get("day") if isinstance(value, Mapping) else None
         weeks = value.get("week") if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping):
+            self.check_keys(value, path, "day", "week")
         if not isinstance(value, list | Mapping):
             self.record(path, value, "not an object")
         return self.read_days(days, f"{path}.day"), self.read_weeks(weeks, f"{path}.week")

@@ -246,6 +246,68 @@ def test_what_cannot_be_read_is_a_problem(value: Any, problems: list[str] | None
     assert problems is None or found == problems
 
 
+LEVEL = {"data": "vehicle.odometer", "op": "greaterThan", "value": ["20"]}
+PLACE = {"center": {"latitude": 48.5, "longitude": 2.5}, "radius": 1}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "beside", "found"),
+    [
+        ({"data": LEVEL}, {"mood": 1}, [": unknown keys, left out: 1"]),
+        ({"data": LEVEL, "x": 1, "y": 2}, {}, [".triggers[0]: unknown keys, left out: 2"]),
+        ({"data": LEVEL | {"unit": "%"}}, {}, [".triggers[0].data: unknown keys, left out: 1"]),
+        (
+            {"data": LEVEL | {"previous": {"op": "equals", "value": ["1"], "x": 1}}},
+            {},
+            [".triggers[0].data.previous: unknown keys, left out: 1"],
+        ),
+        (
+            {"zone": {"transition": "in", "place": PLACE | {"x": 1}, "y": 1}},
+            {},
+            [".triggers[0].zone: unknown keys, left out: 1", ".triggers[0].zone.place: unknown keys, left out: 1"],
+        ),
+        (
+            {"zone": {"transition": "in", "place": {"center": {"altitude": 5} | PLACE["center"], "radius": 1}}},  # type: ignore[operator]
+            {},
+            [".triggers[0].zone.place.center: unknown keys, left out: 1"],
+        ),
+        (
+            {"time": {"times": [{"start": "PT3H", "x": 1, "occurence": {"day": ["Mon"], "month": 1}}], "y": 1}},
+            {},
+            [
+                ".triggers[0].time: unknown keys, left out: 1",
+                ".triggers[0].time.times[0]: unknown keys, left out: 1",
+                ".triggers[0].time.times[0].occurence: unknown keys, left out: 1",
+            ],
+        ),
+        (
+            {"time": {"times": [{"start": "PT3H", "recurrence": 5}, {"start": "PT3H", "recurrence": None}]}},
+            {},
+            [".triggers[0].time.times[0].recurrence: not a string"],
+        ),
+        (
+            {"data": LEVEL, "time": {"times": []}},
+            {},
+            [".triggers[0].time: a second condition of one trigger, beside its data: left out"],
+        ),
+        ({"data": LEVEL}, {"bool.exp": "b"}, [".boolExp: another value than under an older name"]),
+        ({"data": LEVEL}, {"bool.exp": "a"}, []),
+    ],
+)
+def test_what_a_condition_leaves_out_is_told(trigger: dict[str, Any], beside: dict[str, Any], found: list[str]) -> None:
+    condition, problems = read({"triggers": [{"name": "a", **trigger}], "boolExp": "a", **beside})
+    assert (problems, len(condition.triggers)) == (found, 1)
+
+
+def test_triggers_of_one_name_are_told() -> None:
+    triggers = [{"name": "a", "data": LEVEL}, {"name": "a", "data": LEVEL | {"value": ["90"]}}, 5]
+    assert read({"triggers": triggers, "boolExp": "a"})[1] == [
+        ".triggers[2]: not an object",
+        ".triggers[1].name: another trigger has the same name: the last one counts",
+    ]
+    assert read({"triggers": triggers[:1] * 2, "boolExp": "a"})[1] == []
+
+
 @pytest.mark.parametrize(
     ("figure", "text"),
     [(1234567.0, "1234567"), (1234567, "1234567"), (123456.7, "123456.7"), (20.5, "20.5"), (1e16, "1" + "0" * 16)],
