@@ -72,6 +72,7 @@ class _SingletonBody(LazyResponseBody):
 
     def __init__(self, status: HalResource) -> None:
         self._status = status.compact()
+        self.base = status.snapshot.content.base
 
     @property
     def raw(self) -> bytes:
@@ -81,7 +82,7 @@ class _SingletonBody(LazyResponseBody):
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Return the collection, or the document at a path in it."""
         root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})
-        return LazyResponseBody(b"", root).document(path)
+        return LazyResponseBody(b"", root, base=self.base).document(path)
 
 
 def _to_collection(status: HalResource) -> HalResource:

@@ -440,6 +440,17 @@ async def test_a_value_has_the_bytes_of_a_kept_document(keep_document: bool) -> 
     assert bool(trip.content) is keep_document
 
 
+async def test_a_history_of_one_status_drops_its_document_too() -> None:
+    """As every car has it: nothing was read of it."""
+    served = Served(
+        {f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status"), "next": link("?x")}}}
+    )
+    vehicle = a_vehicle(served, "status", converter=TypedConverter(keep_document=False))
+    [status] = await vehicle.status_history().collect()
+    assert status == await vehicle.status()
+    assert (status.document, status.url, status.can("next")) == (None, f"{HOST}{CAR}/status", True)
+
+
 async def test_items_of_a_page_share_its_packed_links() -> None:
     served = Served({})
     body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
