@@ -44,13 +44,12 @@ def _read_text(what: str, parse: Callable[[str], Any]) -> Callable[[Any], Any]:
 def _read_decimal(value: Any) -> Decimal:
     """Return a number as it is written, not as the nearest binary one."""
     if isinstance(value, str):
+        if _NUMBER.fullmatch(value) is None:  # Decimal takes digits of other scripts, blanks and underscores too
+            raise ValueError("not a number")
         try:
-            number = Decimal(value)
+            return Decimal(value)
         except ArithmeticError:
-            raise ValueError("not a number") from None
-        if not number.is_finite():
-            raise ValueError("not a finite number")
-        return number
+            raise ValueError("a number too large to hold") from None
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     return Decimal(str(NUMBER.read(value)))

@@ -61,6 +61,11 @@ def test_numbers_of_json_become_decimal_ones(value: float, expected: str) -> Non
     [
         (Decimal, True),
         (Decimal, "ten"),
+        (Decimal, "1_000"),
+        (Decimal, "1e99999999999999999999"),
+        (Decimal, " 5 "),
+        (Decimal, "\u0665"),
+        (Decimal, "12,5"),
         (Decimal, "NaN"),
         (Decimal, None),
         (Decimal, float("inf")),
