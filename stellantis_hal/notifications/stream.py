@@ -95,6 +95,7 @@ class EventStream(AsyncIterator[Notification]):
                 await self._finish(error)
             return not timeout.cancelled_caught
 
+        is_finished = False
         try:
             with anyio.CancelScope(shield=True):  # bounded by the time-out
                 is_finished = await run_to_completion(finish_in_time)
