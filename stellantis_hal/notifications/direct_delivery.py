@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
@@ -72,7 +73,10 @@ class DeduplicatingHandler:
             return False
         self._running[key] = anyio.Event()
         try:
-            await self._handle(read_entry(given))
+            handling = self._handle(read_entry(given))
+            if not inspect.isawaitable(handling):
+                raise TypeError("handle= must be an async function: a plain one cannot be awaited")
+            await handling
             done[given.entry.id] = given.entry.received_at
         finally:
             self._running.pop(key).set()

@@ -886,6 +886,12 @@ async def test_handle_is_called_before_the_answer() -> None:
     assert heard == handled
 
 
+async def test_a_plain_function_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    plain: Any = print
+    assert await post(Receiver(handle=plain, path=PATH), body(monitor_message(1))) == 500
+    assert "TypeError: handle= must be an async function: a plain one cannot be awaited" in caplog.text
+
+
 async def test_what_handle_fails_at_is_answered_by_500(caplog: pytest.LogCaptureFixture) -> None:
     handled: list[str] = []
 
