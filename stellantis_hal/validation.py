@@ -39,6 +39,7 @@ def require_clock(clock: object) -> None:
     Raises:
         TypeError: it is no function, or one of the standard library whose instants are naive or numbers.
 
+    >>> from datetime import datetime
     >>> require_clock(datetime.now)
     Traceback (most recent call last):
     TypeError: clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)

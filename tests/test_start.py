@@ -90,6 +90,7 @@ def test_a_client_loads_no_http_library_and_no_family(code: str) -> None:
         "resources.filters",
         "resources.typed_requests",
         "resources.time_range",
+        "resources.vin_checks",
     }
 
 

@@ -515,7 +515,9 @@ class _Socket(_Fake):
 
 def _h11(trailing: bool) -> Any:
     return SimpleNamespace(
-        _connection=SimpleNamespace(_h11_state=SimpleNamespace(trailing_data=(b"x" * trailing, False)))
+        _connection=SimpleNamespace(_h11_state=SimpleNamespace(trailing_data=(b"x" * trailing, False))),
+        is_idle=lambda: True,
+        is_closed=lambda: False,
     )
 
 
