@@ -144,6 +144,8 @@ def check_charging(charging: Charging) -> Sequence[Disagreement]:
 
 def check_energies(vehicle: Status | VehicleTelemetry) -> Sequence[Disagreement]:
     """Check that an energy has one level."""
+    if len(vehicle.energies) < 2:
+        return _NOTHING
     found: list[Disagreement] = []
     _check_repeated(vehicle.energies, ".energies", found)
     return found
@@ -151,8 +153,6 @@ def check_energies(vehicle: Status | VehicleTelemetry) -> Sequence[Disagreement]
 
 def _check_repeated(energies: Sequence[Energy], path: str, found: list[Disagreement]) -> None:
     """Compare the levels of energies of the same type; a type may have several kinds of energy."""
-    if len(energies) < 2:
-        return
     for index, energy in enumerate(energies):
         for other in energies[:index]:
             if energy.type is None or energy.type != other.type or energy.sub_type != other.sub_type:
