@@ -24,7 +24,7 @@ from stellantis_hal.fleet.export.formats import FORMATS
 from stellantis_hal.fleet.export.trip_format import ForeignContentError
 from stellantis_hal.hal.document import HalDocument, parse, serialize
 from stellantis_hal.hal.error_documents import read_error_document
-from stellantis_hal.hal.form_submission import fill, to_pairs, to_query
+from stellantis_hal.hal.form_submission import fill, to_query
 from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.header_mapping import Headers
 from stellantis_hal.hal.json import decode, standard_decode
@@ -263,8 +263,7 @@ def submission(content: bytes) -> None:
             _require_short(error, 20_000)
             continue
         assert filled.values.keys() <= {field.name for field in form.fields}
-        with suppress(FormError):
-            assert all("\n" not in name for name, _ in to_pairs({}) or ())
+        with suppress(ValueError):  # nested too deeply, or half a character: `Form.submit` refuses it
             assert to_query("https://api.example/a", filled.values, keep=False).isascii()
 
 
