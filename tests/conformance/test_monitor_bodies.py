@@ -246,7 +246,8 @@ def test_bodies_made_from_a_schema_are_read(
     @given(bodies_of(document, schema))
     def check(body: Any) -> None:
         value = read(body, kind)
-        assert [each for each in value.problems if not any(text in each.reason for text in PLACEHOLDERS)] == []
+        unreadable = [each for each in value.problems if each.kind == "unreadable"]
+        assert [each for each in unreadable if not any(text in each.reason for text in PLACEHOLDERS)] == []
         assert (value.id, value.status) == (body.get("id", body.get("monitorId")), body.get("status"))
         repr(value)
         value.to_dict()
