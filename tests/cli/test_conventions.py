@@ -1,4 +1,6 @@
 """What all commands have in common: variables of options, JSON, errors of one line, exit statuses."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import json
 import logging

@@ -1,4 +1,6 @@
 """Arguments of a wrong kind: refused at once, with a message that says what to pass."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 from __future__ import annotations
 

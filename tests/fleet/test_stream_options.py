@@ -1,4 +1,6 @@
 """Options of watches, backfills and polls that have the wrong type: refused where they are written."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import re
 import time

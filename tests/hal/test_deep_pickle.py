@@ -1,4 +1,6 @@
 """JSON values of any depth are pickled and copied."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import copy
 import pickle

@@ -1162,8 +1162,9 @@ async def test_nothing_secret_is_logged(receiver: Receiver, caplog: pytest.LogCa
 )
 def test_receiver_of_wrong_types_is_refused(inbox: Any, options: dict[str, Any], message: str) -> None:
     """An inbox that was the path of one answered each delivery by 500."""
+    arguments: dict[str, Any] = {"path": PATH, **options}
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
-        Receiver(inbox, **{"path": PATH, **options})
+        Receiver(inbox, **arguments)
 
 
 @pytest.mark.parametrize("path", ["/st/k3Jx0v?from=vendor", "/st#k3Jx0v"])

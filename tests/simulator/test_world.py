@@ -1,4 +1,6 @@
 """Generation of the world, and changes of it."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

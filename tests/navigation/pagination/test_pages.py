@@ -117,7 +117,7 @@ async def test_two_different_next_links_are_an_error_after_the_items(second: Any
     for _ in range(2):
         with pytest.raises(AmbiguousLinkError, match=r"2 links 'next' at .*/p1 lead to different pages") as caught:
             await anext(iterator)
-    assert caught.value.candidates == (f"{HOME}/p2", second if isinstance(second, str) else second["href"])
+        assert caught.value.candidates == (f"{HOME}/p2", second if isinstance(second, str) else second["href"])
     assert site.paths == ["/p1", "/p1"]
 
 

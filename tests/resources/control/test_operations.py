@@ -1,4 +1,6 @@
 """Operations: iterated, awaited, fed by polls and events, resumed, confirmed."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import gc
 import pickle

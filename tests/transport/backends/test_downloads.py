@@ -1,4 +1,6 @@
 """Downloads over real sockets, on both event loops, with each backend."""
+# Parameters of the lambdas are of any type.
+# pyright: reportUnknownLambdaType=false
 
 import asyncio
 
