@@ -49,8 +49,13 @@ def require_clock(clock: object) -> None:
         raise TypeError("clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)")
 
 
-def require_function(name: str, function: object) -> None:
+def require_function(name: str, function: object, *, because: str = "it is called, and not awaited") -> None:
     """Check a function that is called, and not awaited; None is allowed.
+
+    Args:
+        name: the name of the argument.
+        function: the argument.
+        because: why it cannot be async, for the message.
 
     Raises:
         TypeError: it is no function, or an async one, which would never run.
@@ -65,7 +70,7 @@ def require_function(name: str, function: object) -> None:
     if not callable(function):
         raise TypeError(f"{name} must be a function, not {type(function).__name__}")
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        raise TypeError(f"{name} must be a plain function: it is called, and not awaited")
+        raise TypeError(f"{name} must be a plain function: {because}")
 
 
 def require_request_options(priority: object, max_wait: object) -> None:

@@ -16,6 +16,7 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_url, redacted_repr
 from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota
+from stellantis_hal.validation import require_function
 
 __all__ = [
     "BaseCallRecord",
@@ -164,15 +165,6 @@ class TokenRecord:
 _ASYNC = "it is called within the request, and not awaited. Start a task in it, or hand the record to a queue"
 
 
-def _check_hook(name: str, hook: object) -> None:
-    if hook is None:
-        return
-    if not callable(hook):
-        raise TypeError(f"{name} must be a function, not {type(hook).__name__}")
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
-        raise TypeError(f"{name} must be a plain function: {_ASYNC}")
-
-
 @attrs.frozen(kw_only=True)
 class Hooks:
     """Functions called in the requesting task. They must be quick.
@@ -205,7 +197,7 @@ class Hooks:
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(type(self)):
             if field.init:
-                _check_hook(field.name, getattr(self, field.name))
+                require_function(field.name, getattr(self, field.name), because=_ASYNC)
 
     def next_request_id(self) -> int:
         """Return the number of a new call; sessions with the same hooks share the numbers."""
