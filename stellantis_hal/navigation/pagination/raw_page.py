@@ -134,6 +134,8 @@ def followed_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | Non
         AmbiguousLinkError: there are several that lead to different URLs.
     """
     links = _page_links(page, rels)
+    if len(links) == 1:
+        return links[0]
     targets = {_url_of(link, page.base) for link in links if link.href is not None}
     if len(targets) > 1:
         rel = links[0].rel
