@@ -625,6 +625,15 @@ async def test_second_process_waits_until_the_consumer_ends(
     monkeypatch.setattr(sqlite_inbox, "_POLL", 0.02)
     other = FileLock(tmp_path / ".inbox.db.consumer.lock")
     assert other.acquire()
+    acquire, refused = FileLock.acquire, list[FileLock]()
+
+    def note(lock: FileLock) -> bool:
+        if acquire(lock):
+            return True
+        refused.append(lock)
+        return False
+
+    monkeypatch.setattr(FileLock, "acquire", note)
     entered = anyio.Event()
     async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
 
@@ -634,10 +643,9 @@ async def test_second_process_waits_until_the_consumer_ends(
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(consume)
-            for _ in range(100_000):
-                if caplog.messages:
-                    break
-                await anyio.to_thread.run_sync(lambda: None)
+            with anyio.fail_after(10):
+                while len(refused) < 3:
+                    await anyio.to_thread.run_sync(lambda: None)
             assert not entered.is_set()
             other.release()
             with anyio.fail_after(10):
