@@ -13,6 +13,7 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
+from stellantis_hal.navigation.no_truth_value import NoTruthValue
 from stellantis_hal.navigation.option_checks import FOLLOW_OPTIONS, check_option, check_options
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.page_source import MAX_LINKED_ITEMS
@@ -31,7 +32,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Follow(Generic[R]):
+class Follow(NoTruthValue, Generic[R]):
     """A link to follow, after the links before it: ``await vehicle.follow("trips").follow("next")``.
 
     A relation is named by its key in ``_links``; where CURIEs are declared, also by its full URI, its compact URI, or
@@ -40,6 +41,8 @@ class Follow(Generic[R]):
     Awaiting it repeatedly, or in many tasks, costs one request; cancelling one of those tasks does not affect the
     others. Success is remembered, failure is not. Each link before it stays reachable through :attr:`previous`.
     """
+
+    _instead = "await it"
 
     __slots__ = ("_flight", "_kind", "_query", "_resource", "_start", "_value", "previous")
 

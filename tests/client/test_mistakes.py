@@ -334,3 +334,21 @@ def test_what_is_no_trip_is_not_written() -> None:
         pytest.raises(TypeError, match=r"^a trip must be Update or Trip, no"),
     ):
         writer.write(TEXT)
+
+
+async def test_what_is_read_later_has_no_truth_value(client: StellantisClient, simulator: Simulator) -> None:
+    """It was always true."""
+    vehicle = await account_of(client, simulator).vehicles().first()
+    assert vehicle is not None
+    trips = vehicle.trips()
+    read_later: list[Any] = [trips, trips.pages(), aiter(trips), aiter(trips.pages()), vehicle.follow("trips")]
+    read_later.append(account_of(client, simulator).callbacks)
+    for each in read_later:
+        with pytest.raises(TypeError, match=rf"^{type(each).__name__} has no truth value, as it is read later: "):
+            bool(each)
+    with pytest.raises(
+        TypeError, match=r": use await it\.first\(\) or await it\.collect\(\), or compare it with None$"
+    ):
+        bool(vehicle.trips())
+    with pytest.raises(TypeError, match=r": await it, or compare it with None$"):
+        bool(vehicle.follow("trips"))

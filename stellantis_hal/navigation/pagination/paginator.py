@@ -12,6 +12,7 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.concurrency import require_one_consumer
+from stellantis_hal.navigation.no_truth_value import NoTruthValue
 from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemLocation, ItemSource
 from stellantis_hal.navigation.pagination.item_transforms import ItemTransform
 from stellantis_hal.navigation.pagination.page_source import (
@@ -92,7 +93,7 @@ class Page(Generic[T]):
         return position.to_token()
 
 
-class PageIterator(AsyncIterator[Page[T]]):
+class PageIterator(NoTruthValue, AsyncIterator[Page[T]]):
     """Pages one after the other. It can be abandoned at any point, and continued after an error."""
 
     def __init__(self, spec: PageIterationSpec, walk: Walk, position: PageToken = START) -> None:
@@ -142,7 +143,7 @@ class PageIterator(AsyncIterator[Page[T]]):
         )
 
 
-class ItemIterator(AsyncIterator[T]):
+class ItemIterator(NoTruthValue, AsyncIterator[T]):
     """Items one after the other. It can be abandoned at any point, and continued after an error."""
 
     def __init__(self, spec: PageIterationSpec, walk: Walk) -> None:
@@ -203,7 +204,7 @@ def _resume_token(position: Page[Any] | PageToken) -> str | None:
     return position.to_token() if position.url else None
 
 
-class Pages(Generic[T]):
+class Pages(NoTruthValue, Generic[T]):
     """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
     def __init__(self, spec: PageIterationSpec, stages: tuple[ItemTransform, ...], position: PageToken) -> None:
@@ -237,7 +238,7 @@ class Pages(Generic[T]):
             yield PageIterator(self._spec, walk, self._position)
 
 
-class Paginator(Generic[T]):
+class Paginator(NoTruthValue, Generic[T]):
     """The items of a collection, over all of its pages: ``async for trip in vehicle.trips(): …``.
 
     Each iteration starts anew. Empty pages are passed over. Items that are linked, not embedded, are fetched, one when
@@ -253,6 +254,8 @@ class Paginator(Generic[T]):
     A typed collection of this library (``vehicle.trips()``) returns no item twice, as told by its ``id`` or URL, even
     when new items push others onto the next page; others do so on request. Items of one page are never left out.
     """
+
+    _instead = "use await it.first() or await it.collect()"
 
     def __init__(self, spec: PageIterationSpec, stages: tuple[ItemTransform, ...] = ()) -> None:
         self._spec = spec

@@ -11,6 +11,7 @@ import attrs
 from stellantis_hal.errors import ApiError, HalError, StellantisError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
+from stellantis_hal.navigation.no_truth_value import NoTruthValue
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.control.control_page_source import ControlPageSource
@@ -109,7 +110,7 @@ class CollectionAdapter(Generic[T]):
         page.require_context().converter.report_invalid_items(page, values, self.type)
 
 
-class LabelledCollection(Generic[T]):
+class LabelledCollection(NoTruthValue, Generic[T]):
     """Objects of one kind that share an address."""
 
     def __init__(self, kind: CollectionAdapter[T], locate: Locate) -> None:
