@@ -6,7 +6,14 @@ import inspect
 import math
 import time
 
-__all__ = ["is_background", "require_clock", "require_function", "require_request_options", "require_type"]
+__all__ = [
+    "is_background",
+    "require_clock",
+    "require_flags",
+    "require_function",
+    "require_request_options",
+    "require_type",
+]
 
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
@@ -31,6 +38,24 @@ def require_type(name: str, value: object, *kinds: type | None, instead: str = "
             return
     names = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
     raise TypeError(f"{name} must be {names}, not {type(value).__name__}{instead and f': {instead}'}")
+
+
+def require_flags(**flags: object) -> None:
+    """Check options that are on or off; a text such as "no" would switch them on.
+
+    Args:
+        flags: the options by their names.
+
+    Raises:
+        TypeError: one is no bool.
+
+    >>> require_flags(strict=True)
+    >>> require_flags(strict="no")
+    Traceback (most recent call last):
+    TypeError: strict must be bool, not str
+    """
+    for name, value in flags.items():
+        require_type(name, value, bool)
 
 
 def require_clock(clock: object) -> None:

@@ -19,7 +19,7 @@ from stellantis_hal.errors import ConfigurationError, LoginRedirectError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.transport.credentials import CredentialsContext
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 __all__ = ["OAuth2AuthorizationCode", "OAuth2ClientCredentials"]
 
@@ -152,6 +152,7 @@ class OAuth2AuthorizationCode:
         store: Token | TokenLike | TokenStore | None = None,
         key: str = "default",
     ) -> None:
+        require_flags(pkce=pkce)
         self._client = OAuth2Registration(
             client_id=client_id,
             client_secret=client_secret,

@@ -32,7 +32,7 @@ from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_
 from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import parse_error_body
 from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 __all__ = [
     "AuthorizationRequest",
@@ -206,6 +206,7 @@ class AuthorizationRequest:
             raise ValueError("redirect_uri must not be empty: pass one that is registered for the client")
         require_type("scope", scope, str, Iterable, instead='"openid data:trip"')
         require_type("state", state, str, None)
+        require_flags(pkce=pkce)
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None
         requested = parse_scope(scope)

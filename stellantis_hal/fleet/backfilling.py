@@ -32,7 +32,7 @@ from stellantis_hal.navigation.pagination.paginator import Page
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_clock, require_function, require_type
+from stellantis_hal.validation import require_clock, require_flags, require_function, require_type
 
 __all__ = ["Backfill", "BackfillSource", "Progress", "backfill"]
 
@@ -456,6 +456,7 @@ def backfill(
     """
     require_source(source)
     require_type("name", name, str)
+    require_flags(newer=newer)
     require_function("progress", progress)
     if clock is not None:
         require_clock(clock)

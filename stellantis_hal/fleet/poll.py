@@ -16,7 +16,7 @@ from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.watching.options import PollOptions, checked_kinds, checked_late, checked_since
 from stellantis_hal.fleet.watching.poller import KINDS, Poller
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_clock, require_type
+from stellantis_hal.validation import require_clock, require_flags, require_type
 
 __all__ = ["Poll", "poll"]
 
@@ -118,6 +118,7 @@ def poll(
     """
     require_type("vehicle", vehicle, Vehicle)
     require_type("name", name, str)
+    require_flags(repeats=repeats)
     if clock is not None:
         require_clock(clock)
     id_ = id_of(vehicle)

@@ -15,7 +15,7 @@ from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, StreamedResponse, StreamingFetch
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 __all__ = ["MAX_DOWNLOAD", "Download", "download"]
 
@@ -143,6 +143,7 @@ async def download(
         HalError: the client cannot stream.
         StellantisError: the request failed.
     """
+    require_flags(credentials=credentials)
     require_type("limit", limit, int)
     if limit < 0:
         raise ValueError(f"limit must be a number of bytes, at least 0, not {limit}")

@@ -35,6 +35,7 @@ from stellantis_hal.navigation.multipart import FileValue, encode_multipart, enc
 from stellantis_hal.navigation.option_checks import REQUEST_OPTIONS, check_options
 from stellantis_hal.navigation.streamed_request_bodies import Content
 from stellantis_hal.navigation.writes import RequestOptions, write_request
+from stellantis_hal.validation import require_flags
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -227,6 +228,7 @@ class Form:
     ) -> tuple[Request, Mapping[str, str]]:
         """Return the request of a submission, and why values were not checked."""
         check_options("options= of submit", options or {}, _OPTIONS)
+        require_flags(keep_query=keep_query)
         both = {*(values or {})} & {*fields}
         if both:
             raise TypeError(f"{shortlist(sorted(map(repr, both)))}: passed twice, in the mapping and by keyword")

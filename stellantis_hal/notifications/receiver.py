@@ -25,7 +25,7 @@ from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
 from stellantis_hal.resources.control.receiver_protocol import OperationStep
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import require_clock, require_type
+from stellantis_hal.validation import require_clock, require_flags, require_type
 
 __all__ = ["Receiver"]
 
@@ -88,6 +88,7 @@ class Receiver:
     ) -> None:
         require_type("path", path, str, instead='path="/st/k3Jx0v"')
         require_type("token", token, str, None)
+        require_flags(strict_token=strict_token)
         if not (inbox is None or hasattr(inbox, "put")):
             raise TypeError(f"inbox must be an Inbox or None, not {type(inbox).__name__}: SQLiteInbox('inbox.db')")
         if not (handle is None or callable(handle)):

@@ -13,6 +13,7 @@ from stellantis_hal.report.car_section import car_section
 from stellantis_hal.report.page import ReportPage
 from stellantis_hal.report.vega_runtime import runtime
 from stellantis_hal.storage.replaced_file import replaced_file
+from stellantis_hal.validation import require_flags
 
 __all__ = ["Report"]
 
@@ -50,6 +51,9 @@ class Report:
     show_vins: bool = False
     show_places: bool = True
     remarks: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+
+    def __attrs_post_init__(self) -> None:
+        require_flags(show_vins=self.show_vins, show_places=self.show_places)
 
     def html(self) -> str:
         """Return the file's text. It takes some 2 s the first time in a process: call it in a thread.

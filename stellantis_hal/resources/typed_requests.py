@@ -16,6 +16,7 @@ from stellantis_hal.navigation.pagination.paginator import IndexRangeSyntax, Pag
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.vin_checks import check_vin
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.validation import require_flags
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -176,6 +177,7 @@ def paginate(
     Raises:
         ValueError: a filter is out of bounds.
     """
+    require_flags(newest_first=newest_first)
     rels = (rel,) if isinstance(rel, str) else rel
     params = {
         **params,

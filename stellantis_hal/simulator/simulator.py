@@ -33,6 +33,7 @@ from stellantis_hal.simulator.faults.fault_plan import (
 )
 from stellantis_hal.simulator.faults.kinds import Fault
 from stellantis_hal.simulator.faults.named import fault_name
+from stellantis_hal.simulator.flag_checks import require_flags
 from stellantis_hal.simulator.notifications.deliveries import Deliveries, DeliveryFaults
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
@@ -68,7 +69,7 @@ class Simulator:
 
     Raises:
         ValueError: the speed is out of bounds, it or ``epoch`` stands beside ``clock``, or ``epoch`` is naive.
-        TypeError: the world or the faults are of another class.
+        TypeError: the world, the faults or ``rotates_tokens`` are of another class.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))
@@ -97,6 +98,7 @@ class Simulator:
             raise TypeError(f"world must be a World, as World(vehicles=2), not {world!r}")
         if not isinstance(faults, Faults):
             raise TypeError(f"faults must be Faults(script=…, random=…), not {faults!r}")
+        require_flags(rotates_tokens=rotates_tokens)
         if epoch is not None and epoch.tzinfo is None:
             raise ValueError(f"epoch must be aware, as datetime(2026, 1, 1, tzinfo=UTC), not {epoch}")
         self.world = world

@@ -20,6 +20,7 @@ from stellantis_hal.storage.redis import (
     key_prefix,
 )
 from stellantis_hal.storage.run_to_completion import run_to_completion
+from stellantis_hal.validation import require_flags
 
 __all__ = ["DurableRedis", "keep"]
 
@@ -97,6 +98,7 @@ class DurableRedis:
         timeout: float,
         failure: Callable[[str], Exception],
     ) -> None:
+        require_flags(durable=durable)
         self._connection = RedisConnection(server)
         self._what = what
         self._durable = durable

@@ -23,7 +23,7 @@ from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem, ProblemList, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
 from stellantis_hal.structuring.typed_resource import ClockHolder, TypedResource, set_clock
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -116,6 +116,9 @@ class TypedConverter:
     _contexts: WeakKeyDictionary[ResourceContext, ResourceContext] = attrs.field(
         factory=WeakKeyDictionary, init=False, eq=False, repr=False
     )
+
+    def __attrs_post_init__(self) -> None:
+        require_flags(strict=self.strict, keep_document=self.keep_document)
 
     def structure(self, resource: HalResource, kind: type[T]) -> T:
         """Read a resource as a typed value; one that knows its resource is bound to it.

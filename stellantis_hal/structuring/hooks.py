@@ -21,6 +21,7 @@ from stellantis_hal.structuring.scalars import (
     real_type,
 )
 from stellantis_hal.structuring.standard_types import configure_standard_types
+from stellantis_hal.validation import require_flags
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
 
@@ -56,6 +57,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
         converter: the converter to change.
         strict: as in :func:`make_converter`.
     """
+    require_flags(strict=strict)
     configure_standard_types(converter)
     for kind in (real_type(datetime), timedelta):
         codec = codec_of(kind)

@@ -16,6 +16,7 @@ import httpx
 from stellantis_hal.hal.redaction import mask_url, one_line
 from stellantis_hal.hal.uri import split
 from stellantis_hal.testing.private_kinds import is_secret_parameter
+from stellantis_hal.validation import require_flags
 
 __all__ = ["FORMAT", "VERSION", "ReplayTransport", "UnrecordedRequestError"]
 
@@ -71,6 +72,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, content: bytes, *, repeat_last: bool = False) -> None:
+        require_flags(repeat_last=repeat_last)
         try:
             document = json.loads(content)
         except (ValueError, RecursionError):

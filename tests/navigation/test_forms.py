@@ -163,6 +163,9 @@ async def test_queries_replace_that_of_the_target() -> None:
     assert requested(site) == [("GET", "/s?q=a%20b&n=1&n=2", None)]
     assert "Content-Type" not in site.requests[0].headers
     assert form.preview(q="x", keep_query=True).url == f"{HOME}/s?old=1&q=x"
+    text: Any = "no"
+    with pytest.raises(TypeError, match=r"^keep_query must be bool, not str$"):
+        form.preview(q="x", keep_query=text)
     assert form.preview().url == f"{HOME}/s"
     assert form_of({"method": "DELETE", "target": "/a?v=1"}).preview().url == "https://api.example/a?v=1"
 

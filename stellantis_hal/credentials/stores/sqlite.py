@@ -28,6 +28,7 @@ from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
+from stellantis_hal.validation import require_flags
 
 __all__ = ["SQLiteTokenStore"]
 
@@ -64,6 +65,7 @@ class SQLiteTokenStore:
     ) -> None:
         if os.fspath(path) == ":memory:":
             raise ValueError('path must be a file, not ":memory:": MemoryTokenStore() keeps tokens in memory')
+        require_flags(allow_others=allow_others)
         self._path = Path(path).absolute()  # the working directory may change later
         self._seal = Seal(encrypt, decrypt)
         self._allow_others = allow_others

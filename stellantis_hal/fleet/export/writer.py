@@ -21,7 +21,7 @@ from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 __all__ = ["FormatName", "TripWriter", "VinForm", "trip_writer"]
 
@@ -187,6 +187,7 @@ def trip_writer(
     """
     _require_choice("mode", mode, _MODES)
     _require_choice("vin", vin, _VIN_FORMS)
+    require_flags(formulas=formulas)
     if isinstance(file, str | os.PathLike):
         path = os.fspath(file)
         return TripWriter(

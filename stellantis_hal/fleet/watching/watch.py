@@ -32,7 +32,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.validation import require_clock, require_function, require_type
+from stellantis_hal.validation import require_clock, require_flags, require_function, require_type
 
 __all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]
 
@@ -478,6 +478,7 @@ def watch(
         adapt=adapt,
     )
     require_type("name", name, str)
+    require_flags(repeats=repeats)
     require_type("budget", budget, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
     for called, function in (("rhythm", rhythm), ("weight", weight), ("adapt", adapt)):
         require_function(called, function)

@@ -26,7 +26,7 @@ from stellantis_hal.navigation.pagination.page_token import START, PageToken
 from stellantis_hal.navigation.pagination.range_syntax import IndexRangeSyntax
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
 from stellantis_hal.navigation.pagination.walk import Walk, Walks
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -299,6 +299,7 @@ class Paginator(NoTruthValue, Generic[T]):
         """
         require_type("rel", rel, str, None, instead="'orders'")
         require_type("limit", limit, int)
+        require_flags(unique=unique, reverse=reverse)
         if items_from not in ITEM_SOURCES:
             raise ValueError(f"source must be {', '.join(map(repr, ITEM_SOURCES))}, not {items_from!r}")
         if limit < 0:

@@ -25,7 +25,7 @@ from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.field_mapping import names, unread
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -242,6 +242,7 @@ class Callback(TypedResource):
         Raises:
             ValueError: ``with_monitors`` is False, and it may have monitors; nothing was sent.
         """
+        require_flags(with_monitors=with_monitors)
         if not with_monitors and self.accepts(CallbackType.MONITOR):
             raise ValueError("the monitors of a callback are deleted with it: pass with_monitors=True")
         try:

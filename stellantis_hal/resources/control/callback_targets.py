@@ -17,7 +17,7 @@ from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import Problem
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 __all__ = [
     "AttributePlacement",
@@ -230,7 +230,9 @@ def require_webhook(webhook: Webhook, *, allow_http_loopback: bool = False) -> s
 
     Raises:
         ValueError: the address is not absolute, has no TLS, or cannot be requested; the message shows its origin only.
+        TypeError: ``allow_http_loopback`` is no bool.
     """
+    require_flags(allow_http_loopback=allow_http_loopback)
     url = webhook.url
     if not url:
         raise ValueError('a webhook needs an address: Webhook("https://hooks.example.org/st/…")')

@@ -27,7 +27,7 @@ from stellantis_hal.resources.control.monitor import (
     set_monitor_address,
 )
 from stellantis_hal.resources.control.monitor_plan import ReconciliationPlan, is_as, plan
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_flags, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -85,6 +85,7 @@ class MonitorCollection(LabelledCollection[Monitor]):
             ValueError: the API would refuse one of the monitors, or two have one label; nothing was sent.
             StellantisError: a request failed.
         """
+        require_flags(dry_run=dry_run, keep_others=keep_others)
         bodies: dict[str, dict[str, Any]] = {}
         for spec in specs:
             require_type("a wanted monitor", spec, MonitorSpec)

@@ -7,6 +7,8 @@ from typing import Literal
 
 import attrs
 
+from stellantis_hal.simulator.flag_checks import require_flags
+
 __all__ = ["BackendVariant"]
 
 
@@ -50,3 +52,8 @@ class BackendVariant:
     empty_pages: bool = False
     ignores_ranges: bool = False
     compresses: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        require_flags(
+            **{field.name: getattr(self, field.name) for field in attrs.fields(type(self)) if field.type == "bool"}
+        )

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from stellantis_hal.simulator.flag_checks import require_flags
 from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.car_actions import CarActions
 from stellantis_hal.simulator.world.car_control_state import NO_CONTROLS, CarControlState
@@ -81,6 +82,7 @@ class World:
         epoch: datetime = datetime(2026, 1, 1, tzinfo=UTC),
         moving: bool = False,
     ) -> None:
+        require_flags(moving=moving)
         if accounts < 1 or vehicles < 0 or trips < 0:
             raise ValueError("accounts must be at least 1, vehicles and trips at least 0.")
         if trips and not vehicles:
