@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ WatchSource = Watchable | Iterable[Watchable] | AsyncIterable[Watchable | Remove
 
 Clock = Callable[[], datetime]
 
+_log = logging.getLogger("stellantis_hal")
 _OVERLAP = timedelta(hours=6).total_seconds()
 _DEEP_EVERY = timedelta(days=1)
 
@@ -133,6 +135,8 @@ class Watch(AcknowledgedStream):
         if pacing is not None:
             self._pacing.restore(pacing.level, pacing.at)
         await for_each(self._source, self._process_item)
+        if not self._registry.accounts:
+            _log.warning("the source of the watch has ended, and nothing is watched: it waits for add() or stop()")
 
     async def _process_item(self, item: Watchable | Removed) -> None:
         if isinstance(item, Removed):
@@ -406,7 +410,8 @@ def watch(
 
     Args:
         source: an account, or several of one client, with all their vehicles; or single vehicles. An asynchronous
-            source may go on without end, and yield :class:`Removed` for what is no longer to be watched.
+            source may go on without end, and yield :class:`Removed` for what is no longer to be watched. One that ends
+            without any is logged as a warning; the watch waits for :meth:`Watch.add`.
         every: interval between two polls of a vehicle, a timedelta; None: as fast as the rate limit allows. Required.
         what: kinds of data to poll, of "status", "maintenance", "position", "trips". Default: status and trips.
         checkpoints: store for what the consumer has acknowledged; None (default): in memory, lost at the end.

@@ -798,6 +798,19 @@ async def test_stop_waits_for_a_poll_in_progress() -> None:
         assert len([event async for event in updates]) == 1
 
 
+async def test_a_watch_without_anything_to_watch_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_fleet() as fleet:
+        async with watch([], every=MINUTE) as updates:
+            updates.add(fleet.accounts[0])
+            await updates_of(updates, 60)
+        assert caplog.messages == []
+        async with watch([], every=MINUTE) as updates:
+            await updates_of(updates, 60)
+    assert caplog.messages == [
+        "the source of the watch has ended, and nothing is watched: it waits for add() or stop()"
+    ]
+
+
 async def test_poll_now_of_an_unwatched_vehicle_raises_key_error() -> None:
     async with watch([], every=MINUTE) as updates:
         with pytest.raises(KeyError):
