@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import zlib
@@ -25,6 +26,7 @@ from stellantis_hal.validation import require_clock
 
 __all__ = ["Recorder"]
 
+_log = logging.getLogger("stellantis_hal")
 _MAX_BODY = 8 * 1024 * 1024
 _REL = re.compile(r'rel="([^"]*)"')
 _CLOSE_TIMEOUT = 5.0
@@ -104,7 +106,7 @@ class Recorder:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording so far to a file; one that is there is replaced, and keeps its permissions.
 
-        The call blocks.
+        The call blocks. A recording without a request is saved too, with a warning in the log.
 
         Args:
             path: the file, in a folder that exists; a new one can be read by its owner only.
@@ -117,6 +119,8 @@ class Recorder:
         text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True)
         with replaced_file(path) as file:
             file.write(f"{text}\n".encode("ascii"))
+        if not exchanges:
+            _log.warning("a recording without a request was saved: pass transport=recorder.transport() to the client")
 
     @staticmethod
     def replay(path: str | os.PathLike[str], *, repeat_last: bool = False) -> ReplayTransport:

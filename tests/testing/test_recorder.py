@@ -140,7 +140,7 @@ async def test_a_body_that_was_left_out_is_no_empty_body(tmp_path: Path, status:
             await client.get(URL)
 
 
-async def test_an_unrecorded_request_names_the_nearest(tmp_path: Path) -> None:
+async def test_an_unrecorded_request_names_the_nearest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     await record(lambda _: httpx.Response(200), tmp_path / "a.json", URL, f"{URL}/vehicles", f"{URL}/vehicles?a=1")
     async with httpx.AsyncClient(transport=Recorder.replay(tmp_path / "a.json")) as client:
         with pytest.raises(UnrecordedRequestError, match=r"GET .*/trips was not recorded. The nearest") as caught:
@@ -148,7 +148,11 @@ async def test_an_unrecorded_request_names_the_nearest(tmp_path: Path) -> None:
     assert caught.value.nearest[0] == f"GET {URL}/vehicles"
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.nearest) == (str(caught.value), caught.value.nearest)
+    assert caplog.messages == []
     Recorder().save(tmp_path / "empty.json")
+    assert caplog.messages == [
+        "a recording without a request was saved: pass transport=recorder.transport() to the client"
+    ]
     empty = Recorder.replay(tmp_path / "empty.json")
     async with httpx.AsyncClient(transport=empty) as client:
         with pytest.raises(UnrecordedRequestError, match="recording is empty"):
