@@ -16,6 +16,7 @@ __all__ = ["ServerClock"]
 _log = logging.getLogger("stellantis_hal")
 
 _TOLERANCE = timedelta(minutes=1)
+_BELIEVED = timedelta(days=36_525)  # a century: the calendar ends in the year 9999
 """Difference up to which clocks agree: a ``Date`` has whole seconds, and a response takes a while."""
 _AGE = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -44,7 +45,7 @@ class ServerClock:
     def observe(self, resource: HalResource | None) -> None:
         """Compare the client's clock with the server's by a response.
 
-        One without a ``Date``, or from the client's own cache, changes nothing.
+        One without a ``Date``, with one that is a century away, or from the client's own cache changes nothing.
         """
         if resource is None or resource.context is None or resource.from_cache:
             return
@@ -53,8 +54,16 @@ class ServerClock:
         if date is None:
             return
         age = resource.headers.get("age", "")  # of a response from a cache
-        served_at = date + timedelta(seconds=int(age) if _AGE.fullmatch(age) else 0)
-        self._ahead = resource.fetched_at - served_at
+        ahead = resource.fetched_at - date - timedelta(seconds=int(age) if _AGE.fullmatch(age) else 0)
+        if abs(ahead) > _BELIEVED:
+            if not self._is_reported:
+                self._is_reported = True
+                _log.warning(
+                    "the server says %s, which is not believed: trips and ages go by the wall clock",
+                    date.isoformat(timespec="seconds"),
+                )
+            return
+        self._ahead = ahead
         own, present = self._read()
         if own != present and not self._is_reported:
             self._is_reported = True

@@ -267,6 +267,18 @@ def test_the_age_of_a_cached_response_counts() -> None:
     assert clock.is_wrong
 
 
+def test_a_date_that_is_a_century_away_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
+    """Two seconds later, the time by it would have been beyond the calendar."""
+    clock = ServerClock(lambda: EPOCH + timedelta(seconds=2))
+    for _ in range(2):
+        clock.observe(response("Fri, 31 Dec 9999 23:59:59 GMT", age="9"))
+    assert not clock.is_checked
+    assert clock.now() == clock.time() == EPOCH + timedelta(seconds=2)
+    assert caplog.messages == [
+        "the server says 9999-12-31T23:59:59+00:00, which is not believed: trips and ages go by the wall clock"
+    ]
+
+
 def test_a_resource_without_a_client_says_nothing() -> None:
     clock = ServerClock(lambda: EPOCH)
     bare = response(dated(hours=8))
