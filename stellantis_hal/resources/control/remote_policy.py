@@ -188,12 +188,12 @@ class CommandPolicyState:
         """
         running = self.under_way.get(kind)
         if running is not None:
-            return PolicyRefusal(PolicyRefusalReason.SAME_ACTION, running.since + policy.under_way)
+            return PolicyRefusal(PolicyRefusalReason.SAME_ACTION, _later(running.since, policy.under_way))
         if force:
             return None
         last = self.sent_at.get(kind)
-        if last is not None and now < last + policy.cooldown_of(kind):
-            return PolicyRefusal(PolicyRefusalReason.COOLDOWN, last + policy.cooldown_of(kind))
+        if last is not None and now - last < policy.cooldown_of(kind):
+            return PolicyRefusal(PolicyRefusalReason.COOLDOWN, _later(last, policy.cooldown_of(kind)))
         if not self.costs(kind, now):
             return None
         if self.refused_month:
@@ -202,8 +202,8 @@ class CommandPolicyState:
             begun = sum(each.costs and not each.is_sent for each in self.under_way.values())
             if self.wake_ups + begun >= policy.wake_ups_per_month:
                 return PolicyRefusal(PolicyRefusalReason.WAKE_UP_BUDGET, _next_month(now))
-        if kind is ActionKind.WAKE_UP and self.woken_at is not None and now < self.woken_at + policy.wake_up_spacing:
-            return PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, self.woken_at + policy.wake_up_spacing)
+        if kind is ActionKind.WAKE_UP and self.woken_at is not None and now - self.woken_at < policy.wake_up_spacing:
+            return PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, _later(self.woken_at, policy.wake_up_spacing))
         return None
 
     def begun(self, kind: ActionKind, label: str, now: datetime) -> CommandPolicyState:
@@ -349,6 +349,14 @@ def _not_after(instant: datetime | None, now: datetime) -> datetime | None:
 
 def _month(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m")
+
+
+def _later(instant: datetime, span: timedelta) -> datetime | None:
+    """Return an instant after a span; None where the calendar has ended before."""
+    try:
+        return instant + span
+    except OverflowError:
+        return None
 
 
 def _next_month(now: datetime) -> datetime:

@@ -52,6 +52,18 @@ def test_a_command_of_a_kind_waits_for_the_cooldown() -> None:
     assert refusal(done(CommandPolicyState(), HORN, NOON), HORN, NOON, long) is None
 
 
+def test_a_limit_without_end_is_no_overflow() -> None:
+    state, never = done(CommandPolicyState(), WAKE, NOON), timedelta.max
+    policy = RemotePolicy(cooldown=never, under_way=never)
+    assert refusal(state, WAKE, NOON, policy) == PolicyRefusal(PolicyRefusalReason.COOLDOWN, None)
+    policy = RemotePolicy(wake_up_spacing=never)
+    later = NOON + minutes(4)
+    assert refusal(state, WAKE, later, policy) == PolicyRefusal(PolicyRefusalReason.WAKE_UP_SPACING, None)
+    begun = CommandPolicyState().begun(WAKE, "label", NOON)
+    policy = RemotePolicy(under_way=never)
+    assert refusal(begun, WAKE, later, policy) == PolicyRefusal(PolicyRefusalReason.SAME_ACTION, None)
+
+
 def test_wake_ups_are_spaced_but_a_car_awake_costs_nothing() -> None:
     state = done(CommandPolicyState(), WAKE, NOON)
     assert refusal(state, WAKE, NOON + minutes(2)) is None
