@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.cli.json_rows import plain
-from stellantis_hal.cli.wording import cells, tabbed
+from stellantis_hal.cli.wording import cells, in_zone, tabbed
 
 __all__ = ["TAB_COLUMNS", "tab_line", "trip_lines"]
 
@@ -37,7 +37,7 @@ def _number(name: str, digits: int = 0, factor: float = 1.0) -> Callable[[Row, t
 def _instant(name: str) -> Callable[[Row, tzinfo | None], str]:
     def text(row: Row, zone: tzinfo | None) -> str:
         value: datetime | None = row[name]
-        return "unknown" if value is None else f"{value.astimezone(zone):%Y-%m-%d %H:%M}"
+        return "unknown" if value is None else f"{in_zone(value, zone):%Y-%m-%d %H:%M}"
 
     return text
 

@@ -9,7 +9,7 @@ from typing import Final
 from stellantis_hal.fleet.export.spreadsheet_formulas import neutralize
 from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining", "tabbed"]
+__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "in_zone", "remaining", "tabbed"]
 
 UNKNOWN: Final = "unknown"
 _FULL, _EMPTY = "█", "░"
@@ -50,6 +50,14 @@ def _span(seconds: float) -> str:
     return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
+def in_zone(instant: datetime, zone: tzinfo | None) -> datetime:
+    """Return an aware instant in a zone, or as it is where the calendar of that zone does not have it."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant
+
+
 def clock(instant: datetime | None, now: datetime, zone: tzinfo | None) -> str:
     """Return an instant in a zone: the time of today, else with the date; "unknown" for None.
 
@@ -60,7 +68,7 @@ def clock(instant: datetime | None, now: datetime, zone: tzinfo | None) -> str:
     """
     if instant is None:
         return UNKNOWN
-    local, today = instant.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(instant, zone), now.astimezone(zone)
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M}"
 
 

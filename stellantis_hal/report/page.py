@@ -17,7 +17,7 @@ from stellantis_hal.hal.html_tables import escape
 from stellantis_hal.report.car_section import CarSection
 from stellantis_hal.report.charts import Chart
 from stellantis_hal.report.escaping import isolate, plural, script_json
-from stellantis_hal.report.trip_facts import TripFacts
+from stellantis_hal.report.trip_facts import TripFacts, local
 from stellantis_hal.report.trip_map import trip_map
 from stellantis_hal.resources.vehicle import Vehicle
 
@@ -118,17 +118,17 @@ Vega-Lite and Vega-Embed (BSD 3-Clause License, University of Washington Interac
         )
 
     def _zone_name(self) -> str:
-        local = self.made_at.astimezone(self.zone)
-        offset = f"UTC{local:%z}"
+        made_at = self.made_at.astimezone(self.zone)
+        offset = f"UTC{made_at:%z}"
         offset = f"{offset[:-2]}:{offset[-2:]}" if len(offset) == 8 else offset
-        name = getattr(self.zone, "key", None) or (local.tzname() or offset)
+        name = getattr(self.zone, "key", None) or (made_at.tzname() or offset)
         if self.zone is None:
             return f"{name} of the machine that made it (then {offset})"
         return name if name == "UTC" else f"{name} (then {offset})"
 
     def _instant(self, instant: datetime) -> str:
-        local = instant.astimezone(self.zone)
-        return f'<time datetime="{local:%Y-%m-%dT%H:%M%z}">{local:%Y-%m-%d %H:%M}</time>'
+        shown = local(instant, self.zone) or instant
+        return f'<time datetime="{shown:%Y-%m-%dT%H:%M%z}">{shown:%Y-%m-%d %H:%M}</time>'
 
     def _overview(self) -> str:
         """Return the table of cars; nothing for a single one."""

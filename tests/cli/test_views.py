@@ -1,6 +1,6 @@
 """Statuses and trips as lines of text."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -182,4 +182,6 @@ def test_programs_get_whole_values() -> None:
     values = dict(zip(TAB_COLUMNS, tab_line(read(TRIP, Trip).row()).split("\t"), strict=True))
     assert (values["started_at"], values["distance_km"], values["stopped_at"]) == ("2025-12-31T20:55:00Z", "20.3", "")
     assert trip_lines([read({}, Trip).row()], zone=UTC, width=80)[1].startswith("unknown")
+    last = read({"startedAt": "9999-12-31T23:59:00Z"}, Trip)
+    assert trip_lines([last.row()], zone=timezone(timedelta(hours=1)), width=80)[1].startswith("9999-12-31 23:59")
     assert timedelta(seconds=float(values["duration_s"])) == timedelta(minutes=22)

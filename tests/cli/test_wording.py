@@ -36,6 +36,7 @@ def test_values_have_their_units() -> None:
     assert remaining(timedelta(minutes=100)) == "1 h 40 min"
     assert remaining(timedelta(minutes=4)) == "4 min"
     assert clock(NOW, NOW, PARIS) == "13:00"
+    assert clock(datetime.max.replace(tzinfo=UTC), NOW, PARIS) == "9999-12-31 23:59"
     assert clock(NOW - timedelta(days=1), NOW, UTC) == "2026-03-04 12:00"
     assert ending("VF300000000001234") == "…1234"
 
