@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
+from datetime import UTC, datetime
 
 __all__ = [
     "is_background",
@@ -13,6 +14,7 @@ __all__ = [
     "require_function",
     "require_request_options",
     "require_type",
+    "require_utc",
 ]
 
 
@@ -72,6 +74,23 @@ def require_clock(clock: object) -> None:
     naive = {"datetime.now", "datetime.utcnow"}
     if not callable(clock) or clock is time.time or getattr(clock, "__qualname__", "") in naive:
         raise TypeError("clock must be a function that returns an aware datetime, as lambda: datetime.now(UTC)")
+
+
+def require_utc(name: str, instant: datetime) -> datetime:
+    """Return an aware instant in UTC.
+
+    Raises:
+        ValueError: it is outside the years 1 to 9999 there.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> require_utc("since", datetime(9999, 12, 31, 23, tzinfo=ZoneInfo("America/New_York")))
+    Traceback (most recent call last):
+    ValueError: since must be within the years 1 to 9999 in UTC, not 9999-12-31T23:00:00-05:00
+    """
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} must be within the years 1 to 9999 in UTC, not {instant.isoformat()}") from None
 
 
 def require_function(name: str, function: object, *, because: str = "it is called, and not awaited") -> None:

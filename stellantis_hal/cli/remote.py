@@ -115,6 +115,13 @@ def wake(**options: Any) -> None:
     _command("wake the car", lambda remote, force: remote.wake_up(force=force), options)
 
 
+def _in_own_zone(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone()
+    except (OverflowError, ValueError):  # which of them depends on the end of the calendar
+        raise click.UsageError(f"{instant:%Y-%m-%dT%H:%M} is outside the years 1 to 9999 in UTC") from None
+
+
 @remote.command(context_settings=SETTINGS)
 @click.argument("state", type=click.Choice(["start", "stop"]), default="start")
 @option("--at", command="charge", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="Start at this local time, not now.")
@@ -127,11 +134,11 @@ def charge(*, state: str, at: datetime | None, until: datetime | None, **options
     if state == "stop" and (at is not None or until is not None):
         raise click.UsageError("stop takes neither --at nor --until")
     if at is not None:
-        start = at.astimezone()
+        start = _in_own_zone(at)
         title = f"start charging at {start.isoformat(timespec='minutes')}"
         _command(title, lambda remote, force: remote.charging.at(start, force=force), options)
     elif until is not None:
-        end = until.astimezone()
+        end = _in_own_zone(until)
         title = f"end charging at {end.isoformat(timespec='minutes')}"
         _command(title, lambda remote, force: remote.charging.until(end, force=force), options)
     elif state == "start":

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_type, require_utc
 
 __all__ = ["TimeRange"]
 
@@ -16,6 +16,8 @@ def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: dateti
     require_type(attribute.name, value, datetime, None)
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must be an aware datetime: datetime(2023, 1, 2, tzinfo=UTC)")
+    if value is not None:
+        require_utc(attribute.name, value)
 
 
 def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: timedelta | None) -> None:

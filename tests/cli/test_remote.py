@@ -100,6 +100,13 @@ def test_hours_of_charging_are_local_times(case: Case, option: str, member: str)
     assert len(case.sent) == 1
 
 
+@pytest.mark.usefixtures("in_new_york")
+def test_an_hour_beyond_the_calendar_is_refused(case: Case) -> None:
+    result = run("charge", "--at", "9999-12-31T22:00", "--simulate", "--yes")
+    assert (result.exit_code, case.sent) == (2, [])
+    assert "9999-12-31T22:00 is outside the years 1 to 9999 in UTC" in result.stderr
+
+
 def test_a_command_is_asked_for_on_a_terminal(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("lock", "--simulate")
     assert (result.exit_code, case.sent) == (2, [])

@@ -1,6 +1,6 @@
 """The vendor's grammar of intervals."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -73,6 +73,8 @@ def test_what_is_not_in_the_grammar_is_refused(text: str) -> None:
         {},
         {"since": datetime(2023, 1, 1)},  # noqa: DTZ001
         {"until": datetime(2023, 1, 1)},  # noqa: DTZ001
+        {"since": datetime.max.replace(tzinfo=timezone(-HOUR))},
+        {"until": datetime.min.replace(tzinfo=timezone(HOUR))},
         {"since": T1, "until": T2, "duration": HOUR},
         {"until": T2, "duration": HOUR},
         {"since": T1, "duration": timedelta()},

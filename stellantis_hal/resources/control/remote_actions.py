@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
 import attrs
@@ -13,7 +13,7 @@ import attrs
 from stellantis_hal.resources.blocks.energy import ChargeProgram, ChargingType, Day
 from stellantis_hal.resources.control.days import parse_days
 from stellantis_hal.structuring.timestamps import write_duration
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_type, require_utc
 
 __all__ = [
     "ActionKind",
@@ -422,7 +422,7 @@ def _future(name: str, instant: datetime, now: datetime) -> str:
         raise ValueError(f"{name} must be aware, as in datetime.now(UTC): a naive one has no time zone")
     if instant <= now:
         raise ValueError(f"{name} must be in the future: {instant.isoformat()} is not after {now.isoformat()}")
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return require_utc(name, instant).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _check_time_of_day(name: str, value: time) -> None:

@@ -14,13 +14,15 @@ from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.resources.blocks.energy import Day
 from stellantis_hal.resources.control.days import parse_days
 from stellantis_hal.resources.control.trigger import Trigger, require_name
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_type, require_utc
 
 __all__ = ["TimeEntry", "TimeTrigger", "parse_weeks", "times"]
 
 _WEEK = re.compile(r"[wW]([0-9]{1,2})(?:-[wW]([0-9]{1,2}))?")
 _WEEKS: Final = 52
 _DAY: Final = timedelta(days=1)
+_RECURRENCE: Final = 800
+"""Days within which each day of each week recurs; an interval that is longer has begun anew by then."""
 
 
 @attrs.frozen(repr=False)
@@ -46,13 +48,13 @@ class TimeEntry:
     def covers(self, instant: datetime, zone: ZoneInfo) -> bool:
         """Return whether an instant lies within it."""
         if isinstance(self.start, datetime):
-            return self.start <= instant and (self.lasting is None or instant < self.start + self.lasting)
+            return self.start <= instant and (self.lasting is None or instant - self.start < self.lasting)
         if self.start is None or self.lasting is None:
             return False
         today = instant.astimezone(zone).date()
-        reach = self.lasting // _DAY + 2
+        reach = min(self.lasting // _DAY + 2, _RECURRENCE)
         return any(
-            begin <= instant < begin + self.lasting
+            begin <= instant and instant - begin < self.lasting
             for day in (today + _DAY - step * _DAY for step in range(reach + 1))
             if self._begins_on(day)
             for begin in (datetime.combine(day, self.start, zone).astimezone(UTC),)
@@ -179,7 +181,7 @@ def _entry(
             raise ValueError("start must be aware: it needs a time zone")
         if days is not None or weeks is not None:
             raise ValueError("days and weeks go with daily= only")
-        return TimeEntry("None", start.astimezone(UTC), lasting)
+        return TimeEntry("None", require_utc("start", start), lasting)
     assert daily is not None  # noqa: S101 - one of both is there
     if daily.tzinfo is not None:
         raise ValueError("daily is a time of day without a time zone: name that in zone=")

@@ -150,6 +150,10 @@ def test_programs_of_a_status_keep_their_slots(has_slots: bool) -> None:
         (lambda: actions.navigate([("north", 2)]), "a pair of numbers"),  # type: ignore[list-item]
         (lambda: actions.charge_at(NOW, now=NOW), "must be in the future"),
         (lambda: actions.charge_until(datetime(2026, 4, 1), now=NOW), "must be aware"),  # noqa: DTZ001
+        (
+            lambda: actions.charge_at(datetime.max.replace(tzinfo=timezone(-timedelta(hours=5))), now=NOW),
+            "instant must be within the years 1 to 9999 in UTC, not 9999-12-31T23",
+        ),
         (actions.prefer_charging, "level=, type=, or both"),
         (lambda: actions.prefer_charging(level=6), "from 1 to 5, not 6"),
         (lambda: actions.prefer_charging(level=True), "from 1 to 5, not True"),

@@ -260,6 +260,17 @@ def test_weeks_limit_days_on_which_it_begins() -> None:
     assert not unread.covers(NOON)
 
 
+def test_an_interval_of_any_length_is_no_overflow() -> None:
+    """A body may have one of a million years."""
+    endless = timedelta.max // timedelta(days=1) * timedelta(days=1)
+    daily = times("t", daily=time(7), lasting=endless, days="Mon", weeks="w2", zone="Etc/UTC")
+    once = times("t", start=NOON, lasting=endless, zone="Etc/UTC")
+    for trigger in (daily, once):
+        assert trigger.covers(NOON)
+    with pytest.raises(ValueError, match=r"^start must be within the years 1 to 9999 in UTC"):
+        times("t", start=datetime.max.replace(tzinfo=timezone(-EIGHT_HOURS)), zone="Etc/UTC")
+
+
 def test_an_interval_without_a_start_never_holds() -> None:
     unread = TimeEntry("Daily", None, EIGHT_HOURS)
     assert not TimeTrigger("t", (unread,)).covers(NOON)
