@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import httpx
 
+from stellantis_hal.navigation.streamed_request_bodies import RequestBodyReader
 from stellantis_hal.transport.backends.base import Outgoing
 
 __all__ = ["HttpxBackend", "HttpxResponse"]
@@ -45,11 +46,38 @@ class HttpxBackend:
     ) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""
         request = httpx.Request(method, _parse_url(url), headers=headers, content=content, extensions=self._extensions)
+        if content is not None:
+            request.stream = _Bytes(content) if isinstance(content, bytes) else _Chunks(content)
         return HttpxResponse(await self._transport.handle_async_request(request))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+
+
+# The bodies of httpx are asynchronous generators. A request that is cancelled while it is sent leaves them half read,
+# and trio warns of each (ResourceWarning).
+
+
+class _Bytes(httpx.ByteStream):
+    """A body of one chunk."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return RequestBodyReader((self._content,), None)
+
+
+class _Chunks(httpx.AsyncByteStream):
+    """A body that is read while it is sent."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._chunks)
 
 
 class HttpxResponse:
