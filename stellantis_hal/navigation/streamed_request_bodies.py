@@ -14,6 +14,8 @@ from typing import IO, Any, Protocol, TypeAlias
 import anyio
 from anyio import AsyncFile, to_thread
 
+from stellantis_hal.storage.threads import run_to_end
+
 __all__ = [
     "BodySource",
     "Content",
@@ -245,10 +247,18 @@ class _PathSource:
         self.length: int | None = found.st_size
 
     async def open(self) -> _Handle:
-        return _FileHandle(await to_thread.run_sync(self._open), owned=True)
+        opened: list[IO[bytes]] = []
 
-    def _open(self) -> IO[bytes]:
-        return self._path.open("rb")
+        def open_path() -> None:
+            opened.append(self._path.open("rb"))
+
+        try:
+            await run_to_end(open_path)
+        except BaseException:
+            for file in opened:  # cancelled meanwhile
+                file.close()
+            raise
+        return _FileHandle(opened[0], owned=True)
 
 
 class _FileSource:

@@ -1,12 +1,16 @@
 """Request bodies that are read while they are sent."""
 
+import asyncio
 import io
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from stellantis_hal.navigation.streamed_request_bodies import (
@@ -251,4 +255,36 @@ async def test_only_reads_of_the_callers_files_are_abandoned(tmp_path: Path, mon
     assert await _bytes(to_stream(path, "content")) == b"x"
     assert await _bytes(to_stream(io.BytesIO(b"y"), "content")) == b"y"
     own, others = [("read", False)] * 2, [("seek", False), *[("read", True)] * 2]
-    assert told == [("_open", False), *own, *others]
+    assert told == [("open_path", False), *own, *others]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_file_that_is_opened_for_a_cancelled_request_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Natively cancelled, while the thread opens it."""
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    began, goes_on = threading.Event(), threading.Event()
+    opened: list[IO[bytes]] = []
+    open_path = Path.open
+
+    def open_slowly(self: Path, mode: str) -> Any:
+        began.set()
+        goes_on.wait(10)
+        opened.append(open_path(self, mode))
+        return opened[0]
+
+    monkeypatch.setattr(Path, "open", open_slowly)
+    content = to_stream(path, "content")
+    assert isinstance(content, StreamedRequestBody)
+    reader = content.open()
+    task = asyncio.ensure_future(anext(reader))
+    await anyio.to_thread.run_sync(began.wait, 10)
+    task.cancel()
+    await anyio.lowlevel.checkpoint()
+    goes_on.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    reader.close()
+    assert [file.closed for file in opened] == [True]
