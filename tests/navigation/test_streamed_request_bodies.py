@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO, Any
 
@@ -156,9 +157,10 @@ async def test_a_source_of_something_else_than_bytes_fails() -> None:
     async def words() -> AsyncIterator[Any]:
         yield "word"
 
-    reader = StreamedRequestBody([to_source(words(), "content")]).open()
-    with pytest.raises(TypeError, match="its source must return bytes, not str"):
-        await anext(reader)
+    async with aclosing(words()) as source:
+        reader = StreamedRequestBody([to_source(source, "content")]).open()
+        with pytest.raises(TypeError, match="its source must return bytes, not str"):
+            await anext(reader)
     assert isinstance(reader.failure, TypeError)
 
 
