@@ -23,7 +23,7 @@ from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS
 from stellantis_hal.transport.tls import Tls
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_request_options, require_type
 
 if TYPE_CHECKING:
     import cattrs
@@ -120,6 +120,7 @@ class HalClient(BaseClient, EntryPoint):
 
         require_type("entry_url", entry_url, str)
         require_type("accept", accept, str, None)
+        require_request_options(priority, max_wait)
         own_session = Session(
             to_origins(entry_url, trusted_origins),
             transport=transport,

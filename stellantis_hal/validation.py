@@ -13,6 +13,7 @@ __all__ = [
     "require_flags",
     "require_function",
     "require_request_options",
+    "require_seconds",
     "require_type",
     "require_utc",
 ]
@@ -20,6 +21,8 @@ __all__ = [
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
     """Check the type of an argument; the message does not show its value, which may be a misplaced secret.
+
+    True and False are no numbers here, unless bool is among the types.
 
     Args:
         name: the name of the argument.
@@ -37,6 +40,8 @@ def require_type(name: str, value: object, *kinds: type | None, instead: str = "
     """
     for kind in kinds:
         if value is None if kind is None else isinstance(value, kind):
+            if isinstance(value, bool) and kind is int:
+                continue
             return
     names = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
     raise TypeError(f"{name} must be {names}, not {type(value).__name__}{instead and f': {instead}'}")
@@ -93,6 +98,27 @@ def require_utc(name: str, instant: datetime) -> datetime:
         raise ValueError(f"{name} must be within the years 1 to 9999 in UTC, not {instant.isoformat()}") from None
 
 
+def require_seconds(name: str, value: object) -> None:
+    """Check a number of seconds, which may be infinite.
+
+    Args:
+        name: the name of the argument.
+        value: the argument.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is less than 0, or NaN.
+
+    >>> require_seconds("lock_timeout", -1)
+    Traceback (most recent call last):
+    ValueError: lock_timeout must be a number of seconds, at least 0, not -1
+    """
+    require_type(name, value, int, float)
+    assert isinstance(value, int | float)  # noqa: S101 - checked above, for the type checkers
+    if not value >= 0:
+        raise ValueError(f"{name} must be a number of seconds, at least 0, not {value!r}")
+
+
 def require_function(name: str, function: object, *, because: str = "it is called, and not awaited") -> None:
     """Check a function that is called, and not awaited; None is allowed.
 
@@ -125,7 +151,9 @@ def require_request_options(priority: object, max_wait: object) -> None:
     """
     if priority not in (None, "interactive", "background"):
         raise ValueError(f'priority must be "interactive" or "background", not {priority!r}')
-    if max_wait is not None and not (isinstance(max_wait, int | float) and max_wait >= 0):
+    if max_wait is not None and not (
+        isinstance(max_wait, int | float) and not isinstance(max_wait, bool) and max_wait >= 0
+    ):
         raise ValueError(f"max_wait must be a number of seconds, at least 0, not {max_wait!r}")
 
 

@@ -74,6 +74,7 @@ class OAuth2ClientCredentials:
         )
         self._secret = client_secret
         self._scope = parse_scope(scope)
+        require_type("parameters", parameters, Mapping, None, instead="{'audience': 'cars'}")
         self._parameters = dict(parameters or {})
         self._store: TokenStore = MemoryTokenStore() if store is None else store
         self._key = key
@@ -164,6 +165,7 @@ class OAuth2AuthorizationCode:
         self._redirect_uri = redirect_uri
         self._scope = parse_scope(scope)
         self._pkce = pkce
+        require_type("parameters", parameters, Mapping, None, instead="{'prompt': 'login'}")
         self._parameters = dict(parameters or {})
         self._store: TokenStore = MemoryTokenStore() if store is None else as_token_store(store)
         self._key = key

@@ -489,6 +489,7 @@ def _parse_query(url: str) -> list[tuple[str, str]]:
 
 
 def _check_parameters(parameters: Mapping[str, str]) -> None:
+    require_type("parameters", parameters, Mapping, instead="{'prompt': 'login'}")
     for name, value in parameters.items():
         if (instead := _RESERVED.get(name.lower())) is not None:
             raise ValueError(f"parameters must not have {name!r}, which begin() sets: pass {instead}")

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import attrs
 
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.validation import require_type
 
 __all__ = ["Token", "TokenLike", "parse_scope"]
 
@@ -36,6 +37,7 @@ def _require_str(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _to_utc(value: datetime | None) -> datetime | None:
+    require_type("expires_at", value, datetime, None, instead="datetime.now(UTC) + timedelta(hours=1)")
     if value is None:
         return None
     if value.tzinfo is None or value.utcoffset() is None:
@@ -59,7 +61,7 @@ class Token:
 
     Raises:
         ValueError: ``expires_at`` is naive, or outside the years of UTC.
-        TypeError: a token is no ``str``.
+        TypeError: a token is no ``str``, or ``expires_at`` no datetime.
 
     Example:
         >>> Token("a secret", "another", scope="data:trip data:position")

@@ -69,8 +69,6 @@ def check_option(name: str, value: Any) -> None:
     elif name in _TYPES:
         kinds, instead = _TYPES[name]
         require_type(name, value, *kinds, instead=instead)
-        if name == "index" and isinstance(value, bool):
-            raise TypeError("index must be int or None, not bool")
         if name == "embedded" and value not in _EMBEDDED:
             raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {quoted(value)}")
         if name == "headers" and isinstance(value, Mapping):

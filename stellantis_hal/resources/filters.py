@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
+from typing import Any
 
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.validation import require_type
@@ -90,8 +91,9 @@ def index_range(bounds: tuple[int, int | None] | None) -> str | None:
     """
     if bounds is None:
         return None
-    require_type("index_range", bounds, tuple, list)
-    first, last = bounds
+    first, last = _pair("index_range", bounds)
+    require_type("the first index", first, int)
+    require_type("the last index", last, int, None)
     if first < 0 or (last is not None and last < first):
         raise ValueError("index_range must be (first, last) with 0 <= first <= last, or (first, None)")
     return f"{first}-{'' if last is None else last}"
@@ -105,11 +107,26 @@ def span(name: str, bounds: Range | None) -> str | None:
     """
     if bounds is None:
         return None
-    require_type(name, bounds, tuple, list)
+    for bound in _pair(name, bounds):
+        require_type(f"each bound of {name}", bound, int, float, None)
     low, high = bounds[0] or 0, bounds[1]
     if not isfinite(low) or low < 0 or (high is not None and (not isfinite(high) or high < low)):
         raise ValueError(f"{name} must be (low, high) with 0 <= low <= high, either of them None")
     return f"{_decimal(low)}-{'' if high is None else _decimal(high)}"
+
+
+def _pair(name: str, bounds: Any) -> tuple[Any, Any]:
+    """Return both bounds of a range.
+
+    Raises:
+        TypeError: it is no tuple or list.
+        ValueError: it has not two of them.
+    """
+    require_type(name, bounds, tuple, list)
+    if len(bounds) != 2:
+        raise ValueError(f"{name} must be a pair, as (1, 5) or (1, None), not {len(bounds)} values")
+    first, last = bounds
+    return first, last
 
 
 def _decimal(number: float) -> str:
@@ -126,8 +143,7 @@ def seconds_range(name: str, bounds: tuple[timedelta | float | None, timedelta |
     """
     if bounds is None:
         return None
-    require_type(name, bounds, tuple, list)
-    low, high = (bound.total_seconds() if isinstance(bound, timedelta) else bound for bound in bounds)
+    low, high = (bound.total_seconds() if isinstance(bound, timedelta) else bound for bound in _pair(name, bounds))
     return span(name, (low, high))
 
 
@@ -180,6 +196,7 @@ def tolerance(kilometres: float | None) -> float | None:
     Raises:
         ValueError: negative or not finite.
     """
+    require_type("tolerance", kilometres, int, float, None)
     if kilometres is not None and (not isfinite(kilometres) or kilometres < 0):
         raise ValueError(f"tolerance must be kilometres, at least 0, not {kilometres!r}")
     return kilometres

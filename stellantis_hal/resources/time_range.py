@@ -26,6 +26,10 @@ def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: ti
         raise ValueError(f"{attribute.name} must be positive, not {value}")
 
 
+def _whole(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+    require_type(attribute.name, value, int, None)
+
+
 @attrs.frozen
 class TimeRange:
     """An interval, open on one side or repeated: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D``, ``Rn/T/D/d``.
@@ -49,7 +53,7 @@ class TimeRange:
     since: datetime | None = attrs.field(default=None, validator=_aware)
     until: datetime | None = attrs.field(default=None, validator=_aware)
     duration: timedelta | None = attrs.field(default=None, kw_only=True, validator=_positive)
-    repeat: int | None = attrs.field(default=None, kw_only=True)
+    repeat: int | None = attrs.field(default=None, kw_only=True, validator=_whole)
     every: timedelta | None = attrs.field(default=None, kw_only=True, validator=_positive)
 
     def __attrs_post_init__(self) -> None:

@@ -21,7 +21,7 @@ from stellantis_hal.resources.vin_checks import check_vin
 from stellantis_hal.structuring.field_mapping import names
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.validation import require_type
+from stellantis_hal.validation import require_seconds, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -270,6 +270,8 @@ class Vehicle(TypedResource):
             The status; None where there are no data yet.
 
         Raises:
+            TypeError: ``older_than`` is no timedelta, or ``within`` no number; nothing was sent.
+            ValueError: ``within`` is less than 0, or NaN; nothing was sent.
             RemoteRefusedError: the policy refuses the wake-up.
             RemoteFailedError: the car was not woken.
             OutcomeUnknownError: the response of the wake-up was lost.
@@ -279,6 +281,7 @@ class Vehicle(TypedResource):
         from stellantis_hal.resources.control.fresh_status import refresh_status
 
         require_type("older_than", older_than, timedelta)
+        require_seconds("within", within)
         remote = self.remote(callback)
         resource = self.require_resource()
         return await refresh_status(

@@ -20,7 +20,7 @@ from stellantis_hal.storage.redis import (
     key_prefix,
 )
 from stellantis_hal.storage.run_to_completion import run_to_completion
-from stellantis_hal.validation import require_flags
+from stellantis_hal.validation import require_flags, require_seconds
 
 __all__ = ["DurableRedis", "keep"]
 
@@ -99,6 +99,7 @@ class DurableRedis:
         failure: Callable[[str], Exception],
     ) -> None:
         require_flags(durable=durable)
+        require_seconds("timeout", timeout)
         self._connection = RedisConnection(server)
         self._what = what
         self._durable = durable

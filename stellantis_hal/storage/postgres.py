@@ -21,6 +21,7 @@ import anyio.to_thread
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -88,7 +89,8 @@ class PostgresConnection:
     def __init__(self, dsn: str, *, timeout: float = _TIMEOUT) -> None:
         if not isinstance(dsn, str):
             raise TypeError(f"dsn must be text such as postgresql://host/database, not {type(dsn).__name__}")
-        if timeout <= 0:
+        require_type("timeout", timeout, int, float)
+        if not timeout > 0:
             raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
         self._dsn = dsn
         self._timeout = timeout

@@ -16,6 +16,7 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis_pool import pool_like, pool_of
+from stellantis_hal.validation import require_type
 
 __all__ = [
     "Argument",
@@ -92,7 +93,8 @@ class RedisConnection:
             raise ValueError("server must be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix://…")
         if isinstance(server, str):
             _require_readable(server)
-        if timeout <= 0:
+        require_type("timeout", timeout, int, float)
+        if not timeout > 0:
             raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
         self._server = server
         self._timeout = timeout

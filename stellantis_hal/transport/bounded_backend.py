@@ -39,6 +39,7 @@ from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota_headers import QuotaHeaderNames, ReportedQuota
 from stellantis_hal.transport.semaphore import TimedSemaphore
 from stellantis_hal.transport.streamed_response_bodies import StreamedBody, StreamedBodyHolder
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     import httpx
@@ -46,11 +47,16 @@ if TYPE_CHECKING:
 __all__ = ["BoundedBackend", "OutgoingRequest", "Timeouts"]
 
 _logger = logging.getLogger("stellantis_hal")
-_positive = validators.gt(0.0)
+_above_zero = validators.gt(0.0)
 _CLOSE_TIMEOUT = 5.0
 _NO_DEADLINE = nullcontext()
 _TOO_MANY_REQUESTS = 429
 _READERS = ((read_body, decode_body), (read_error_body, decode_error_body))
+
+
+def _positive(timeouts: object, attribute: attrs.Attribute[float], value: float) -> None:
+    require_type(attribute.name, value, int, float)
+    _above_zero(timeouts, attribute, value)
 
 
 @attrs.frozen(kw_only=True)

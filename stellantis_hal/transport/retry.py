@@ -17,6 +17,7 @@ from stellantis_hal.errors import (
     StellantisError,
     TooManyRedirectsError,
 )
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -26,7 +27,16 @@ __all__ = ["RetryPolicy", "is_retryable", "repeat_failed"]
 
 T = TypeVar("T")
 
-_not_negative = validators.ge(0.0)
+_at_least_zero = validators.ge(0.0)
+
+
+def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    require_type(attribute.name, value, int)
+
+
+def _not_negative(policy: object, attribute: attrs.Attribute[float], value: float) -> None:
+    require_type(attribute.name, value, int, float)
+    _at_least_zero(policy, attribute, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +53,7 @@ class RetryPolicy:
         total: seconds after which no further attempt begins, waits for the limits not counted.
     """
 
-    attempts: int = attrs.field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
+    attempts: int = attrs.field(default=5, validator=[_whole, validators.ge(1)])
     initial: float = attrs.field(default=0.5, validator=_not_negative)
     longest: float = attrs.field(default=30.0, validator=_not_negative)
     total: float = attrs.field(default=180.0, validator=_not_negative)

@@ -321,6 +321,8 @@ def planted(hint: Any, name: str) -> Any:
         return planted(next(each for each in arguments if each is not type(None)), name)
     if origin is Literal:
         return arguments[0]
+    if origin is tuple and Ellipsis not in arguments:
+        return tuple(planted(each, name) for each in arguments)
     if origin in (tuple, frozenset, list):
         return origin(planted(each, name) for each in arguments[:1])
     if origin is not None and issubclass(origin, Mapping):

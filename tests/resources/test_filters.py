@@ -84,6 +84,21 @@ def test_what_is_out_of_bounds_is_refused(write: Callable[[], Any]) -> None:
         write()
 
 
+@pytest.mark.parametrize("bounds", [(), (1,), (1, 2, 3)])
+def test_a_range_is_a_pair(bounds: Any) -> None:
+    """One bound was an error of its index."""
+    writers: list[Callable[[], Any]] = [
+        lambda: filters.index_range(bounds),
+        lambda: filters.span("distance", bounds),
+        lambda: filters.seconds_range("duration", bounds),
+    ]
+    for write in writers:
+        with pytest.raises(
+            ValueError, match=rf" must be a pair, as \(1, 5\) or \(1, None\), not {len(bounds)} values$"
+        ):
+            write()
+
+
 @pytest.mark.unmeasured
 @given(st.floats(0, 1e12), st.floats(0, 1e12))
 def test_a_range_has_one_dash_and_two_decimals(one: float, other: float) -> None:

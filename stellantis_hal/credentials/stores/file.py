@@ -35,7 +35,7 @@ from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.file_lock import release, try_acquire
 from stellantis_hal.storage.replaced_file import remove_leftovers, replaced_file
 from stellantis_hal.storage.threads import run_to_end
-from stellantis_hal.validation import require_flags
+from stellantis_hal.validation import require_flags, require_seconds
 
 __all__ = ["FileTokenStore"]
 
@@ -85,6 +85,7 @@ class FileTokenStore:
         self, path: str | os.PathLike[str], *, allow_others: bool = False, lock_timeout: float = LOCK_TIMEOUT
     ) -> None:
         require_flags(allow_others=allow_others)
+        require_seconds("lock_timeout", lock_timeout)
         self._path = Path(path).absolute()  # the working directory may change later
         self._allow_others = allow_others
         self._lock_timeout = lock_timeout

@@ -9,6 +9,7 @@ import anyio
 
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.validation import require_seconds
 
 __all__ = ["KeyLocks"]
 
@@ -34,6 +35,7 @@ class KeyLocks:
     __slots__ = ("_locks", "_timeout")
 
     def __init__(self, timeout: float) -> None:
+        require_seconds("lock_timeout", timeout)
         self._locks: dict[str, _Lock] = {}
         self._timeout = timeout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.storage.leases.postgres import PostgresLeaseTable
+from stellantis_hal.validation import require_type
 
 __all__ = ["PostgresLease"]
 
@@ -24,5 +25,6 @@ class PostgresLease(Lease):
     """
 
     def __init__(self, dsn: str, name: str, *, shards: int = 1, ttl: float = _TTL) -> None:
+        require_type("ttl", ttl, int, float)
         table = PostgresLeaseTable(dsn, name, timeout=ttl)
         super().__init__(table, name, shards=shards, ttl=ttl, interval=min(_INTERVAL, ttl / 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.storage.leases.redis import RedisLeaseTable
 from stellantis_hal.storage.redis import RedisAddress
+from stellantis_hal.validation import require_type
 
 __all__ = ["RedisLease"]
 
@@ -26,5 +27,6 @@ class RedisLease(Lease):
     """
 
     def __init__(self, server: RedisAddress, name: str, *, shards: int = 1, ttl: float = _TTL) -> None:
+        require_type("ttl", ttl, int, float)
         table = RedisLeaseTable(server, name, timeout=ttl)
         super().__init__(table, name, shards=shards, ttl=ttl, interval=min(_INTERVAL, ttl / 3))

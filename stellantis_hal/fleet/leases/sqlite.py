@@ -8,6 +8,7 @@ from typing import Final, Protocol, Self
 from stellantis_hal.fleet.leases.lease import Lease
 from stellantis_hal.storage.leases.sqlite import SQLiteLeaseTable
 from stellantis_hal.storage.sqlite import SQLiteDatabase
+from stellantis_hal.validation import require_type
 
 __all__ = ["TTL", "FencedStore", "SQLiteLease"]
 
@@ -36,6 +37,7 @@ class SQLiteLease(Lease):
     """A lease in the file of :class:`SQLiteCheckpoints`. Made by :meth:`SQLiteCheckpoints.lease`."""
 
     def __init__(self, store: FencedStore, database: SQLiteDatabase, name: str, shards: int, ttl: float) -> None:
+        require_type("ttl", ttl, int, float)
         super().__init__(
             SQLiteLeaseTable(database, name), name, shards=shards, ttl=ttl, interval=min(_INTERVAL, ttl / 3)
         )

@@ -42,6 +42,7 @@ class MemoryCache:
         require_type("limit", limit, int, instead="bytes, as 32_000_000")
         if limit < 10_000:
             raise ValueError(f"limit must be at least 10,000 bytes, not {limit}: MemoryCache(32_000_000)")
+        require_type("max_body", max_body, int, None)
         self._limit = limit
         self._max_body = limit // 8 if max_body is None else max_body
         self._entries: OrderedDict[str, _Entry] = OrderedDict()

@@ -75,6 +75,7 @@ class SQLiteCache:
         require_type("limit", limit, int, instead="bytes, as 256_000_000")
         if limit < 10_000:
             raise ValueError(f"limit must be at least 10,000 bytes, not {limit}: SQLiteCache(path, 256_000_000)")
+        require_type("max_body", max_body, int, None)
         self._limit = limit
         self._max_body = limit // 8 if max_body is None else max_body
         self._database = SQLiteDatabase(path, schema=_SCHEMA, synchronous="NORMAL", busy_timeout=_BUSY_TIMEOUT)

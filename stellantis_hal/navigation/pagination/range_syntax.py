@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import unquote
 
 import attrs
@@ -10,10 +11,26 @@ import attrs
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.link_selection import Params, encode_params
+from stellantis_hal.validation import require_type
 
 __all__ = ["IndexRangeSyntax"]
 
 _RANGE = re.compile(r"(\d{1,15})-(\d{0,15})")
+
+
+def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    require_type(attribute.name, value, int)
+
+
+def _bounds(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    require_type(attribute.name, value, tuple, list, None)
+    if value is None:
+        return
+    first, last = value if len(value) == 2 else (-1, None)
+    require_type("the first index", first, int)
+    require_type("the last index", last, int, None)
+    if first < 0 or (last is not None and last < first):
+        raise ValueError(f"{attribute.name} must be (first, last) with 0 <= first <= last, or (first, None)")
 
 
 @attrs.frozen(kw_only=True)
@@ -31,8 +48,8 @@ class IndexRangeSyntax:
     __repr__ = redacted_repr
 
     parameter: str = "indexRange"
-    size: int = attrs.field(default=60, validator=attrs.validators.ge(2))
-    within: tuple[int, int | None] | None = None
+    size: int = attrs.field(default=60, validator=[_whole, attrs.validators.ge(2)])
+    within: tuple[int, int | None] | None = attrs.field(default=None, validator=_bounds)
 
     @property
     def first(self) -> int:

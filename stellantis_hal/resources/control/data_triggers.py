@@ -172,7 +172,7 @@ def _previous(item: DataItem, given: Scalar | Iterable[Scalar]) -> Previous:
 
 def _as_text(item: DataItem, value: Scalar, kind: DataType) -> str:
     """Return a value as the API takes it: everything is text."""
-    require_type(f"a value of {item}", value, str, int, float)
+    require_type(f"a value of {item}", value, str, int, float, bool)
     if kind == "boolean":
         if not isinstance(value, bool):
             raise TypeError(f"a value of {item} must be True or False, not {type(value).__name__}")

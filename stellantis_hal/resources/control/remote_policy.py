@@ -60,10 +60,15 @@ def _at_least_nothing(_: object, attribute: attrs.Attribute[Any], value: timedel
 def _at_least_nothing_each(
     policy: object, attribute: attrs.Attribute[Mapping[str, timedelta]], value: Mapping[str, timedelta]
 ) -> None:
+    require_type(attribute.name, value, Mapping, instead="{'horn': timedelta(minutes=1)}")
     for kind, span in value.items():
         if kind not in tuple(ActionKind):
             raise ValueError(f"cooldowns has no action {kind[:40]!r}: the actions are {', '.join(ActionKind)}")
         _at_least_nothing(policy, attribute, span)
+
+
+def _whole(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+    require_type(attribute.name, value, int, None)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,7 +87,7 @@ class RemotePolicy:
     cooldowns: Mapping[str, timedelta] = attrs.field(factory=dict, validator=_at_least_nothing_each)
     wake_up_spacing: timedelta = attrs.field(default=timedelta(minutes=5), validator=_at_least_nothing)
     wake_ups_per_month: int | None = attrs.field(
-        default=None, validator=validators.optional([validators.instance_of(int), validators.ge(0)])
+        default=None, validator=[_whole, validators.optional(validators.ge(0))]
     )
     under_way: timedelta = attrs.field(default=timedelta(minutes=5), validator=_at_least_nothing)
 

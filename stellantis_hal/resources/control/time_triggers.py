@@ -202,7 +202,7 @@ def parse_weeks(weeks: Iterable[str | int] | str | int) -> tuple[int, ...]:
     parts = [weeks] if isinstance(weeks, int) else weeks.split(",") if isinstance(weeks, str) else list(weeks)
     found: set[int] = set()
     for part in parts:
-        if isinstance(part, int):
+        if isinstance(part, int) and not isinstance(part, bool):
             first = last = int(part)
         else:
             match = _WEEK.fullmatch(str(part).strip())

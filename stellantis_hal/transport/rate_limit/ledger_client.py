@@ -115,6 +115,7 @@ class LedgerClient:
             raise ValueError(f"processes must be at least 1, the number of processes that share it, not {processes}")
         if on_outage not in {"share", "refuse", "wait"}:
             raise ValueError(f'on_outage must be "share", "refuse" or "wait", not {on_outage!r}')
+        require_type("interactive_share", interactive_share, int, float)
         if not 0 <= interactive_share < 1:
             raise ValueError(
                 f"interactive_share must be at least 0 and less than 1, for example 0.1, not {interactive_share}"

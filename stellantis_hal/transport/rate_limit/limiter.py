@@ -17,7 +17,7 @@ from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatis
 from stellantis_hal.transport.rate_limit.queue import SentRequest, TokenQueue
 from stellantis_hal.transport.rate_limit.quota_headers import LONGEST_PAUSE, ReportedQuota
 from stellantis_hal.transport.rate_limit.single_process_ledger import QuotaLedger
-from stellantis_hal.validation import is_background, require_clock, require_type
+from stellantis_hal.validation import is_background, require_clock, require_seconds, require_type
 
 __all__ = ["TokenBucketLimiter"]
 
@@ -66,6 +66,8 @@ class TokenBucketLimiter:
         if store is not None and not hasattr(store, "save"):
             raise TypeError(f"store must be a LimiterStore or None, not {type(store).__name__}: FileLimiterStore(path)")
         require_clock(clock)
+        require_type("interactive_share", interactive_share, int, float)
+        require_seconds("save_every", save_every)
         if not 0 <= interactive_share < 1:
             raise ValueError(
                 f"interactive_share must be at least 0 and less than 1, for example 0.1, not {interactive_share}"

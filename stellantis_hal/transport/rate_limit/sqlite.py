@@ -112,7 +112,8 @@ class SQLiteLedger:
             raise ValueError("client_id must not be empty: processes that give the same one share its limits")
         if os.fspath(path) == ":memory:":
             raise ValueError('path must be a file that all processes can open, not ":memory:"')
-        if timeout <= 0:
+        require_type("timeout", timeout, int, float)
+        if not timeout > 0:
             raise ValueError(f"timeout must be positive, for example 1.0, not {timeout}")
         self._name = client_id
         self._database = SQLiteDatabase(path, schema=_SCHEMA, synchronous="NORMAL", busy_timeout=timeout)

@@ -214,6 +214,11 @@ def test_policies_out_of_bounds_are_refused(make: Callable[[], Any], message: st
         make()
 
 
-def test_a_policy_wants_timedeltas() -> None:
+def test_a_policy_wants_values_of_its_types() -> None:
     with pytest.raises(TypeError, match="cooldown must be timedelta"):
         RemotePolicy(cooldown=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^cooldowns must be Mapping, not list: {'horn': timedelta\(minutes=1\)}$"):
+        RemotePolicy(cooldowns=[minutes(1)])  # type: ignore[arg-type]
+    for number in (True, 1.5):
+        with pytest.raises(TypeError, match=rf"^wake_ups_per_month must be int or None, not {type(number).__name__}$"):
+            RemotePolicy(wake_ups_per_month=number)  # type: ignore[arg-type]
