@@ -621,6 +621,17 @@ async def test_an_account_may_link_vehicles_by_the_older_name() -> None:
     assert (await user.vehicle("a")).vin
 
 
+async def test_items_under_their_name_in_another_case_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The total was taken for a reason to read on, and the error was that the server ignores index ranges."""
+    first, other = {**bodies.trip(), "id": "first"}, {**bodies.trip(), "id": "other"}
+    served = Served({f"{CAR}/trips": {"_embedded": {"trips": [first], "Trips": [other], "Rides": [other]}, "total": 2}})
+    assert [trip.id for trip in await a_vehicle(served, "trips").trips().collect()] == ["first"]
+    assert caplog.messages == ["Trip: $._embedded.Trips (array): items under another name than expected (1): left out"]
+    strict = a_vehicle(served, "trips", converter=TypedConverter(strict=True))
+    with pytest.raises(StructureError, match="under another name"):
+        await strict.trips().collect()
+
+
 @pytest.mark.parametrize("total", [None, 1])
 async def test_items_under_another_name_are_told(total: int | None, caplog: pytest.LogCaptureFixture) -> None:
     """Every trip of such a server was left out without a word."""

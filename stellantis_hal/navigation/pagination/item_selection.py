@@ -148,9 +148,12 @@ class ItemLocation:
             return len(flatten(_list(page.state.get(rel))))
         if self.source != "embedded" and find_links(page.document, rel):
             return len(self.entries(page) if items is None else items) + len(self.invalid(page))
-        count = 0
-        for entry in _embedded_values(page.document, rel).values():
+        count, found = 0, _embedded_values(page.document, rel)
+        for entry in found.values():
             count += len(flatten(entry)) if isinstance(entry, list) else bool(entry)
+        if self.optional:
+            others = _in_other_case(_part(page.document, "_embedded"), found, rel)
+            count += sum(len(entry) for entry in others.values() if _has_objects(entry))
         return count
 
     def invalid(self, page: HalResource) -> Mapping[str, Any]:
@@ -178,8 +181,10 @@ class ItemLocation:
         if not isinstance(embedded, Mapping):
             return {**invalid, "$._embedded": embedded}
         found_here = embedded if rel is None else _embedded_values(document, rel)
-        if self.optional and rel is not None and embedded.keys().isdisjoint(found_here):  # items under a new name?
-            invalid |= {f"$._embedded.{key}": entry for key, entry in embedded.items() if _has_objects(entry)}
+        if self.optional and rel is not None:
+            is_missing = embedded.keys().isdisjoint(found_here)  # items under a new name?
+            named = embedded if is_missing else _in_other_case(embedded, found_here, rel)
+            invalid |= {f"$._embedded.{key}": entry for key, entry in named.items() if _has_objects(entry)}
         for key, entry in found_here.items():
             if isinstance(entry, list):
                 invalid |= _invalid_in(f"$._embedded.{key}", entry)
@@ -253,6 +258,11 @@ class ItemLocation:
                 url=page.url,
             )
         return keys[0] if keys else self.known
+
+
+def _in_other_case(embedded: Mapping[str, Any], found: Mapping[str, Any], rel: str) -> dict[str, Any]:
+    """Return what is embedded beside the items under their name in another case."""
+    return {key: entry for key, entry in embedded.items() if key not in found and key.lower() == rel.lower()}
 
 
 def _has_objects(entry: Any) -> bool:
