@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from stellantis_hal.errors import HalError, NetworkError
+from stellantis_hal.errors import HalError
 from stellantis_hal.hal.header_mapping import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url, quoted
 from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch_protocol import Request, StreamedResponse, StreamingFetch
 from stellantis_hal.navigation.media_types import media_type
+from stellantis_hal.navigation.partial_responses import PARTIAL, require_whole
 from stellantis_hal.validation import require_flags, require_type
 
 __all__ = ["MAX_DOWNLOAD", "Download", "download"]
@@ -28,10 +29,6 @@ _CHARSET = re.compile(
     r"|(?:windows-|cp)\d{3,5}|koi8-[rtu]|shift[-_]jis|euc[-_](?:jp|kr)|gb(?:2312|k|18030)|big5|iso-2022-jp|mac-?roman",
     re.IGNORECASE,
 )
-
-
-_PARTIAL = 206
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.ASCII | re.IGNORECASE)
 
 
 class Download(AsyncIterator[bytes]):
@@ -156,21 +153,6 @@ async def download(
     fields = {**(context.headers if credentials else {}), "Accept": accept or "*/*"}
     request = Request(url=url, headers=fields)
     async with fetch.stream(request, limit=limit, credentials=credentials) as response:
-        if response.status == _PARTIAL:
-            _check_whole(response)
+        if response.status == PARTIAL:
+            require_whole(response.url, response.headers, is_document=False)
         yield Download(response)
-
-
-def _check_whole(response: StreamedResponse) -> None:
-    """Raise NetworkError for a part of a body: nothing in its bytes would show that some are missing."""
-    stated = response.headers.get("content-range", "")
-    found = _CONTENT_RANGE.fullmatch(stated.strip())
-    if found is None or int(found[1]) != 0 or int(found[2]) + 1 != int(found[3]):
-        part = f" ({excerpt(stated, 80)})" if stated else ""
-        raise NetworkError(
-            f"{mask_url(response.url)}: the server responded with a part of the body{part}, although the whole was "
-            "asked for",
-            url=response.url,
-            sent=True,
-            is_transient=False,
-        )

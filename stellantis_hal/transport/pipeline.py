@@ -27,6 +27,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.fetch_protocol import Request, Response, StreamedResponse
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
+from stellantis_hal.navigation.partial_responses import PARTIAL, require_whole
 from stellantis_hal.navigation.streamed_request_bodies import Content, StreamedRequestBody
 from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.bounded_backend import BoundedBackend, OutgoingRequest
@@ -279,6 +280,8 @@ class _Call:
                 response = await self._follow_redirects(response)
             error = options.make_error(request, response)
             if error is None:
+                if response.status == PARTIAL:
+                    self._require_whole(response)
                 return response
             hide_echoed_secrets(error, secrets_of({**request.headers, **self._sent_headers}, request.content))
             if isinstance(error, RateLimitedError):
@@ -293,6 +296,10 @@ class _Call:
                 if renewed and not self._is_spent():
                     continue
             raise error
+
+    def _require_whole(self, response: Response) -> None:
+        if self._receiver is None and not any(name.lower() == "range" for name in self._request.headers):
+            require_whole(response.url, response.headers, is_document=True)
 
     def _is_spent(self) -> bool:
         """Return whether the body was read once and cannot be read again."""

@@ -54,6 +54,34 @@ async def test_a_body_is_sent_unchanged() -> None:
     assert transport.requests[0].headers["content-type"] == "x/y"
 
 
+@pytest.mark.parametrize(
+    ("content_range", "is_refused"),
+    [
+        ("bytes 0-6/7", False),
+        ("bytes 0-6/700", True),
+        ("Bytes 7-13/14", True),
+        ("items 0-24/319", False),
+        (None, False),
+    ],
+)
+async def test_a_part_is_not_taken_for_the_whole(content_range: str | None, *, is_refused: bool) -> None:
+    """An object may end where the part does."""
+    headers = {} if content_range is None else {"Content-Range": content_range}
+    part = httpx.Response(206, json={"a": 1}, headers=headers)
+    if is_refused:
+        with pytest.raises(NetworkError, match=r"with a part of the body \([Bb]ytes .*although the whole") as caught:
+            await call(part)
+        assert (caught.value.sent, caught.value.is_transient) == (True, False)
+    else:
+        assert (await call(part)).content == b'{"a":1}'
+
+
+async def test_a_part_that_was_asked_for_is_returned() -> None:
+    opened, _ = session(httpx.Response(206, content=b"abc", headers={"Content-Range": "bytes 0-2/100"}))
+    async with opened:
+        assert (await get(opened.pipeline(), headers={"Range": "bytes=0-2"})).content == b"abc"
+
+
 async def test_an_error_status_raises() -> None:
     with pytest.raises(NotFoundError):
         await call(httpx.Response(404, json={"code": 40400}))
