@@ -35,6 +35,11 @@ def test_same_seed_same_world() -> None:
     assert [list(one.trips(car.id)) for car in one.vehicles] == [list(other.trips(car.id)) for car in other.vehicles]
 
 
+def test_vehicles_of_a_large_world_are_made_once() -> None:
+    world = World(seed=1, vehicles=1_000, trips=0)
+    assert all(first is again for first, again in zip(world.vehicles, world.vehicles, strict=True))
+
+
 def test_other_seed_other_world() -> None:
     assert World(seed=1, vehicles=3).vehicles != World(seed=2, vehicles=3).vehicles
 

@@ -18,7 +18,9 @@ _FIRST_NAMES = ("Ada", "Blaise", "Camille", "Dora", "Emile", "Fanny", "Gaston", 
 _LAST_NAMES = ("Arnaud", "Becker", "Conti", "Dupont", "Evans", "Fischer", "Garnier", "Haas", "Ito", "Jansen")
 _MOTORIZATIONS = (("Electric", ("Electric",)), ("Hybrid", ("Fuel", "Electric")), ("Thermic", ("Fuel",)))
 _BRANDS = tuple(BRANDS)
-_CACHE_SIZE = 256  # vehicles; a pagination reads the same vehicle many times
+_CACHE_SIZE = (
+    16_384  # vehicles: a page of a fleet goes through all of them, and a smaller cache would hold none by then
+)
 
 
 class WorldGenerator:
