@@ -129,7 +129,7 @@ def failure_of_usage(error: click.ClickException, options: Invocation) -> Failur
         elif source is ParameterSource.ENVIRONMENT:
             message = f"{message} (from the variable {parameter.envvar})"
     if context is not None and status == 2:
-        message = f"{message.rstrip('.')}. See `{context.command_path} --help`."
+        message = f"{message}{'' if message.endswith(('.', '?')) else '.'} See `{context.command_path} --help`."
     return Failure(message, status, options=options)
 
 

@@ -37,6 +37,7 @@ __all__ = ["export", "trip", "trips"]
 
 _LIMIT: Final = 20
 _FORMATS: Final = ("csv", "geojson", "jsonl", "parquet")
+_SUFFIXES: Final = (".csv", ".geojson", ".jsonl", ".ndjson")
 
 
 def _filters(function: F) -> F:
@@ -204,6 +205,14 @@ def _progress_line(progress: Progress, seconds: float, width: int) -> str:
 @connected
 def export(*, output: Path, vin: Any, **options: Any) -> None:
     """Write all trips of the account to a file. Run it again after an interruption: it goes on there."""
+    if output.suffix.lower() not in _SUFFIXES:
+        raise click.UsageError(f"the format of {output} is not known: name it .geojson, .csv or .jsonl")
+    checkpoints_file = output.with_name(f"{output.name}.checkpoints.db")
+    if checkpoints_file.exists() and not output.exists():
+        raise Failure(
+            f"{output} is gone, and {checkpoints_file} knows which trips it had: delete that file too to write all "
+            "trips again"
+        )
 
     async def act(connection: CommandContext) -> int:
         failed = 0
@@ -216,7 +225,6 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
             line = _progress_line(progress, time.monotonic() - begin, columns())
             click.echo(f"\r{line}", nl=progress.is_complete, err=True)
 
-        checkpoints_file = output.with_name(f"{output.name}.checkpoints.db")
         writer = await anyio.to_thread.run_sync(lambda: trip_writer(output, vin=vin))
         with writer:  # opened first: what cannot be written is named by the file that the user named
             async with SQLiteCheckpoints(checkpoints_file) as checkpoints:

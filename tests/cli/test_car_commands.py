@@ -349,6 +349,16 @@ def test_an_export_goes_on_where_it_ended(run: Run) -> None:
     assert run("export", "--simulate", "-o", "a.csv").stdout == "0 trips written, 200 in a.csv\n"
 
 
+def test_an_export_whose_file_was_deleted_tells_how_to_begin_anew(run: Run, tmp_path: Path) -> None:
+    run("export", "--simulate", "-o", "a.csv")
+    (tmp_path / "a.csv").unlink()
+    ran = run("export", "--simulate", "-o", "a.csv")
+    reason = "a.csv is gone, and a.csv.checkpoints.db knows which trips it had: delete that file too to write all"
+    assert (ran.exit_code, ran.stderr) == (1, f"error: {reason} trips again\n")
+    (tmp_path / "a.csv.checkpoints.db").unlink()
+    assert run("export", "--simulate", "-o", "a.csv").stdout == "200 trips written, 200 in a.csv\n"
+
+
 @pytest.mark.usefixtures("terminal")
 def test_an_export_shows_its_progress_on_a_terminal(run: Run) -> None:
     ran = run("export", "--simulate", "-o", "a.csv")

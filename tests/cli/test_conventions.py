@@ -174,7 +174,9 @@ def test_variables_set_what_options_set() -> None:
 
 
 WRONG = [
-    (["nope"], "No such command 'nope'"),
+    (["nope"], "No such command 'nope'. See `"),
+    (["statsu"], "Did you mean 'status'? See `"),
+    (["export", "-o", "trips.txt", "--simulate"], "the format of trips.txt is not known: name it .geojson, .csv or "),
     (["trips", "--bogus", "--simulate"], "No such option '--bogus'"),
     (["--timeout", "0", "vehicles"], "0.0 is not in the range"),
     (["trips", "--limit", "x", "--simulate"], "'x' is not a valid integer"),
