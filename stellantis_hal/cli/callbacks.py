@@ -10,7 +10,7 @@ from stellantis_hal.cli.connection import CommandContext, connected
 from stellantis_hal.cli.environment_options import SETTINGS, option
 from stellantis_hal.cli.row_output import ambiguous, run_for_rows
 from stellantis_hal.client.account import Account
-from stellantis_hal.resources.control.callback import Callback
+from stellantis_hal.resources.control.callback import Callback, CallbackType
 from stellantis_hal.resources.control.callback_targets import Webhook
 
 __all__ = ["callbacks", "find_callback"]
@@ -81,6 +81,8 @@ def delete(*, callback: str, with_monitors: bool, **options: Any) -> None:
 
     async def work(connection: CommandContext) -> list[dict[str, Any]]:
         found = await find_callback(connection.account, callback)
+        if found.accepts(CallbackType.MONITOR) and not with_monitors:
+            raise click.UsageError("the monitors of a callback are deleted with it: pass --with-monitors")
         await found.delete(with_monitors=with_monitors)
         return [{**_callback_row(found), "status": "Deleted"}]
 
@@ -102,5 +104,5 @@ def _callback_row(callback: Callback) -> dict[str, Any]:
 async def find_callback(account: Account, wanted: str) -> Callback:
     found = [each async for each in account.callbacks() if wanted in {each.id, each.label}]
     if len(found) != 1:
-        raise ambiguous(len(found), f"the account has {len(found)} callbacks {wanted!r}: name one by its id")
+        raise ambiguous("the account", "callback", wanted, len(found))
     return found[0]

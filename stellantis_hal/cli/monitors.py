@@ -102,7 +102,7 @@ def delete_monitor(*, monitor: str, car: str | None, **options: Any) -> None:
         found = await find_car(connection, car, is_option=True)
         known = [each async for each in found.monitors() if monitor in {each.id, each.label}]
         if len(known) != 1:
-            raise ambiguous(len(known), f"the car has {len(known)} monitors {monitor!r}: name one by its id")
+            raise ambiguous("the car", "monitor", monitor, len(known))
         await known[0].delete()
         return [{**_monitor_row(known[0]), "status": "Deleted"}]
 

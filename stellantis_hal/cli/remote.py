@@ -258,5 +258,8 @@ async def _find_callback(connection: CommandContext, options: _Options) -> Callb
             "`stellantis-hal callbacks ensure`",
             5,
         )
+    if not found:
+        advice = "`stellantis-hal callbacks list` shows those that it has"
+        raise Failure(f"the account has no callback {wanted!r} for commands: {advice}", 5)
     number = f"{len(found)} callbacks" if wanted is None else f"{len(found)} callbacks {wanted!r}"
-    raise Failure(f"the account has {number} for commands: name one with --callback, by its id", 2 if found else 5)
+    raise Failure(f"the account has {number} for commands: name one with --callback, by its id", 2)

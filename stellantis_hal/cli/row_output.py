@@ -41,6 +41,8 @@ def _line(row: dict[str, Any]) -> str:
     return "  ".join(one_line(str(value)) for value in row.values() if value not in (None, "", []))
 
 
-def ambiguous(count: int, message: str) -> Failure:
-    """Return the failure of a name that means none (status 5), or more than one (status 2)."""
-    return Failure(message, 2 if count else 5)
+def ambiguous(owner: str, kind: str, wanted: str, count: int) -> Failure:
+    """Return the failure of a name that means none of a kind (status 5), or more than one (status 2)."""
+    if not count:
+        return Failure(f"{owner} has no {kind} {wanted!r}: `stellantis-hal {kind}s list` shows those that it has", 5)
+    return Failure(f"{owner} has {count} {kind}s {wanted!r}: name one by its id", 2)

@@ -56,9 +56,11 @@ def test_a_callback_is_registered_paused_resumed_and_deleted() -> None:
     assert rows("callbacks", "pause", "garage")[0]["status"] == "Paused"
     assert rows("callbacks", "resume", made["id"])[0]["status"] == "Running"
     refused = run("callbacks", "delete", "garage")
-    assert (refused.exit_code, "with_monitors=True" in refused.output) == (2, True)
+    assert (refused.exit_code, "deleted with it: pass --with-monitors" in refused.output) == (2, True)
     assert rows("callbacks", "delete", "garage", "--with-monitors")[0]["status"] == "Deleted"
-    assert run("callbacks", "pause", "garage").exit_code == 5
+    gone = run("callbacks", "pause", "garage")
+    reason = "the account has no callback 'garage': `stellantis-hal callbacks list` shows those that it has"
+    assert (gone.exit_code, gone.output) == (5, f"error: {reason}\n")
 
 
 def test_a_monitor_is_created_listed_and_deleted() -> None:
@@ -73,7 +75,8 @@ def test_a_monitor_is_created_listed_and_deleted() -> None:
     assert rows("monitors", "list") == [made, other]
     assert "48.86" not in run("monitors", "list").output
     assert rows("monitors", "delete", "out")[0]["status"] == "Deleted"
-    assert run("monitors", "delete", "out").exit_code == 5
+    gone = run("monitors", "delete", "out")
+    assert (gone.exit_code, "the car has no monitor 'out': `stellantis-hal monitors list`" in gone.output) == (5, True)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,10 @@ def test_the_vehicle_and_the_callback_are_named(case: Case) -> None:
     unknown = run("lock", "none", "--simulate", "--yes")
     assert (unknown.exit_code, "no car 'none'" in unknown.stderr) == (5, True)
     assert run("lock", "--simulate", "--yes", "--callback", "cli").exit_code == 0
-    assert "0 callbacks 'none'" in run("lock", "--simulate", "--yes", "--callback", "none").stderr
+    assert (
+        "the account has no callback 'none' for commands: "
+        in run("lock", "--simulate", "--yes", "--callback", "none").stderr
+    )
 
 
 def test_one_of_several_vehicles_is_to_be_named(case: Case) -> None:
