@@ -76,7 +76,7 @@ def doctor(**options: Any) -> None:
         async for verdict in _checks(options):
             verdicts.append(verdict)
             if not invocation.as_json:
-                show(f"{verdict.state:<5} {verdict.name:<14} {one_line(verdict.text)}")
+                show(f"{verdict.state:<5} {verdict.name:<15} {one_line(verdict.text)}")
                 if verdict.advice:
                     show(f"{'':<6}{one_line(verdict.advice)}")
 

@@ -185,7 +185,7 @@ async def _show_status(client: FleetOwnerClient, *, wanted_vehicle: str, wanted:
         return
     for name, value in row.items():
         if value is not None:
-            click.echo(one_line(f"{name:<24}{value}"))
+            click.echo(one_line(f"{name:<26} {value}"))
 
 
 def _print_rows(rows: list[dict[str, Any]], lines: list[str], kind: str) -> None:

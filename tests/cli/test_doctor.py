@@ -71,13 +71,13 @@ def test_all_is_well(run: Run, simulator: Simulator, tmp_path: Path) -> None:
     assert set(found) >= {"configuration", "proxy", "API name", "API server", "identity server", "token", "quota"}
     assert found["quota"][1].endswith("requests left today")
     assert ran.exit_code == 0
-    assert "ok    configuration  options and variables\n" in run().stdout
+    assert "ok    configuration   options and variables\n" in run().stdout
 
 
 def test_without_a_token_the_rest_is_skipped(run: Run) -> None:
     ran = run()
     assert ran.exit_code == 1
-    assert "FAIL  token          no token of 'default'\n      Run stellantis-hal login.\nskip  scopes " in ran.stdout
+    assert "FAIL  token           no token of 'default'\n      Run stellantis-hal login.\nskip  scopes " in ran.stdout
 
 
 def test_scopes_that_lack_are_named(run: Run, simulator: Simulator, tmp_path: Path) -> None:
@@ -146,13 +146,13 @@ def test_a_certificate_has_to_be_valid(run: Run, tmp_path: Path, monkeypatch: py
         shown = run("--certificate", str(path)).stdout
         assert f"{state:<5} certificate    " in shown
         assert advice in shown
-    assert "skip  all others     they need the certificate" in shown
+    assert "skip  all others      they need the certificate" in shown
     path.write_text("no certificate")
-    assert "FAIL  certificate    cannot be used: " in run("--certificate", str(path)).stdout
+    assert "FAIL  certificate     cannot be used: " in run("--certificate", str(path)).stdout
     issued = authority.issue_cert("client.example")
     issued.private_key_and_cert_chain_pem.write_to_path(str(path))
     monkeypatch.setattr("stellantis_hal.cli.doctor.find_spec", returns(None))
-    assert "ok    certificate    can be used; install cryptography" in run("--certificate", str(path)).stdout
+    assert "ok    certificate     can be used; install cryptography" in run("--certificate", str(path)).stdout
 
 
 def test_a_damaged_token_file_is_named(run: Run, tmp_path: Path) -> None:

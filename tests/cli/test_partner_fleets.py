@@ -66,6 +66,7 @@ def test_a_status_is_shown(simulator: Simulator, signed: dict[str, str]) -> None
     vin = simulator.world.vehicles[0].vin
     shown = run("status", vin.lower(), **signed)
     assert (shown.exit_code, "mileage_km" in shown.output) == (0, True)
+    assert all(line[26] == " " for line in shown.output.splitlines())  # between a name and its value
     facts = json.loads(run("status", simulator.world.vehicles[0].id, "--json", **signed).output)
     assert facts["mileage_km"] == simulator.world.mileage(simulator.world.vehicles[0].id)
 
