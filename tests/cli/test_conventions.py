@@ -14,7 +14,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from stellantis_hal.cli.common_options import Invocation
 from stellantis_hal.cli.environment_options import EnvironmentOption
+from stellantis_hal.cli.failures import failure_of_usage
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.vendor.hosts import PARTNER_URL
 
@@ -175,7 +177,6 @@ def test_variables_set_what_options_set() -> None:
 
 WRONG = [
     (["nope"], "No such command 'nope'. See `"),
-    (["statsu"], "Did you mean 'status'? See `"),
     (["export", "-o", "trips.txt", "--simulate"], "the format of trips.txt is not known: name it .geojson, .csv or "),
     (["trips", "--bogus", "--simulate"], "No such option '--bogus'"),
     (["--timeout", "0", "vehicles"], "0.0 is not in the range"),
@@ -196,6 +197,11 @@ def test_wrong_usage_is_one_line_or_one_object(arguments: list[str], message: st
     assert ran.stderr.endswith("--help`.\n")
     document = json.loads(run(*arguments, "--json").stderr)
     assert (document["exit_status"], message in document["error"]) == (2, True)
+
+
+def test_a_question_of_click_ends_with_its_own_mark() -> None:
+    error = click.UsageError("No such command 'statsu'. Did you mean 'status'?", click.Context(commands, info_name="x"))
+    assert failure_of_usage(error, Invocation()).message.endswith("Did you mean 'status'? See `x --help`.")
 
 
 LOGIN = ["login", "--client-id", "a", "--brand", "ds", "--paste"]
