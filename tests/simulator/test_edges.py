@@ -235,6 +235,14 @@ def test_mutual_tls_requires_a_client_certificate(authority: trustme.CA, pem: Tl
             client.send(build_request(simulator, f"{url}/user"))
 
 
+def test_the_clock_of_a_server_starts_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = threading.Event()
+    simulator = make_simulator()
+    monkeypatch.setattr(simulator, "now", read.set)
+    with serving(simulator):
+        assert read.wait(10)
+
+
 def test_small_responses_are_sent_without_delay() -> None:
     _, listening = server(make_simulator())
     with listening:

@@ -51,7 +51,8 @@ def server(
 
     listening = _listen(host, port)
     simulator.set_origin(_origin(host, listening, tls))
-    return uvicorn.Server(uvicorn.Config(simulator.asgi, **_settings(tls))), listening
+    settings = _clock_settings(simulator) | _settings(tls)
+    return uvicorn.Server(uvicorn.Config(simulator.asgi, **settings)), listening
 
 
 def controlled(simulator: Simulator, host: str, port: int, control: int) -> tuple[uvicorn.Server, list[socket.socket]]:
@@ -69,7 +70,17 @@ def controlled(simulator: Simulator, host: str, port: int, control: int) -> tupl
         raise
     simulator.set_origin(_origin(host, listening[0], None))
     simulator.control_url = _origin(host, listening[1], None)
-    return uvicorn.Server(uvicorn.Config(_application(simulator, listening), **_settings(None))), listening
+    settings = _clock_settings(simulator) | _settings(None)
+    return uvicorn.Server(uvicorn.Config(_application(simulator, listening), **settings)), listening
+
+
+def _clock_settings(simulator: Simulator) -> dict[str, Any]:
+    """Return the setting with which the clock starts as the server does; else it would at the first request."""
+
+    async def read_clock() -> None:
+        simulator.now()
+
+    return {"callback_notify": read_clock}
 
 
 def _application(simulator: Simulator, listening: list[socket.socket]) -> Any:
