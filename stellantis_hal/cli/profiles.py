@@ -6,7 +6,8 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -187,7 +188,7 @@ def add_profile(
 
     Raises:
         ConfigurationError: the file that is there cannot be read, or the name cannot be that of a file.
-        OSError: it cannot be written.
+        OSError: it cannot be written; the configuration and the secret stay as they are.
     """
     _read(path)
     if secret is not None and not _FILE_NAME.fullmatch(name):
@@ -201,15 +202,31 @@ def add_profile(
     profile = profiles.setdefault(name, tomlkit.table())
     for key, value in values.items():
         profile[key] = value
-    if secret is not None and secret != environment.get(profile.get("client_secret_env", "")):
-        file = path.with_name(f"{name}.secret")
-        _write(file, f"{secret}\n")
-        profile["client_secret_file"] = file.name
-        profile.pop("client_secret_env", None)  # it would count before the file
-    first = "" if "default" in document else tomlkit.dumps({"default": name}) + "\n"
-    _write(path, first + tomlkit.dumps(document))
+    with ExitStack() as stack:
+        if secret is not None and secret != environment.get(profile.get("client_secret_env", "")):
+            file = path.with_name(f"{name}.secret")
+            stack.enter_context(_unchanged_on_failure(file))
+            _write(file, f"{secret}\n".encode())
+            profile["client_secret_file"] = file.name
+            profile.pop("client_secret_env", None)  # it would count before the file
+        first = "" if "default" in document else tomlkit.dumps({"default": name}) + "\n"
+        _write(path, f"{first}{tomlkit.dumps(document)}".encode())
 
 
-def _write(path: Path, text: str) -> None:
+@contextmanager
+def _unchanged_on_failure(path: Path) -> Generator[None]:
+    """Put a file back as it was, where the block raises: a new secret is of no use to the old configuration."""
+    before = path.read_bytes() if path.exists() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            _write(path, before)
+        raise
+
+
+def _write(path: Path, content: bytes) -> None:
     with replaced_file(path, private=True) as file:
-        file.write(text.encode())
+        file.write(content)

@@ -1,14 +1,19 @@
 """Profiles of the configuration file."""
 
+import errno
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from stellantis_hal import ConfigurationError
 from stellantis_hal.cli.profiles import add_profile, read_profile
 from stellantis_hal.cli.settings_folder import config_path
+from stellantis_hal.storage.replaced_file import replaced_file
 
 FAMILY = """
 default = "family"  # ours
@@ -125,6 +130,30 @@ def test_a_profile_is_added_and_the_rest_stays(path: Path) -> None:
     assert changed is not None
     assert (changed.options["brand"], changed.options["account"], changed.secret) == ("ds", "alice", "s3cr3t")
     assert "# ours" in path.read_text()
+
+
+@pytest.mark.parametrize("before", [None, "old\n"])
+def test_a_secret_is_not_replaced_without_its_profile(
+    path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new secret would be sent with the old client id."""
+    secret = path.with_name("work.secret")
+    if before is not None:
+        add_profile(path, "work", {"client_id": "x"}, secret="old")
+    there = path.read_text()
+
+    @contextmanager
+    def full(file: Path, *, private: bool) -> Generator[BinaryIO]:
+        if file == path:
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+        with replaced_file(file, private=private) as opened:
+            yield opened
+
+    monkeypatch.setattr("stellantis_hal.cli.profiles.replaced_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        add_profile(path, "work", {"client_id": "y"}, secret="new")
+    assert path.read_text() == there
+    assert (secret.read_text() if secret.exists() else None) == before
 
 
 def test_the_first_profile_becomes_the_default(tmp_path: Path) -> None:
