@@ -80,6 +80,10 @@ class Walk:
         self._may_overlap = bool(position.recent)
         self._is_comparing = False
         self._page_ids: list[str | None] = []
+        # Items of the current page and of the latest one that had some, by identity: repeats are compared with them.
+        self._page_items: dict[str, HalResource] = {}
+        self._latest_items: dict[str, HalResource] = {}
+        self._is_change_told = False
         # Whether a page had the relation of the items, and the first page, as long as none had it.
         self._is_found = spec.items.optional or position.is_found
         self._first_page: HalResource | None = None
@@ -158,6 +162,8 @@ class Walk:
         for id_ in self._page_ids:
             self._recent.add(id_)
         self._page_ids = []
+        if self._page_items:
+            self._latest_items, self._page_items = self._page_items, {}
         if self._results is not None:
             self._results.close()
             self._results = None
@@ -198,6 +204,7 @@ class Walk:
         id_ = identity_of(entry) if self._is_recording or self._is_comparing else None
         if self._is_comparing and self._recent.contains(id_):
             self.pending.pop()
+            self._compare(id_, entry)
             return None
         value = self._chain.apply(entry)
         if hasattr(type(value), "__await__"):
@@ -205,11 +212,24 @@ class Walk:
         self.pending.pop()
         if self._is_recording:
             self._page_ids.append(id_)
+            if id_ is not None:
+                self._page_items[id_] = entry
         if value is not None:
             self.count += 1
         if self._chain.is_exhausted:
             self.pending.clear()
         return value
+
+    def _compare(self, id_: str | None, repeated: HalResource) -> None:
+        """Log, once, that an item that is left out differs from the one of its identity that was returned."""
+        returned = None if id_ is None else self._latest_items.get(id_)
+        if returned is None or self._is_change_told or returned.state == repeated.state:
+            return
+        self._is_change_told = True
+        _log.warning(
+            "an item at %s differs from the same item of an earlier page, which was returned: read the whole again",
+            mask_url(repeated.base),
+        )
 
     async def _fetch(self, entry: LinkedItem) -> HalResource | None:
         """Fetch a linked item; None where the limit is reached."""

@@ -540,3 +540,35 @@ async def test_linked_items_are_read_some_at_a_time_by_default(read: Callable[[A
     async with read(site.resource({"_links": {"item": _linked(*range(20))}})) as each:
         assert [one async for one in each]
     assert site.max_concurrent == count
+
+
+@pytest.mark.parametrize("method", ["collect", "pages"])
+async def test_a_repeated_item_that_differs_is_told_once(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The newer content was left out without a word."""
+
+    def page(*items: dict[str, Any], following: str | None = None) -> dict[str, Any]:
+        rels = {} if following is None else links(next=f"{HOME}/{following}")
+        return {"_embedded": {"orders": [*items]}, "_links": rels}
+
+    first, second, third = ({"id": name, "done": False, "_links": links(self=f"{HOME}/{name}")} for name in "abc")
+    moved = {"id": "b", "done": False, "_links": links(self=f"{HOME}/elsewhere")}
+    routes = {
+        "/2": page(moved, third, {"done": None}, following="3"),
+        "/3": page(third, following="4"),  # repeats alone
+        "/4": page({**third, "done": True}, {**second, "done": True}, following="5"),
+        "/5": page({**third, "done": None}),
+    }
+    site = Site(routes)
+    orders = site.resource(page(first, second, following="2")).items("orders", unique=True)
+    if method == "collect":
+        items = await orders.collect()
+    else:
+        items = [item async for found in orders.pages() for item in found.items]
+    assert [(item.state.get("id"), item["done"]) for item in items] == [
+        ("a", False),
+        ("b", False),
+        ("c", False),
+        (None, None),
+    ]
+    told = "differs from the same item of an earlier page, which was returned: read the whole again"
+    assert caplog.messages == [f"an item at {HOME}/4 {told}"]
