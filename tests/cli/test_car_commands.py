@@ -349,7 +349,7 @@ def test_an_export_goes_on_where_it_ended(run: Run) -> None:
     assert run("export", "--simulate", "-o", "a.csv").stdout == "0 trips written, 200 in a.csv\n"
 
 
-def test_an_export_whose_file_was_deleted_tells_how_to_begin_anew(run: Run, tmp_path: Path) -> None:
+def test_an_export_of_a_deleted_file_tells_how_to_begin_anew(run: Run, tmp_path: Path) -> None:
     run("export", "--simulate", "-o", "a.csv")
     (tmp_path / "a.csv").unlink()
     ran = run("export", "--simulate", "-o", "a.csv")

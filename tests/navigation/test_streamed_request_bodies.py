@@ -4,7 +4,7 @@ import asyncio
 import io
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import IO, Any
@@ -154,7 +154,7 @@ def test_only_paths_of_files_are_taken(tmp_path: Path) -> None:
 
 
 async def test_a_source_of_something_else_than_bytes_fails() -> None:
-    async def words() -> AsyncIterator[Any]:
+    async def words() -> AsyncGenerator[Any]:
         yield "word"
 
     async with aclosing(words()) as source:

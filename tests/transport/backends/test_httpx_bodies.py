@@ -45,9 +45,7 @@ class _Echo(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("body", [_as_bytes, _as_chunks])
-async def test_a_request_cancelled_while_it_is_sent_leaves_no_generator(
-    body: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_is_cancelled_leaves_no_generator(body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trio warns of each generator that was not read to its end."""
     warned: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", warned.append)
