@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import anyio
 
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.validation import require_type
@@ -29,6 +34,7 @@ class ControlDependencies:
     ) -> None:
         self._policy = policy
         self._state = state
+        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         self.feed = feed
 
     @classmethod
@@ -71,6 +77,18 @@ class ControlDependencies:
 
             self._state = MemoryState()
         return self._state
+
+    @asynccontextmanager
+    async def exclusive(self, collection: str) -> AsyncGenerator[None]:
+        """Keep other tasks away from a collection while one looks for a label in it, and makes what is missing.
+
+        Waiting for it takes as long as their requests, each of which has a bound.
+        """
+        lock = self._locks.get(collection)
+        if lock is None:
+            lock = self._locks[collection] = anyio.Lock()
+        async with lock:
+            yield
 
 
 def services_of(context: ResourceContext) -> ControlDependencies:

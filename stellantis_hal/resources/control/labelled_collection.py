@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
@@ -14,6 +15,7 @@ from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.navigation.no_truth_value import NoTruthValue
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources import filters
+from stellantis_hal.resources.control.control_dependencies import services_of
 from stellantis_hal.resources.control.control_page_source import ControlPageSource
 from stellantis_hal.resources.control.json_writes import is_unknown_outcome, send_json
 from stellantis_hal.resources.typed_requests import index_ranges
@@ -154,8 +156,17 @@ class LabelledCollection(NoTruthValue, Generic[T]):
 
     async def _ensure(self, body: dict[str, Any]) -> T:
         """Return the running one of a label: the one that exists, brought up to date, or a new one."""
-        found = await self._find(body["label"])
-        return await self._make(body) if found is None else await self._bring_up_to_date(found, body)
+        async with self._exclusive():
+            found = await self._find(body["label"])
+            return await self._make(body) if found is None else await self._bring_up_to_date(found, body)
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncGenerator[None]:
+        """Keep other tasks of the client away: two that miss one label at the same time would make two of it."""
+        resource, url = await self._locate()
+        context = resource.require_context()
+        async with services_of(context).exclusive(f"{context.principal} {url}"):
+            yield
 
     async def _make(self, body: dict[str, Any]) -> T:
         """Create one; a POST of unknown outcome is resolved by looking for its label."""

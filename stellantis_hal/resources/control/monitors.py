@@ -94,16 +94,17 @@ class MonitorCollection(LabelledCollection[Monitor]):
             bodies[spec.label] = monitor_body(
                 spec, for_fleets=self._for_fleets, allow_http_loopback=allow_http_loopback
             )
-        found = [monitor async for monitor in self._all()]
-        planned = plan(found, bodies, keep_others=keep_others)
-        if not dry_run:
-            for step in planned.steps:
-                if step.monitor is None:
-                    await self._make(bodies[step.label])
-                elif step.action == "delete":
-                    await step.monitor.delete()
-                else:
-                    await self._bring_up_to_date(step.monitor, bodies[step.label])
+        async with self._exclusive():
+            found = [monitor async for monitor in self._all()]
+            planned = plan(found, bodies, keep_others=keep_others)
+            if not dry_run:
+                for step in planned.steps:
+                    if step.monitor is None:
+                        await self._make(bodies[step.label])
+                    elif step.action == "delete":
+                        await step.monitor.delete()
+                    else:
+                        await self._bring_up_to_date(step.monitor, bodies[step.label])
         return planned
 
 

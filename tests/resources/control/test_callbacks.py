@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from stellantis_hal import (
@@ -77,6 +78,26 @@ async def test_the_order_of_attributes_does_not_matter() -> None:
             Webhook(HOOK.url, attributes=[second, first]), label="garage", types=("Remote", "Monitor")
         )
     assert 202 not in simulator.statistics.by_status
+
+
+async def test_tasks_that_ensure_one_label_make_one_callback() -> None:
+    """Each had looked for it before the others made it, so each made one."""
+    simulator = Simulator(world())
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        made: list[Callback] = []
+
+        async def ensure() -> None:
+            made.append(await account.callbacks.ensure(HOOK, label="garage"))
+
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await ensure()
+            for _ in range(3):
+                tasks.start_soon(ensure)
+        assert len(made) == 3
+        assert [each async for each in account.callbacks()] == [made[0]]
 
 
 async def test_a_failed_callback_is_resumed() -> None:
