@@ -192,6 +192,7 @@ async def test_other_tasks_run_between_the_items_of_a_page() -> None:
         assert read == 1_000
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_pages_without_items_end() -> None:
     def page(request: httpx.Request) -> httpx.Response:

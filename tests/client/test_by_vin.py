@@ -46,6 +46,7 @@ async def test_a_vehicle_is_read_by_its_vin() -> None:
     assert requests.queries == [sent, sent]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize(("vin_prefix", "pages"), [("ignored", 3), ("refused", 4)])
 async def test_the_list_is_walked_without_a_filter(vin_prefix: str, pages: int) -> None:

@@ -435,6 +435,7 @@ def packed(content: bytes, coding: str) -> httpx.Response:
     return httpx.Response(200, headers={"content-encoding": coding}, stream=Stream(pieces()))
 
 
+@pytest.mark.long
 async def test_6_a_decompression_bomb_is_refused_before_it_expands() -> None:
     bomb = gzip.compress(bytes(1 << 20)) * 10_000  # 10 GiB
     client, _ = hal_client(lambda _: packed(bomb, "gzip"))
@@ -777,6 +778,7 @@ async def test_12_endless_redirects_are_bounded() -> None:
     assert len(server_.requests) == 6
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_12_endless_pages_are_held_one_at_a_time() -> None:
     def respond(request: httpx.Request) -> httpx.Response:

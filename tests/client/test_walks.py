@@ -117,6 +117,7 @@ async def test_walk_of_a_429(account: Account, simulator: Simulator) -> None:
     check("A 429", calls)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_walk_of_an_unknown_field(account: Account) -> None:
     vehicle = await car_of(account)
@@ -128,6 +129,7 @@ async def test_walk_of_an_unknown_field(account: Account) -> None:
     check("An unknown field", calls)
 
 
+@pytest.mark.long
 async def test_walk_of_a_watch(account: Account) -> None:
     async with watch(account, every=timedelta(minutes=5)) as updates:
         with traced() as calls:

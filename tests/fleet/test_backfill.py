@@ -73,6 +73,7 @@ async def test_every_trip_is_delivered_once_and_in_order(pages: int) -> None:
         assert by_vehicle(events) == all_trips(fleet)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_every_generation_of_back_ends_is_read_in_order() -> None:
     for variant in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
@@ -83,6 +84,7 @@ async def test_every_generation_of_back_ends_is_read_in_order() -> None:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
     async with (
@@ -93,6 +95,7 @@ async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> No
         assert trips_in([event async for event in trips]) == older[:240] + [newest] * left
 
 
+@pytest.mark.long
 async def test_a_trip_without_timestamps_costs_no_other_trip() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
@@ -116,6 +119,7 @@ async def test_since_and_until_bound_the_trips() -> None:
         }
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_it_can_be_left_and_resumed_anywhere() -> None:
     store = MemoryCheckpoints()
@@ -158,6 +162,7 @@ async def test_after_a_crash_only_the_last_update_is_repeated() -> None:
         assert ids.count(ids[89]) == 2
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_complete_history_costs_no_request_for_trips() -> None:
     store = MemoryCheckpoints()
@@ -186,6 +191,7 @@ async def test_complete_histories_that_are_not_read_are_told(caplog: pytest.LogC
     assert message.startswith("the histories of 3 vehicles were complete before and were not read again: newer=True")
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(newest_first=True)])
 async def test_newer_trips_are_added_to_a_complete_history(variant: BackendVariant) -> None:
@@ -242,6 +248,7 @@ async def test_a_vehicle_without_trips_is_complete() -> None:
         assert fleet.simulator.statistics.by_status[404] == 1
 
 
+@pytest.mark.long
 async def test_a_backfill_of_another_name_starts_again() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1, trips=30) as fleet:
@@ -250,6 +257,7 @@ async def test_a_backfill_of_another_name_starts_again() -> None:
                 assert len([event async for event in trips]) == 30
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_progress_is_reported() -> None:
     reports = list[Progress]()
@@ -267,6 +275,7 @@ async def test_progress_is_reported() -> None:
     assert all(before.trips <= after.trips for before, after in itertools.pairwise(reports))
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_slow_consumer_slows_the_backfill() -> None:
     async with (

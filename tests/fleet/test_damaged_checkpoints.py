@@ -82,6 +82,7 @@ async def test_one_damaged_row_makes_one_vehicle_unavailable(damage: str, suffix
             assert fleet.vehicles[1] not in f"{error} {error!r}"
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_replaced_row_makes_the_vehicle_available() -> None:
     store = MemoryCheckpoints()

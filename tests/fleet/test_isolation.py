@@ -64,6 +64,7 @@ async def test_a_revoked_consent_is_reported_once() -> None:
         assert (await until(updates, Update)).account == "account-0001"
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_an_account_added_with_a_new_token_recovers_at_once() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
@@ -88,6 +89,7 @@ async def test_a_new_token_in_the_store_recovers_an_account() -> None:
         assert recovered.after >= lost.again_in
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_lost_account_is_retried_at_the_reported_time() -> None:
     slow = Faults(latency=Latency(1.0))
@@ -115,6 +117,7 @@ async def test_an_account_lost_from_the_start_is_reported() -> None:
             assert updates.statistics.vehicles == 2
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", [kinds.VanishedFields(("vehicles", "vehicle")), kinds.ForeignLink("vehicles")])
 async def test_an_account_recovers_when_its_entry_point_has_a_link(fault: kinds.Fault) -> None:
@@ -146,6 +149,7 @@ async def test_a_single_vehicle_recovers_after_its_account_was_lost() -> None:
             await until(updates, Update)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_occasional_401_responses_do_not_lose_an_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
@@ -166,6 +170,7 @@ async def test_repeated_401_responses_lose_an_account() -> None:
         assert isinstance(lost.error, UnauthorizedError)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_token_refreshes_cause_no_event() -> None:
     async with a_fleet(token_lifetime=600.0) as fleet, watch(fleet.accounts, every=EVERY) as updates:
@@ -178,6 +183,7 @@ async def test_token_refreshes_cause_no_event() -> None:
 # ------------------------------------------------------------------------------------------- vehicles
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_forbidden_vehicle_backs_off_alone_and_recovers() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
@@ -232,6 +238,7 @@ async def test_server_errors_of_one_vehicle_are_no_outage() -> None:
             assert updates.statistics.errors["ServerError"] >= 3
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_single_server_error_is_not_reported() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
@@ -282,6 +289,7 @@ async def test_an_outage_from_the_start_loses_no_account() -> None:
         assert updates.statistics.vehicles == 6
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_html_responses_are_an_outage_and_lose_no_account() -> None:
     maintenance = Faults(windows=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
@@ -307,6 +315,7 @@ async def test_an_error_response_of_the_api_ends_an_outage() -> None:
         assert [type(event) for event in events] == [Outage, Recovered, AccountLost]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
@@ -332,6 +341,7 @@ async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> N
             assert [type(event) for event in events] == [Outage]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_an_exhausted_budget_is_an_outage() -> None:
     limits = SubscriptionLimits(per_second=100, per_day=300)
@@ -348,6 +358,7 @@ async def test_an_exhausted_budget_is_an_outage() -> None:
         assert fleet.simulator.statistics.refused == 0
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_retry_after_of_hours_is_respected() -> None:
     """Nothing is sent to the API; tokens that live on need no renewal, which would go to the identity server."""
@@ -362,6 +373,7 @@ async def test_a_retry_after_of_hours_is_respected() -> None:
         await until(updates, Recovered)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
 @pytest.mark.parametrize("trips", [3, deep(12)])
@@ -408,6 +420,7 @@ async def test_an_account_removed_while_its_listing_fails_is_gone() -> None:
         assert updates.statistics.accounts == 1
 
 
+@pytest.mark.long
 async def test_an_account_removed_while_it_fails_is_not_reported() -> None:
     async with (
         a_fleet(faults=Faults(latency=Latency(8.0))) as fleet,

@@ -35,6 +35,7 @@ async def test_a_second_watch_goes_on_where_the_first_stopped() -> None:
             assert fleet.simulator.statistics.requests - before >= 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "damage", [b"{", b"[1]", b"[]", b'["a","b","c"]', b"[1,2,-1]", b"[true,[],null,0]", b'[1,"v",null,0]', b"null"]
 )

@@ -102,6 +102,7 @@ async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, ra
             assert set(readers(events[-100:])) == {"b"}
 
 
+@pytest.mark.long
 async def test_the_account_that_recovers_first_takes_over() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
@@ -122,6 +123,7 @@ async def test_the_account_that_recovers_first_takes_over() -> None:
 # ------------------------------------------------------------------------------------------- removed accounts
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_another_account_takes_over_from_a_removed_one() -> None:
     """Also where the account that polls a vehicle no longer lists it."""

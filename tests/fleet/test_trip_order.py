@@ -64,6 +64,7 @@ async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_an_empty_first_poll_delivers_no_old_trips_later() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=100) as fleet:
@@ -75,6 +76,7 @@ async def test_an_empty_first_poll_delivers_no_old_trips_later() -> None:
             assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_the_first_trip_of_a_vehicle_is_delivered() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet, watching(fleet) as updates:
@@ -83,6 +85,7 @@ async def test_the_first_trip_of_a_vehicle_is_delivered() -> None:
         assert trips_in(await updates_of(updates, 26 * 3_600)) == trips
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_new_trip_is_delivered_once() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet, watching(fleet) as updates:
@@ -163,6 +166,7 @@ def show_trip(world: World) -> None:
     del world.__dict__["trip_count"], world.__dict__["trip_at"]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_since_delivers_older_trips() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400) as fleet:
@@ -198,6 +202,7 @@ async def test_first_poll_reads_all_trips_within_the_lookback() -> None:
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
@@ -294,6 +299,7 @@ async def test_cancelling_the_consumer_acknowledges_nothing() -> None:
             assert trips_in([await until(updates, Update)]) == [trip.id]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_trips_made_between_two_watches_are_delivered() -> None:
     store = MemoryCheckpoints()

@@ -89,6 +89,7 @@ async def _vehicle_of(fleet: Fleet) -> tuple[Vehicle, list[str]]:
     return await fleet.accounts[0].vehicle(fleet.vehicles[0]), fleet.world.trip_ids(fleet.vehicles[0])
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @variants
 @pytest.mark.parametrize("newest_first", [False, scenario(True)])
@@ -207,6 +208,7 @@ async def test_a_loop_without_a_total_is_an_error_after_the_trips() -> None:
             assert first.id == found[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("total", [60, 400])
 @pytest.mark.unmeasured
 async def test_a_wrong_total_is_logged(total: int, caplog: pytest.LogCaptureFixture) -> None:
@@ -249,6 +251,7 @@ async def test_pages_of_any_size_are_read_without_links(page_size: int) -> None:
         assert await _ids(vehicle.trips(page_size=page_size, newest_first=True)) == ids[::-1]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("variant", [BackendVariant(omits=ALL), BackendVariant(last_leads_to="self")])
 async def test_vehicles_without_links_are_read_whole(variant: BackendVariant) -> None:

@@ -219,6 +219,7 @@ def test_a_fault_has_a_probability(chance: float) -> None:
         DeliveryFaults(give_up=chance)
 
 
+@pytest.mark.long
 async def test_every_fault_together_loses_and_doubles_nothing() -> None:
     scene = Scene(BODY, SECRET)
     faults = DeliveryFaults(duplicate=0.3, reorder=0.3, delay=0.1, cut=0.2, give_up=0.2)

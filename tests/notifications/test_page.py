@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "notifications.md"
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.long
 async def test_the_blocks_of_the_page_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -325,6 +325,7 @@ async def test_body_that_is_too_large_is_kept_truncated() -> None:
     assert event.reason == "larger than 1000 bytes"
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_compressed_gigabyte_is_not_decompressed() -> None:
     bomb = zlib.compressobj(9, wbits=31)
@@ -559,6 +560,7 @@ class FillingInbox(MemoryInbox):
         return await super().put(entries)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_hours_without_a_disk_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
     """Each event is repeated every 10 s; that they are stored again is told too, and so is the next outage."""
@@ -1022,6 +1024,7 @@ class Unreliable(MemoryInbox):
         return ()
 
 
+@pytest.mark.long
 async def test_deliveries_that_fail_for_hours_fill_no_memory() -> None:
     receiver = Receiver(Unreliable(), path=PATH)
     heard: list[Notification] = []

@@ -153,6 +153,7 @@ async def test_a_stream_need_not_be_a_generator() -> None:
         await read_body(Twice(), "", limit=9)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [50, 10_000_000])
 async def test_a_bomb_is_refused_before_it_expands(size: int) -> None:

@@ -119,6 +119,7 @@ async def test_waits_after_429s_without_a_wait_double() -> None:
         assert floor <= wait <= 1.05 * floor + 0.35  # a little more, so that not all come at once, and a slow machine
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_storm_of_429_loses_and_rushes_no_request() -> None:
     """All of a thousand requests succeed, none is sent during a pause."""

@@ -84,6 +84,7 @@ async def test_targets_change_outside_of_tasks(run: Callable[[Callable[[], objec
         assert (await run(lambda: updates.statistics)).vehicles == 1
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("run", ORIGINS)
 async def test_a_watch_pauses_outside_of_tasks(run: Callable[[Callable[[], object]], Any]) -> None:
@@ -101,6 +102,7 @@ async def test_a_watch_pauses_outside_of_tasks(run: Callable[[Callable[[], objec
         assert updates.statistics.polls > polls
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("run", ORIGINS)
 async def test_a_watch_stops_outside_of_tasks(run: Callable[[Callable[[], object]], Any]) -> None:
@@ -157,6 +159,7 @@ async def test_figures_are_the_same_in_another_thread() -> None:
             assert in_another_thread(read) == read()
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_statistics_are_read_by_threads_all_the_time() -> None:
     """The watch adds and removes vehicles meanwhile: no iteration is disturbed."""

@@ -217,6 +217,7 @@ async def test_accounts_of_other_identity_servers_go_on(monkeypatch: pytest.Monk
             assert outage.server == recovered.server == f"idpcvs.{broken}.simulator.test"
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize(("refused", "concurrency"), [(False, 8), (True, 32), deep(False, 32), deep(True, 8)])
 async def test_a_silent_identity_server_takes_no_places(
@@ -289,6 +290,7 @@ async def test_an_account_that_alone_is_not_renewed_is_named(monkeypatch: pytest
             assert HOUR <= first[fleet.vehicles[0]] <= HOUR + PROMISED
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_token_refused_by_the_api_waits_for_its_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token has not expired by the clock, but the API accepts it no longer."""
@@ -309,6 +311,7 @@ async def test_a_token_refused_by_the_api_waits_for_its_renewal(monkeypatch: pyt
         assert set(log.first_update_after(2 * HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.long
 async def test_a_token_that_is_accepted_again_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The API refused a valid token for a while, and the identity server is still down."""
     refusals = FaultWindow(fault=ServerFault(401, 40100), since=900.0, until=HOUR, path="/connectedcar/")
@@ -332,6 +335,7 @@ async def test_a_token_that_is_accepted_again_ends_the_wait(monkeypatch: pytest.
         assert set(log.first_update_after(HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.long
 async def test_a_lost_consent_shows_that_the_identity_server_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """The definite refusal shows that the server works again."""
     faults = down(ServerFault(503), since=HOUR / 2, until=4 * HOUR)
@@ -347,6 +351,7 @@ async def test_a_lost_consent_shows_that_the_identity_server_works(monkeypatch: 
         assert isinstance(log.of(AccountLost)[0].error, ConsentRequiredError)
 
 
+@pytest.mark.long
 async def test_a_lost_account_recovers_after_an_identity_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ServerFault(503), since=HOUR, until=4 * HOUR)
     async with (
@@ -370,6 +375,7 @@ async def test_a_lost_account_recovers_after_an_identity_outage(monkeypatch: pyt
         assert set(log.first_update_after(4 * HOUR)) == set(fleet.vehicles)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_single_vehicles_wait_for_the_identity_server(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(kinds.OAuthFault(), since=HOUR / 2, until=6 * HOUR)
@@ -446,6 +452,7 @@ async def test_a_limit_of_the_identity_server_stops_its_accounts_only(monkeypatc
             assert len([at for at in log.renewals if at > HOUR]) <= 2 * 4 + 3 * 3
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_poll_now_ends_the_wait_once_the_identity_server_works(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
@@ -551,6 +558,7 @@ async def test_a_backfill_outlasts_an_outage_of_the_identity_server(hours: float
             assert hours * HOUR - 60 <= recovered.after <= hours * HOUR + PROMISED
 
 
+@pytest.mark.long
 async def test_a_backfill_gives_up_after_hours_of_an_outage() -> None:
     faults = down(kinds.OAuthFault(), since=0, until=1e9)
     async with a_fleet(vehicles=2, accounts=1, trips=20, faults=faults) as fleet:
@@ -561,6 +569,7 @@ async def test_a_backfill_gives_up_after_hours_of_an_outage() -> None:
         assert [type(event) for event in events] == [Outage, AccountLost]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("single", [False, True], ids=["accounts", "vehicles"])
 @pytest.mark.parametrize("how", ["expired", "refused"])
@@ -602,6 +611,7 @@ class Refusing(MemoryTokenStore):
         return await super().load(key)
 
 
+@pytest.mark.long
 async def test_a_store_that_fails_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether its account has to wait cannot be known."""
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
@@ -690,6 +700,7 @@ class Slow(MemoryTokenStore):
         return await super().load(key)
 
 
+@pytest.mark.long
 async def test_an_account_removed_while_its_token_is_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The identity server is down, and the account would have had to wait for it."""
     faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)

@@ -97,6 +97,7 @@ async def test_one_failing_kind_of_all_vehicles_is_one_outage(fault: Fault, kind
         assert updates.statistics.kind_outages == {}
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_one_failing_kind_of_one_vehicle_is_no_outage() -> None:
     windows = list[FaultWindow]()
@@ -149,6 +150,7 @@ async def test_reads_that_fail_now_and_then_are_no_outage() -> None:
         assert updates.statistics.errors["ServerError"] > 20
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_kind_that_is_out_does_not_hide_an_outage() -> None:
     """An outage of all begins and ends while one kind is out, which stays out."""
@@ -166,6 +168,7 @@ async def test_a_kind_that_is_out_does_not_hide_an_outage() -> None:
         ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", [("status", "trips"), ("trips", "status")])
 @pytest.mark.unmeasured
 async def test_an_outage_that_leaves_one_kind_out_ends(what: tuple[str, ...]) -> None:
@@ -183,6 +186,7 @@ async def test_an_outage_that_leaves_one_kind_out_ends(what: tuple[str, ...]) ->
         ]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_listings_tell_that_the_only_kind_fails_alone() -> None:
     """A watch of one kind cannot see that by its polls; the next listing shows it."""
@@ -199,6 +203,7 @@ async def test_listings_tell_that_the_only_kind_fails_alone() -> None:
         ]
 
 
+@pytest.mark.long
 async def test_an_identity_outage_meanwhile_is_told_apart() -> None:
     """The tokens expire after an hour, while the trips fail and the identity server is down."""
     windows = [failing("/trips"), failing("access_token", kinds.Delay(3_600), since=HOUR, until=3 * HOUR)]
@@ -215,6 +220,7 @@ async def test_an_identity_outage_meanwhile_is_told_apart() -> None:
         assert len({outage.server for outage in outages}) == len(outages)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_vehicles_that_wait_take_turns_to_probe() -> None:
     """One vehicle's trips go on failing after the outage; another one's success ends it in time."""
@@ -229,6 +235,7 @@ async def test_vehicles_that_wait_take_turns_to_probe() -> None:
             assert updates.statistics.unavailable == 0
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_a_removed_vehicle_is_no_probe() -> None:
     faults = Faults(windows=[failing("/trips")])
@@ -245,6 +252,7 @@ async def test_a_removed_vehicle_is_no_probe() -> None:
         assert updates.statistics.unavailable == 0
 
 
+@pytest.mark.long
 async def test_a_vehicle_that_is_retried_keeps_its_regular_time() -> None:
     """Its status fails, and is due again later than its trips, which the end of an outage makes due at once."""
     account = "[0-9a-f]+0/status"

@@ -130,6 +130,7 @@ async def test_an_account_that_becomes_empty_is_told_once() -> None:
         assert (updates.statistics.vehicles, updates.statistics.accounts_empty) == (2, 0)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_one_empty_listing_of_a_known_account_is_no_event() -> None:
     async with (

@@ -36,6 +36,7 @@ async def test_silence_counts_from_the_start_where_nothing_is_read() -> None:
         assert updates.statistics.vehicles == 0
 
 
+@pytest.mark.long
 async def test_a_used_up_day_is_seen_from_outside() -> None:
     limits = SubscriptionLimits(per_second=100, per_day=300)
     async with (

@@ -241,6 +241,7 @@ async def requests_in(scene: Scene, updates: Watch, hours: int, *, events: bool)
     return updates.statistics.requests - before
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_polls_are_rarer_while_events_arrive() -> None:
     async with a_scene() as scene, watched(scene) as updates:
@@ -304,6 +305,7 @@ async def test_event_without_reminders_may_be_the_last() -> None:
             assert failed.status == "Paused"
 
 
+@pytest.mark.long
 async def test_reminders_that_teach_no_refresh_announce_none() -> None:
     async with a_scene() as scene:
         account = scene.fleet.accounts[0]
@@ -319,6 +321,7 @@ async def test_reminders_that_teach_no_refresh_announce_none() -> None:
             assert not any(isinstance(event, CallbackFailed) for event in events)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_reminders_that_end_with_their_condition_are_no_failure() -> None:
     """The callback runs: the car has parked, and its monitor has nothing to remind of."""

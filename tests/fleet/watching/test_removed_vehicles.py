@@ -81,6 +81,7 @@ async def test_a_few_short_listings_are_not_believed(short: int, monkeypatch: py
         assert set(trips_in(await updates_of(updates, HOUR))) == set(driven)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_of_an_account_without_vehicles_one_event_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     async with (

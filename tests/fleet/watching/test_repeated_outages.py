@@ -75,6 +75,7 @@ async def test_a_429_on_one_kind_is_an_outage_of_it_once(wait: str | None) -> No
         assert sorted(str(event.vehicle.id) for event in trips) == sorted(fleet.vehicles)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_waits_after_the_429_of_one_kind_are_no_outage() -> None:
     """The server demands a quarter of an hour each time, in which nothing is sent: the cause was told."""
@@ -214,6 +215,7 @@ async def test_renewals_that_fail_for_all_but_one_are_one_outage(accounts: int, 
             assert updates.statistics.unavailable == updates.statistics.accounts_lost == 0
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_an_account_refused_at_last_ends_its_outage() -> None:
     """Its renewals alone fail for an hour; then the server says that its consent was withdrawn."""

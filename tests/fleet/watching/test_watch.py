@@ -338,6 +338,7 @@ async def test_a_warning_states_the_shortest_interval_that_fits() -> None:
         assert plan.fitting >= timedelta(hours=1)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
     async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
@@ -539,6 +540,7 @@ async def remove_and_add_again(fleet: Fleet, updates: Watch) -> None:
     await anyio.sleep(3_600)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("buffer", [1, 256])
 async def test_a_vehicle_added_again_repeats_no_buffered_update(buffer: int) -> None:
     async with (
@@ -723,6 +725,7 @@ async def test_poll_now_ignores_interval_and_pause() -> None:
         assert update.vehicle.id == fleet.vehicles[2]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_poll_now_uses_the_interactive_share() -> None:
     async with (
@@ -930,6 +933,7 @@ async def test_a_slow_consumer_slows_down_the_polls() -> None:
         assert updates.statistics.polls <= 20 + 4 + 3 + 1
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_statistics_are_frozen_counters_and_state() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
@@ -980,6 +984,7 @@ async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
             assert recovered.after > 12 * 3_600
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seconds", "least"), [(60, 30), pytest.param(600, 350, marks=pytest.mark.unmeasured)])
 async def test_concurrency_bounds_the_polls_at_a_time(seconds: int, least: int) -> None:
     faults = Faults(latency=Latency(3.0))
@@ -1048,6 +1053,7 @@ async def test_a_vehicle_with_its_own_fetch_has_no_budget() -> None:
         assert updates.statistics.budget.per_day == math.inf
 
 
+@pytest.mark.long
 async def test_an_empty_listing_is_believed_after_several() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,

@@ -327,6 +327,7 @@ async def test_iteration_ends_when_the_collection_is_emptied() -> None:
     assert await _collect(collection) == [0, 1, 2]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
     length = MAX_RECENT_IDS + 1_500

@@ -84,6 +84,7 @@ def test_any_graph_of_pages_yields_each_item_and_ends(backend: str, graph: Graph
     assert _run(backend, main) == _expected(graph, unique=unique)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @few_examples()
 @given(GRAPHS, st.integers(1, 3))
@@ -188,6 +189,7 @@ def test_arrivals_by_token_are_read_as_without_it(
     _run(backend, main)
 
 
+@pytest.mark.long
 @few_examples()
 @given(length=st.integers(0, 20), changes=CHURN, names=LINKS, unique=st.booleans())
 @example(length=2, changes=[2, -2, 3, -1], names={"self", "next", "prev", "last"}, unique=False)

@@ -356,6 +356,7 @@ async def test_a_range_that_was_ignored_is_told_by_ids_alone() -> None:
     assert await _collect(_items(site, unique=False, ranges=IndexRangeSyntax(size=3))) == [1, 2, 3]
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
 async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
@@ -517,6 +518,7 @@ async def test_an_invalid_last_is_not_followed() -> None:
     assert await anext(iterator, None) is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", [0, 1])
 async def test_only_so_many_items_are_collected_forwards(more: int) -> None:
     count = MAX_COLLECTED_ITEMS + more

@@ -575,6 +575,7 @@ async def test_listed_operations_may_lack_everything() -> None:
         assert "unknown" in repr(found[2])
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_more_operations_than_a_page_holds_are_listed() -> None:
     async with commanded(policy=RemotePolicy(cooldown=timedelta(0))) as case:

@@ -193,6 +193,7 @@ async def test_a_refused_task_goes_first_once() -> None:
     assert order == ["refused", "first", "second", "next"]
 
 
+@pytest.mark.long
 async def test_refused_tasks_that_are_over_are_forgotten() -> None:
     """Others that get their place in memory do not go before the tasks that wait."""
     limiter = make_limiter(100)
@@ -251,6 +252,7 @@ async def test_a_single_429_without_a_success_lowers_no_rate() -> None:
     assert transport.times[-1] < transport.times[0] + 2.5
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_where_headers_state_the_limit_it_is_reached_again_soon() -> None:
     quota = {"X_RateLimit_Limit_2": "100", "X_RateLimit_Remaining_2": "50"}
@@ -323,6 +325,7 @@ async def test_before_a_refusal_each_round_is_answered_first() -> None:
     assert sum(1 for at in sent if at < sent[0] + 1.0) == 10
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("limit", [10, deep(100)])
 @pytest.mark.parametrize("gap", [0.05, 0.9])

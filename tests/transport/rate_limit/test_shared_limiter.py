@@ -181,6 +181,7 @@ async def test_statistics_of_another_thread_are_those_of_the_turn() -> None:
         assert statistics.paused_for == pytest.approx(10.0, abs=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 async def test_absurd_pause_is_a_quarter_of_an_hour() -> None:
     limiter = limiter_of(MemoryLedger())
@@ -459,6 +460,7 @@ async def test_cut_calls_cost_nothing() -> None:
     assert server.window.served >= 30
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("silence", [0.0, 1.0])
 async def test_share_is_used_in_an_outage(silence: float, caplog: pytest.LogCaptureFixture) -> None:

@@ -67,6 +67,7 @@ def one_of(*seconds: float) -> Callable[[random.Random], float]:
     return lambda chance: chance.choice(seconds)
 
 
+@pytest.mark.long
 @pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("per_second", "answer", "share"),
