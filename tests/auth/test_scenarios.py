@@ -39,6 +39,7 @@ async def test_many_requests_renew_an_expired_token_once(requests: int) -> None:
     assert simulator.statistics.renewals == 1
 
 
+@pytest.mark.long
 async def test_a_token_is_renewed_for_days_without_a_refusal() -> None:
     simulator = simulate()
     async with client_of(simulator) as client:

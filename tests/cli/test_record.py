@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import Brand, FileTokenStore, Token
+from stellantis_hal import Brand, FileTokenStore, RetryPolicy, StellantisClient, Token
 from stellantis_hal.cli.record import proxy_of
 from stellantis_hal.cli.root_group import commands
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, Simulator, World
@@ -138,7 +139,12 @@ def test_an_account_that_must_log_in_is_recorded_too(simulator: Simulator, tmp_p
     assert "planted" not in text
 
 
-def test_an_api_that_is_away_is_recorded_too(simulator: Simulator, tmp_path: Path) -> None:
+def test_an_api_that_is_away_is_recorded_too(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "stellantis_hal.cli.record.StellantisClient", partial(StellantisClient, retry=RetryPolicy(attempts=1))
+    )
     environment = environment_of(simulator, tmp_path) | {"STELLANTIS_HAL_BASE_URL": "http://127.0.0.1:9"}
     result = run(str(tmp_path / "bug.json"), env=environment)
     assert "failed, and recorded: vehicles: " in result.stderr
