@@ -527,9 +527,8 @@ async def _values(fleet: Any, folder: Path) -> list[Any]:
     return values
 
 
-@pytest.mark.unmeasured
+@pytest.mark.scenario
 @pytest.mark.anyio
-@pytest.mark.long
 async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Values, events and log lines of a simulated world; its ids, VINs, places, names and tokens are the needles."""
     records: list[Any] = []

@@ -39,6 +39,7 @@ def test_what_was_written_is_read(tokens: dict[str, Token]) -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(STORES, st.lists(st.dictionaries(TEXT, st.none() | TOKENS, max_size=3), max_size=4))
 def test_changes_line_by_line_write_the_file_of_all(
     tokens: dict[str, Token], changes: list[dict[str, Token | None]]
@@ -61,6 +62,7 @@ def test_changes_line_by_line_write_the_file_of_all(
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(STORES)
 def test_a_file_with_indents_is_read(tokens: dict[str, Token]) -> None:
     """Version 0.1 wrote them; a process that has another version's file in memory reads it too."""

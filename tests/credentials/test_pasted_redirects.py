@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.credentials.pasted_redirects import describe_paste, find_redirect
+from tests.support.profiles import few_examples
 
 BACK = "mymap://oauth2redirect/fr"
 URIS = [BACK, "http://localhost", "http://127.0.0.1:8912/", "https://app.example.org/auth/back?x=1", "com.app:/back"]
@@ -114,6 +115,7 @@ def test_a_redirect_is_found_in_each_wrapping(wrapping: str, uri: str) -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(
     wrapping=st.sampled_from(list(WRAPPINGS.values())),
     uri=st.sampled_from(URIS),

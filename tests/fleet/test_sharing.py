@@ -16,7 +16,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet, until, updates_of
-from tests.support.profiles import deep
+from tests.support.profiles import deep, scenario
 from tests.support.simulated import token_of
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "rate"), [(10, 6), pytest.param(30, 20, marks=pytest.mark.unmeasured), deep(600, 50)]
+    ("seconds", "rate"), [(10, 6), scenario(30, 20), deep(600, 50)]
 )
 @pytest.mark.long
 async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: int) -> None:

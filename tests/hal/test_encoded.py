@@ -15,6 +15,7 @@ from stellantis_hal.hal import encoded
 from stellantis_hal.hal.document import HalDocument, parse
 from stellantis_hal.hal.encoded import LazilyDecodedDocument, parse_encoded
 from stellantis_hal.hal.json import decode
+from tests.support.profiles import few_examples
 
 pytest.importorskip("msgspec")
 
@@ -69,6 +70,7 @@ def facts(document: HalDocument) -> Any:
     )
 
 
+@few_examples()
 @given(_PAGES | _OBJECTS, st.booleans(), st.sampled_from([None, 1]))
 def test_every_part_is_that_of_the_whole(body: dict[str, Any], ascii_only: bool, indent: int | None) -> None:
     content = json.dumps(body, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")

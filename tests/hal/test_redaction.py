@@ -23,6 +23,7 @@ from stellantis_hal.hal.redaction import (
     shortlist,
     show_value,
 )
+from tests.support.profiles import few_examples
 
 VIN = "VF3ABCDEF12345678"
 
@@ -115,6 +116,7 @@ def test_personal_data_are_masked_and_the_rest_is_unchanged(text: str, masked: s
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.text(max_size=200))
 def test_masking_accepts_any_text_and_is_idempotent(text: str) -> None:
     assert mask_text(mask_text(text)) == mask_text(text)
@@ -192,6 +194,7 @@ def test_an_excerpt_has_three_hundred_characters_at_most() -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.integers(0, 20))
 def test_a_secret_at_the_cut_of_bytes_is_not_shown(before: int) -> None:
     text = " " * (8_192 - before) + VIN + " " * 100

@@ -14,6 +14,7 @@ from stellantis_hal.errors import InvalidLinkError, StellantisError
 from stellantis_hal.navigation.fetch_protocol import Request
 from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
+from tests.support.profiles import few_examples
 from tests.support.responses import link, links, make_response
 
 pytestmark = pytest.mark.anyio
@@ -246,6 +247,7 @@ _STEPS = st.sampled_from(["post", "put", "patch", "delete", "fetch", "refresh", 
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(_replies(), min_size=1, max_size=6), st.lists(_STEPS, min_size=1, max_size=6))
 def test_no_write_reaches_a_url_that_was_not_meant(replies: list[dict[str, Any]], steps: list[str]) -> None:
     """The collection itself is meant once, by its caller; what follows is for what the answers name.

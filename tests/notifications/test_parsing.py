@@ -27,6 +27,7 @@ from stellantis_hal.notifications import (
 from stellantis_hal.notifications.identity import identify_document
 from stellantis_hal.notifications.inbox_format import read_entry, write_entry
 from tests.notifications.bodies import VIN, body, fleet_envelope, fleet_event, monitor_message, remote_message
+from tests.support.profiles import few_examples
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JSON = st.recursive(
@@ -161,6 +162,7 @@ def test_no_more_is_read_than_the_events_of_a_body(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_from_an_inbox_as_before(content: bytes) -> None:
     for number, message in enumerate(splitting.split(content)):
@@ -202,6 +204,7 @@ def test_large_unreadable_body_is_truncated() -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_become_events(content: bytes) -> None:
     for event in parse_notification(content, token="s3cr3t"):
@@ -211,6 +214,7 @@ def test_any_bytes_become_events(content: bytes) -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(JSON, JSON, JSON)
 def test_any_contents_become_an_event(values: Any, extensions: Any, status: Any) -> None:
     monitor = monitor_message()

@@ -262,7 +262,7 @@ def test_huge_numbers_stay_short() -> None:
     assert max(len(line) for line in page(history(trip(distance=1e300))).splitlines() if "<script" not in line) < 20_000
 
 
-@pytest.mark.unmeasured
+@pytest.mark.scenario
 def test_ten_thousand_trips_stay_small() -> None:
     text = page(history(*[evolve(trip(number % 700), id=str(number)) for number in range(10_000)]))
     assert len(text) < 2_500_000

@@ -153,6 +153,7 @@ def test_a_part_nested_in_an_array_is_recorded(place: tuple[type[Model], Any, Pa
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(places())
 def test_a_part_nested_in_an_object_is_kept_or_recorded(
     place: tuple[type[Model], Any, Path],

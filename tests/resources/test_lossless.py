@@ -14,6 +14,7 @@ from stellantis_hal.resources.user import User
 from stellantis_hal.structuring.model import Model
 from tests.resources import bodies
 from tests.resources.lossless import audit
+from tests.support.profiles import few_examples
 
 OLD_ENERGY = {
     "type": "Electric",
@@ -73,6 +74,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.sampled_from(BODIES), st.data())
 def test_no_scalar_vanishes_from_spoilt_bodies(case: tuple[type[Model], dict[str, Any]], data: st.DataObject) -> None:
     kind, body = case

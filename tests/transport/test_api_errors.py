@@ -28,6 +28,7 @@ from stellantis_hal.navigation.fetch_protocol import Request, Response
 from stellantis_hal.transport.api_errors import make_error, parse_error_body
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.vendor.gateway import GATEWAY
+from tests.support.profiles import few_examples
 from tests.transport.doubles import CONVENTIONS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -365,6 +366,7 @@ KEYS = ["code", "message", "uuid", "timestamp", "httpCode", "httpMessage", "more
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(
     st.integers(100, 599), st.dictionaries(st.sampled_from(KEYS), JSON).map(json.dumps).map(str.encode) | st.binary()
 )

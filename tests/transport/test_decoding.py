@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_error_body, read_body, read_error_body
+from tests.support.profiles import few_examples
 
 pytestmark = pytest.mark.anyio
 WORDS = b"a walk through the links of a car " * 200
@@ -184,6 +185,7 @@ async def test_no_part_beyond_the_limit_is_dropped() -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.sampled_from(["gzip", "deflate", ""]))
 def test_any_compressed_body_is_decompressed(parts: list[bytes], coding: str) -> None:
     whole = b"".join(parts)

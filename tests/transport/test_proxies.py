@@ -268,6 +268,7 @@ def test_an_unreadable_entry_is_logged(entry: str, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(name=NAME, sub=LABEL, port=PORT, dot=st.sampled_from(["", ".", "*."]))
 def test_a_name_matches_itself_and_its_subdomains(name: str, sub: str, port: int, dot: str) -> None:
     rule, only = NoProxyHosts(dot + name), NoProxyHosts(f"{dot}{name}:{port}")

@@ -367,7 +367,7 @@ def test_a_value_ends_where_the_rest_of_an_older_write_begins() -> None:
     assert first_value('{"a": "é"}\n]}'.encode()) == ({"a": "é"}, 11)
 
 
-@pytest.mark.unmeasured
+@pytest.mark.scenario
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_cut_anywhere_is_mended_and_loses_one_trip(tmp_path: Path, kind: Kind) -> None:
     path = path_of(tmp_path, kind)

@@ -188,7 +188,7 @@ async def test_a_lost_account_ends_its_outage() -> None:
 # ------------------------------------------------------------------------------------------- identity servers
 
 
-@pytest.mark.parametrize(("accounts", "hours"), [(4, 2), pytest.param(15, 5, marks=pytest.mark.unmeasured)])
+@pytest.mark.parametrize(("accounts", "hours"), [(4, 2), scenario(15, 5)])
 @pytest.mark.long
 async def test_renewals_that_fail_for_all_but_one_are_one_outage(accounts: int, hours: int) -> None:
     """The server renews the tokens of one brand only; those of the others fail for hours."""

@@ -37,7 +37,7 @@ from stellantis_hal.simulator import Response as SimulatedResponse
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, until, updates_of
-from tests.support.profiles import deep
+from tests.support.profiles import deep, scenario
 
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
@@ -985,7 +985,7 @@ async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seconds", "least"), [(60, 30), pytest.param(600, 350, marks=pytest.mark.unmeasured)])
+@pytest.mark.parametrize(("seconds", "least"), [(60, 30), scenario(600, 350)])
 async def test_concurrency_bounds_the_polls_at_a_time(seconds: int, least: int) -> None:
     faults = Faults(latency=Latency(3.0))
     async with (

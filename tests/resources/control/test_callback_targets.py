@@ -18,6 +18,7 @@ from stellantis_hal import (
 from stellantis_hal.resources.control.callback import callback_body, callback_types
 from stellantis_hal.resources.control.callback_targets import complete_attributes, require_webhook, target_body
 from stellantis_hal.structuring.converter import read
+from tests.support.profiles import few_examples
 
 URL = "https://hooks.example.org/st/k3Jx0v"
 
@@ -188,6 +189,7 @@ texts = st.text(min_size=1, max_size=8)
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(st.builds(attribute, st.sampled_from(["Header", "Body", "Query"]), texts, texts), max_size=6))
 def test_what_is_sent_is_read_again(attributes: list[CallbackAttribute]) -> None:
     webhook = Webhook(URL, attributes=attributes)

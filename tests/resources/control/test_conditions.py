@@ -18,6 +18,7 @@ from stellantis_hal.resources.control.time_triggers import TimeEntry, TimeTrigge
 from stellantis_hal.resources.control.trigger import Trigger, UnknownTrigger
 from stellantis_hal.resources.control.zone_triggers import ZoneTrigger
 from stellantis_hal.structuring.problems import RawProblem
+from tests.support.profiles import few_examples
 
 home = zone("home", 48.8667, 2.3333, km=1)
 low = data("low", Electric.LEVEL) < 20
@@ -80,6 +81,7 @@ conditions: st.SearchStrategy[Expression] = st.recursive(
 )
 
 
+@few_examples()
 @given(conditions)
 def test_reading_inverts_sending(when: Expression) -> None:
     by_name: dict[str, Any] = {}
@@ -346,6 +348,7 @@ values = st.recursive(
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.dictionaries(st.sampled_from(["triggers", "boolExp"]), values))
 def test_any_value_is_read(value: Any) -> None:
     condition, _ = read(value)

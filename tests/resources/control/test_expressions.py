@@ -16,6 +16,7 @@ from stellantis_hal.resources.control.expressions import (
     constant_value,
     parse_expression,
 )
+from tests.support.profiles import few_examples
 
 NAMES = ("home", "low", "t1", "z_2", "a.3")
 names = st.sampled_from(NAMES).map(TriggerReference)
@@ -114,6 +115,7 @@ def test_any_text_parses_or_is_an_error(text: str) -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(expressions, expressions, expressions)
 def test_joining_is_associative(one: Expression, other: Expression, third: Expression) -> None:
     assert str((one & other) & third) == str(one & (other & third))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal import ActionKind, PolicyRefusalReason, RemotePolicy
 from stellantis_hal.resources.control.remote_policy import CommandPolicyState, PolicyRefusal
+from tests.support.profiles import few_examples
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DOOR, HORN, WAKE = ActionKind.DOOR, ActionKind.HORN, ActionKind.WAKE_UP
@@ -167,6 +168,7 @@ instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(st.tuples(st.sampled_from(list(ActionKind)), instants, st.booleans()), max_size=6))
 def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, datetime, bool]]) -> None:
     state = CommandPolicyState()

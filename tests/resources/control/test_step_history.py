@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal import FailureCause, OperationStatus, OperationStep
 from stellantis_hal.resources.control.step_history import StepHistory, failure_cause, read_step
+from tests.support.profiles import few_examples
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FINAL = {"Success", "AlreadyDone", "Failed"}
@@ -30,6 +31,7 @@ def fold(steps: list[OperationStep]) -> StepHistory:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(STEPS, max_size=8).flatmap(lambda steps: st.tuples(st.just(steps), st.permutations(steps))))
 def test_every_order_of_steps_folds_alike(orders: tuple[list[OperationStep], list[OperationStep]]) -> None:
     first, second = map(fold, orders)
@@ -50,6 +52,7 @@ def test_a_final_step_stays_final(steps: list[OperationStep], late: OperationSte
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(st.lists(STEPS, max_size=8))
 def test_repeated_steps_change_nothing(steps: list[OperationStep]) -> None:
     history = fold(steps)

@@ -16,6 +16,7 @@ from stellantis_hal.transport.rate_limit.effective_limit import LAPSE, Effective
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
 from stellantis_hal.transport.rate_limit.quota_headers import ReportedQuota, ReportedWindow
+from tests.support.profiles import few_examples
 from tests.transport.doubles import OK, get, response_with, session, wall
 from tests.transport.rate_limit.doubles import DAY, make_limiter, spend
 
@@ -254,6 +255,7 @@ def test_of_limit_and_others_one_may_lapse_alone() -> None:
 
 
 @pytest.mark.unmeasured
+@few_examples()
 @given(
     st.lists(
         st.tuples(st.floats(0.0, 2_000.0), st.integers(0, 10**15), st.none() | st.integers(0, 10**15)), max_size=30
