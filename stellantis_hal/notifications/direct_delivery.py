@@ -9,6 +9,7 @@ from datetime import datetime
 
 import anyio
 
+from stellantis_hal.notifications.cleaning_time import CleaningTime
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import MEMORY, EventVehicle, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.inbox_format import read_entry
@@ -35,6 +36,7 @@ class DeduplicatingHandler:
         self._unverified: OrderedDict[str, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
         self._vehicles = VehicleRegistry()
+        self._cleaning = CleaningTime()
 
     def register(self, source_id: str, owner: EventVehicle) -> None:
         """Record the vehicle of a monitor or an operation."""
@@ -83,7 +85,9 @@ class DeduplicatingHandler:
         return True
 
     def _forget_old(self) -> None:
-        horizon = self._clock() - MEMORY
+        bound = self._cleaning.bound(self._clock())
         for done in (self._verified, self._unverified):
-            while done and (next(iter(done.values())) <= horizon or len(done) > _MAX_REMEMBERED):
+            while len(done) > _MAX_REMEMBERED:
+                done.popitem(last=False)
+            while bound is not None and done and next(iter(done.values())) <= bound - MEMORY:
                 done.popitem(last=False)

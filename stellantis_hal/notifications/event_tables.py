@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import attrs
 
-from stellantis_hal.notifications.inbox import MEMORY, EventVehicle, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox import EventVehicle, IncomingEvent, StoredEvent
 from stellantis_hal.storage.sqlite import undecoded_text
 
 __all__ = [
@@ -258,16 +258,21 @@ def drop(max_rows: int, max_bytes: int, connection: sqlite3.Connection) -> int:
     return dropped
 
 
-def clean(now: float, keep: timedelta, connection: sqlite3.Connection) -> bool:
+def clean(remembered: float, kept: float, has_contents: bool, connection: sqlite3.Connection) -> bool:
     """Remove some of what was acknowledged and need not be kept or remembered; return whether there may be more.
 
     The vehicles of operations go with their steps: a car has five monitors, and is commanded thousands of times.
+
+    Args:
+        remembered: the time since which received identities are remembered.
+        kept: the time since which acknowledged contents are kept.
+        has_contents: whether acknowledged events have contents.
+        connection: within a transaction.
     """
-    kept, remembered = now - keep.total_seconds(), now - MEMORY.total_seconds()
     old = (remembered, kept, _CLEANED_AT_ONCE)
     connection.execute(_DELETE_OLD_OWNERS, old)
     changed = [connection.execute(_DELETE_OLD, old).rowcount]
-    if keep:
+    if has_contents:
         changed.append(connection.execute(_EMPTY_OLD, (kept, _CLEANED_AT_ONCE)).rowcount)
     return _CLEANED_AT_ONCE in changed
 

@@ -15,6 +15,7 @@ import attrs
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.log_throttling import LogThrottle
+from stellantis_hal.notifications.cleaning_time import CleaningTime
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
@@ -70,6 +71,7 @@ class MemoryInbox:
         self._waiting: OrderedDict[int, _Row] = OrderedDict()
         self._bounded: OrderedDict[str, int] = OrderedDict()  # bytes by identity
         self._vehicles = VehicleRegistry()
+        self._cleaning = CleaningTime()
         self._changed = anyio.Event()
         self._number = 0
         self._dropped = LogThrottle()
@@ -120,10 +122,10 @@ class MemoryInbox:
             self._remove(row)
 
     def _forget_old(self) -> None:
-        horizon = self._clock() - MEMORY
-        while self._rows:
+        bound = self._cleaning.bound(self._clock())
+        while bound is not None and self._rows:
             oldest = next(iter(self._rows.values()))
-            if oldest.state != "acknowledged" or oldest.entry.received_at > horizon:
+            if oldest.state != "acknowledged" or oldest.entry.received_at > bound - MEMORY:
                 return
             self._remove(oldest)
 

@@ -7,18 +7,20 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 import anyio
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.log_throttling import LogThrottle
 from stellantis_hal.notifications import event_tables
+from stellantis_hal.notifications.cleaning_time import CleaningTime
 from stellantis_hal.notifications.inbox import (
+    MEMORY,
     SECOND_CONSUMER,
     EventVehicle,
     InboxError,
@@ -43,8 +45,6 @@ _logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT = 5.0
 _POLL = 1.0  # seconds after which events that another process has stored are noticed
-_CLEANING = timedelta(minutes=1)
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class SQLiteInbox:
@@ -83,7 +83,7 @@ class SQLiteInbox:
         self._dead_after = dead_after
         self._max_rows, self._max_bytes = max_unverified, max_unverified_bytes
         self._clock = clock
-        self._cleaned_at = _LONG_AGO
+        self._cleaning = CleaningTime()
         self._waiters: dict[anyio.Event, LoopHandle] = {}
         self._dropped = LogThrottle()
         self._duplicates = 0
@@ -99,12 +99,10 @@ class SQLiteInbox:
             InboxError: nothing was stored: the file cannot be written, or stayed locked for 5 s.
         """
         now = self._clock()
-        cleans = abs(now - self._cleaned_at) >= _CLEANING
-        if cleans:
-            self._cleaned_at = now
-        new, dropped, must_go_on = await self._write(partial(self._insert, entries, now if cleans else None))
+        clean = self._clean_by(now, self._cleaning.bound(now))
+        new, dropped, must_go_on = await self._write(partial(self._insert, entries, clean))
         if must_go_on:  # what is too old goes with the next events, a thousand at a time
-            self._cleaned_at = _LONG_AGO
+            self._cleaning.go_on()
         self._duplicates += len(entries) - len(new)
         if dropped and self._dropped.is_told(dropped):
             _logger.warning(
@@ -118,14 +116,24 @@ class SQLiteInbox:
         self._notify()
         return new
 
+    def _clean_by(self, now: datetime, bound: datetime | None) -> Callable[[sqlite3.Connection], bool] | None:
+        """Return what removes contents that need not be kept, and identities that are old; None where none is due."""
+        if bound is None:
+            return None
+        kept, remembered = now.timestamp() - self._keep.total_seconds(), (bound - MEMORY).timestamp()
+        return partial(event_tables.clean, remembered, kept, bool(self._keep))
+
     def _insert(
-        self, entries: Sequence[IncomingEvent], clean_at: datetime | None, connection: sqlite3.Connection
+        self,
+        entries: Sequence[IncomingEvent],
+        clean: Callable[[sqlite3.Connection], bool] | None,
+        connection: sqlite3.Connection,
     ) -> tuple[list[StoredEvent], int, bool]:
         new = [stored for entry in entries if (stored := event_tables.insert(entry, connection)) is not None]
         dropped = 0
         if any(stored.entry.is_bounded for stored in new):
             dropped = event_tables.drop(self._max_rows, self._max_bytes, connection)
-        must_go_on = clean_at is not None and event_tables.clean(clean_at.timestamp(), self._keep, connection)
+        must_go_on = clean is not None and clean(connection)
         return new, dropped, must_go_on
 
     # ------------------------------------------------------------------------------------------- consuming

@@ -142,7 +142,7 @@ async def test_identities_are_remembered_for_four_days(inbox: AnyInbox, clock: C
     await put(inbox, entry("1"), entry("waits"))
     taken = await inbox.next("c")
     await inbox.acknowledge(taken.number)
-    for minutes, is_new in ((-1, False), (0, True)):
+    for minutes, is_new in ((-1, False), (0, False), (1, True)):  # of two readings of the clock the earlier counts
         clock.now = NOW + timedelta(days=4, minutes=minutes)
         await put(inbox, entry(f"at {minutes}", received_at=clock.now))  # what is too old goes with the next events
         assert await put(inbox, entry("1", received_at=clock.now)) == ["1"] * is_new
@@ -165,7 +165,19 @@ async def test_last_old_identity_goes_without_a_new_one(inbox: AnyInbox, clock: 
     assert await drain(inbox) == ["1"]
     clock.now = NOW + timedelta(days=5)
     assert await put(inbox) == []
+    clock.now += timedelta(minutes=1)
+    assert await put(inbox) == []
     assert await put(inbox, entry("1", received_at=clock.now)) == ["1"]
+
+
+async def test_a_clock_that_is_ahead_once_forgets_no_identity(inbox: AnyInbox, clock: Clock) -> None:
+    """The events of four days came again, and were new."""
+    await put(inbox, entry("1"))
+    assert await drain(inbox) == ["1"]
+    for days in (3_650, 1, 3_650, 2):
+        clock.now = NOW + timedelta(days=days)
+        assert await put(inbox, entry(f"after {days}", received_at=NOW)) in ([f"after {days}"], [])
+        assert await put(inbox, entry("1")) == []
 
 
 async def test_verified_event_replaces_an_unverified_one(inbox: AnyInbox) -> None:
@@ -547,6 +559,8 @@ async def test_the_vehicles_of_old_operations_are_not_kept(tmp_path: Path, clock
         await drain(inbox)
         clock.now += timedelta(days=5)
         await inbox.put([entry("3", kind="remote", source_id="new", received_at=clock.now)])
+        clock.now += timedelta(minutes=1)
+        await inbox.put([])
         connection = sqlite3.connect(path)
         assert connection.execute("SELECT source_id FROM owners").fetchall() == [("monitor",), ("new",)]
         connection.close()
@@ -575,6 +589,8 @@ async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clo
         await inbox.put([entry(str(number)) for number in range(2_500)])
         await drain(inbox)
         clock.now += timedelta(days=5)
+        await inbox.put([])
+        clock.now += timedelta(minutes=1)
         for number in range(3):
             await inbox.put([entry(f"new {number}", received_at=clock.now)])
         assert len(contents(tmp_path / "inbox.db")) == 3

@@ -1067,11 +1067,17 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
     await post(receiver, body(monitor_message(1)))
     await post(receiver, body(monitor_message()))
     assert len(handled) == 2
-    now += timedelta(seconds=1)
+    now += timedelta(days=3_650)  # a clock that is ahead once forgets none
+    await post(receiver, body(monitor_message(1)))
+    await post(receiver, body(monitor_message()))
+    assert len(handled) == 2
+    now -= timedelta(days=3_650, seconds=-1)
     await post(receiver, body(monitor_message(1)))
     await post(receiver, body(monitor_message()))
     assert len(handled) == 3
     now += timedelta(days=4)
+    await post(receiver, body([]))
+    now += timedelta(minutes=1)
     await post(receiver, body([]))  # the last ones are forgotten without a new one
     await post(receiver, body(monitor_message()))
     assert len(handled) == 4
