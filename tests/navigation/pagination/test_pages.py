@@ -345,6 +345,46 @@ async def test_a_full_page_that_is_the_last_by_its_link_ends(own: str) -> None:
     assert site.paths == ["/p1"]
 
 
+def _in_threes(site: Site) -> Paginator[Any]:
+    return _items(site, ranges=IndexRangeSyntax(size=3))
+
+
+async def test_a_last_page_that_was_not_read_is_a_reason_to_go_on() -> None:
+    """Without it, a page that is not full is the last."""
+    rest = "p1?indexRange=2-4"
+    site = _site(**{"p1": _page(1, 2, last=link(f"{HOME}/p9")), rest: _page(3, last=link(f"{HOME}/{rest}"))})
+    assert await _collect(_in_threes(site)) == [1, 2, 3]
+    assert site.paths == ["/p1", f"/{rest}"]
+
+
+@pytest.mark.parametrize("members", [{}, {"total": 2}, {"total": 2, "last": f"{HOME}/p9"}, {"last": f"{HOME}/p1"}])
+async def test_a_last_page_that_was_read_or_counted_is_the_end(members: dict[str, Any]) -> None:
+    rels = {} if "last" not in members else {"last": link(members["last"])}
+    total = {} if "total" not in members else {"total": members["total"]}
+    site = _site(p1={**_page(1, 2, **rels), **total})
+    assert await _collect(_in_threes(site)) == [1, 2]
+    assert site.paths == ["/p1"]
+
+
+@pytest.mark.parametrize("last", ["p2", "p1"])
+async def test_a_last_page_that_is_no_first_or_latest_one_is_known(last: str) -> None:
+    """The first one is known from a token too."""
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(3, last=link(f"{HOME}/{last}")))
+    items = _in_threes(site)
+    assert await _collect(items) == [1, 2, 3]
+    first = await anext(aiter(items.pages()))
+    assert [[item["id"] for item in page.items] async for page in items.pages(first.token)] == [[3]]
+    assert site.paths == ["/p1", "/p2", "/p1", "/p2"]
+
+
+async def test_a_last_page_that_ranges_do_not_reach_is_an_error() -> None:
+    page = _page(1, 2, 3, last=link(f"{HOME}/p9"))
+    received: list[Any] = []
+    with pytest.raises(IncompleteCollectionError, match=r"have no 'next', and the server ignores indexRange"):
+        await _append_items(_in_threes(_site(**{"p1": page, "p1?indexRange=3-5": page})), received)
+    assert received == [1, 2, 3]
+
+
 async def test_a_range_that_was_ignored_is_told_by_ids_alone() -> None:
     """The contents of its items may have changed since."""
     names = itertools.count()
