@@ -81,9 +81,7 @@ async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
             assert set(readers(await updates_of(updates, 600))) == {"a"}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "rate"), [(10, 6), scenario(30, 20), deep(600, 50)]
-)
+@pytest.mark.parametrize(("seconds", "rate"), [(10, 6), scenario(30, 20), deep(600, 50)])
 @pytest.mark.long
 async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: int) -> None:
     """Failures of polls that began with the lost account do not count against the one that took over."""
