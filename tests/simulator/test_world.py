@@ -179,6 +179,16 @@ def test_started_trip_is_unfinished_until_it_ends() -> None:
     assert (trip.done, trip.state, world.vehicle_state(car).moving) == (True, "Nominal", False)
 
 
+def test_short_drives_of_one_trip_add_up() -> None:
+    """Each was rounded to nothing."""
+    world = make_world()
+    car = world.vehicles[0].id
+    before = world.vehicle_state(car).mileage
+    distances = [world.drive(car, 0.04, minutes=0.1).distance for _ in range(5)]
+    assert distances == [0.0, 0.1, 0.1, 0.2, 0.2]
+    assert world.vehicle_state(car).mileage == pytest.approx(before + 0.2)
+
+
 def test_driving_for_no_time_has_no_speed() -> None:
     world = make_world()
     car = world.vehicles[0].id

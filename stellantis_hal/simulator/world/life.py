@@ -199,11 +199,13 @@ class ManualTrip:
     Attributes:
         leg: the trip so far, and the stand after it.
         done: whether it is over.
+        km: its distance so far, which the trip states to a tenth.
     """
 
     before: Stand
     leg: TripAndStand
     done: bool = False
+    km: float = 0.0
 
 
 class Life:

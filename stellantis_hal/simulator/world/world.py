@@ -384,7 +384,8 @@ class World:
             self.start_trip(vehicle, at=None if self._clock is None else started)
         made = self._current_trip(vehicle)
         trip = made.leg.trip
-        distance = round(trip.distance + km, 1)
+        made.km += km
+        distance = round(made.km, 1)
         duration = trip.duration + timedelta(minutes=minutes)
         number = self.generator.find(vehicle)
         with self._logged(number):
