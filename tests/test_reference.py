@@ -55,6 +55,21 @@ def test_each_field_has_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {kind.__name__: found for kind in models if (found := meaningless(kind))} == {}
 
 
+def test_signatures_have_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constructor that attrs made names the place from which it takes a default: ``attr_dict['days'].default``."""
+    monkeypatch.syspath_prepend(str(PAGES.parent / "_ext"))
+    show_defaults = import_module("public_reference").show_defaults
+    found = "(*, slot, days=attr_dict['days'].default, daily=attr_dict['daily'].default)"
+    shown = "(*, slot, days=('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'), daily=True)"
+    assert show_defaults(None, "class", "", stellantis_hal.Program, None, found, None) == (shown, None)
+    found = "(transient_errors=attr_dict['transient_errors'].default, advice=attr_dict['advice'].default)"
+    shown = "(transient_errors=frozenset(['server_error', 'temporarily_unavailable']), advice=…)"
+    assert show_defaults(None, "class", "", stellantis_hal.ApiConventions, None, found, None) == (shown, None)
+    found, shown = "(cooldowns=NOTHING)", "(cooldowns={})"
+    assert show_defaults(None, "class", "", stellantis_hal.RemotePolicy, None, found, None) == (shown, None)
+    assert show_defaults(None, "function", "", stellantis_hal.watch, None, "()", None) is None
+
+
 def error_classes() -> dict[str, type[stellantis_hal.StellantisError]]:
     return {
         name: kind

@@ -34,6 +34,8 @@ _COLON: Final = "\N{RATIO}"
 _COMMON_MODULES: Final = ("collections.abc", "datetime", "os", "pathlib", "ssl", "typing")  # named without their module
 _TYPE_VARIABLES: Final = frozenset({"T", "T_co", "P", "R"})
 _ATTRIBUTES: Final = re.compile(r"\n[ ]*Attributes:\n((?:(?:[ ]{4,}.*)?\n)*)", re.MULTILINE)
+_DEFAULT: Final = re.compile(r"(\w+)=(?:attr_dict\['\w+'\]\.default|NOTHING)")
+_LONGEST_DEFAULT: Final = 60
 _ENTRY: Final = re.compile(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", re.MULTILINE)
 INTERNAL: Final = frozenset(
     {
@@ -294,6 +296,24 @@ def hide_signature(_app: Sphinx, what: str, _name: str, value: Any, *_rest: Any)
     return None
 
 
+def show_defaults(
+    _app: Sphinx, _what: str, _name: str, value: Any, _options: Any, signature: str | None, returned: str | None
+) -> tuple[str, str | None] | None:
+    """Show the defaults of a class of attrs; its constructor names the place from which it takes them."""
+    if signature is None or not isinstance(value, type) or not attrs.has(value):
+        return None
+    defaults = {field.alias: field.default for field in attrs.fields(value)}
+    return _DEFAULT.sub(lambda found: f"{found[1]}={_default_text(defaults[found[1]])}", signature), returned
+
+
+def _default_text(default: Any) -> str:
+    value = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    if isinstance(value, tuple):
+        value = tuple(each.value if isinstance(each, Enum) else each for each in value)
+    text = f"frozenset({sorted(value)})" if isinstance(value, frozenset) and value else repr(value)
+    return text if len(text) <= _LONGEST_DEFAULT else "…"
+
+
 def public_name(target: str) -> str | None:
     """Return the public name of a target that stands with its module, as in annotations."""
     name = target.rpartition(".")[2]
@@ -345,5 +365,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("autodoc-process-docstring", hide_colon, priority=100)
     app.connect("autodoc-process-docstring", restore_colon, priority=900)
     app.connect("autodoc-process-signature", hide_signature)
+    app.connect("autodoc-process-signature", show_defaults)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
