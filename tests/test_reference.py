@@ -5,12 +5,13 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 import click
 import pytest
 
 import stellantis_hal
-from stellantis_hal import errors, testing
+from stellantis_hal import errors, simulator, testing
 from stellantis_hal.cli.profiles import KEYS
 from stellantis_hal.cli.root_group import commands
 
@@ -33,6 +34,21 @@ def documented(module: str) -> list[str]:
 def test_each_public_name_has_one_entry() -> None:
     assert documented("stellantis_hal") == sorted(stellantis_hal.__all__)
     assert documented("stellantis_hal.testing") == sorted(testing.__all__)
+    simulated = {name for name in simulator.__all__ if isinstance(getattr(simulator, name), FunctionType | type)}
+    values = {
+        "Account",
+        "Alarm",
+        "Alert",
+        "ChargeProgram",
+        "Collision",
+        "Energy",
+        "Request",
+        "Response",
+        "Trip",
+        "Vehicle",
+    }
+    values |= {"HasRateLimits"}  # a world makes all of these
+    assert documented("stellantis_hal.simulator") == sorted(simulated - values)
 
 
 def test_members_of_private_bases_have_entries(monkeypatch: pytest.MonkeyPatch) -> None:

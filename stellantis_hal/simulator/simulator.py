@@ -151,9 +151,9 @@ class Simulator:
     ) -> AbstractAsyncContextManager[str]:
         """Serve over a socket while the block runs, in the running asyncio loop; yield the API's base URL.
 
-        Port 0 selects a free port. :attr:`url` and :attr:`identity_url` are those of the server within the block. At
+        Port 0 selects a free port. ``url`` and ``identity_url`` are those of the server within the block. At
         its end, by cancellation too, the port is closed and responses in progress have a second to end. The server
-        needs real time: a jumping clock does not wait for sockets. With ``control``, :attr:`control_url` is the control
+        needs real time: a jumping clock does not wait for sockets. With ``control``, ``control_url`` is the control
         address within the block: an HTTP API that shows and changes the simulator (docs/howto/simulator.md).
 
         Raises:
@@ -202,7 +202,7 @@ class Simulator:
                     await way.aclose()
 
     def set_origin(self, origin: str) -> None:
-        """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""
+        """Set the origin (``http://host:port``) of ``url`` and ``identity_url``."""
         self.url = f"{origin}{_PATH}"
 
     def set_link_base(self, url: str, *, of: Literal["accounts", "fleets"] = "accounts") -> None:

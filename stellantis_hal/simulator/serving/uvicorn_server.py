@@ -44,7 +44,7 @@ def server(
 ) -> tuple[uvicorn.Server, socket.socket]:
     """Return a uvicorn server and its listening socket; port 0 selects a free port.
 
-    Sets the simulator's :attr:`~Simulator.url`. Run the server with ``server.run(sockets=[socket])``, in a thread if
+    Sets the simulator's ``url``. Run the server with ``server.run(sockets=[socket])``, in a thread if
     needed; ``server.should_exit = True`` stops it. Raises OSError if the port is in use, ImportError without uvicorn.
     """
     import uvicorn  # an extra
@@ -58,7 +58,7 @@ def server(
 def controlled(simulator: Simulator, host: str, port: int, control: int) -> tuple[uvicorn.Server, list[socket.socket]]:
     """Return a server as :func:`server` does, with its sockets: the API's, and the control address on a port.
 
-    Sets the simulator's :attr:`~Simulator.control_url` too.
+    Sets the simulator's ``control_url`` too.
     """
     import uvicorn  # an extra
 

@@ -60,8 +60,10 @@ class CarControlState:
 
     Attributes:
         open_doors: those of :data:`DOORS` that are open.
-        lights_until, horn_until: until when they are on.
-        climate_since, climate_until: when the air conditioning was started, and when it ends.
+        lights_until: until when the lights are on.
+        horn_until: until when the horn sounds.
+        climate_since: when the air conditioning was started.
+        climate_until: when it ends.
         climate_programs: by slot.
         charge_programs: in the order in which they were sent.
         charge_level: the charging power, ``Level1`` to ``Level5``.

@@ -52,7 +52,7 @@ class World:
     where the previous one ended.
 
     Entities are generated on access and only changes are stored, so a world of 10,000 vehicles and 1,000,000 trips
-    needs no more memory than a small one.
+    needs a few megabytes more than a small one.
 
     Args:
         seed: what the world is made of.
