@@ -160,7 +160,9 @@ class Simulator:
             RuntimeError: the event loop is not asyncio's (uvicorn has no trio support).
             OSError: the port is in use.
             ImportError: uvicorn is not installed (extra ``simulator``).
+            TypeError: ``control`` is no bool.
         """
+        require_flags(control=control)
         return served(self, host, port, tls=tls, control=control)
 
     @asynccontextmanager

@@ -70,6 +70,7 @@ TEXT: Any = "no"
         ("repeat_last", lambda no: ReplayTransport(b"", repeat_last=no)),
         ("rotates_tokens", lambda no: Simulator(world(), rotates_tokens=no)),
         ("moving", lambda no: World(moving=no)),
+        ("control", lambda no: Simulator(world()).served(control=no)),
         ("newest_first", lambda no: BackendVariant(newest_first=no)),
     ],
 )
