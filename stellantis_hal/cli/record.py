@@ -93,12 +93,16 @@ def record(
             async with _open(recorder, settings) as account:
                 await visit.account(account)
         finally:
-            with anyio.CancelScope(shield=True):  # bounded by the disk
-                await anyio.to_thread.run_sync(recorder.save, file)
+            if recorder.requests:  # a recording of nothing must not replace another one
+                with anyio.CancelScope(shield=True):  # bounded by the disk
+                    await anyio.to_thread.run_sync(recorder.save, file)
 
     run_in_time(act)
-    _show(file, visit)
+    if recorder.requests:
+        _show(file, visit)
     run_command(visit.check)
+    if not recorder.requests:
+        raise click.ClickException(f"nothing was recorded, as no request was sent: {'; '.join(visit.failures)}")
 
 
 @asynccontextmanager

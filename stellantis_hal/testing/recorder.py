@@ -79,7 +79,12 @@ class Recorder:
 
     def __repr__(self) -> str:
         """Show how many exchanges were recorded."""
-        return f"<Recorder: {len(self._exchanges)} exchanges>"
+        return f"<Recorder: {self.requests} exchanges>"
+
+    @property
+    def requests(self) -> int:
+        """The number of requests that were recorded so far."""
+        return len(self._exchanges)
 
     def transport(self, inner: httpx.AsyncBaseTransport | HostSession | None = None) -> httpx.AsyncBaseTransport:
         """Return a transport that records what another one answers.

@@ -158,6 +158,17 @@ def test_a_certificate_that_cannot_be_used_is_told(simulator: Simulator, tmp_pat
     result = run(str(tmp_path / "bug.json"), env=environment)
     assert result.exit_code == 8
     assert "the client certificate cannot be used" in result.stderr
+    assert not (tmp_path / "bug.json").exists()
+
+
+def test_a_recording_of_nothing_replaces_no_other(simulator: Simulator, tmp_path: Path) -> None:
+    environment = environment_of(simulator, tmp_path)
+    (tmp_path / "bug.json").write_text("an earlier one")
+    (tmp_path / "tokens").write_text("damaged")
+    result = run(str(tmp_path / "bug.json"), "--force", env=environment)
+    assert result.exit_code == 1
+    assert "nothing was recorded, as no request was sent: user: " in result.stderr
+    assert (tmp_path / "bug.json").read_text() == "an earlier one"
 
 
 def test_a_proxy_of_the_option_is_used() -> None:

@@ -149,6 +149,7 @@ async def test_an_unrecorded_request_names_the_nearest(tmp_path: Path, caplog: p
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.nearest) == (str(caught.value), caught.value.nearest)
     assert caplog.messages == []
+    assert Recorder().requests == 0
     Recorder().save(tmp_path / "empty.json")
     assert caplog.messages == [
         "a recording without a request was saved: pass transport=recorder.transport() to the client"
