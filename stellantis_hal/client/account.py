@@ -210,7 +210,7 @@ class Account(EntryPoint):
             ValueError: not exactly one of ``id_`` and ``vin`` was passed, the VIN has a wrong form (nothing was sent),
                 or the id cannot stand in a path.
         """
-        from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+        from stellantis_hal.resources.by_vin import find_by_vin, require_vin, vin_hint
         from stellantis_hal.resources.vehicle import Vehicle
 
         if id_ is None or vin is not None:
@@ -219,7 +219,8 @@ class Account(EntryPoint):
             return await find_by_vin(vin, list_vehicles(vin_prefix=vin), list_vehicles())
         collection = await _VehicleCollection(self, {}).resolve_url({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
-        resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
+        with vin_hint(id_):
+            resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
         return self._converter.structure(resource, Vehicle)
 
     def operation(self, token: str) -> Operation:

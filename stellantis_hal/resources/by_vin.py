@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.errors import BadRequestError, NotFoundError
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["find_by_vin", "require_vin"]
+__all__ = ["find_by_vin", "require_vin", "vin_hint"]
 
 _LENGTH = 17
 _WRONG = re.compile(r"[^A-HJ-NPR-Z0-9]")
@@ -43,6 +45,17 @@ def require_vin(vin: str | None, *, id_: str | None) -> str:
             f"the character {wrong.start() + 1} of {mask_text(mask_vin(vin))} is neither"
         )
     return vin
+
+
+@contextmanager
+def vin_hint(id_: str) -> Generator[None]:
+    """Say of an id that is not found that it has the form of a VIN, where it has."""
+    try:
+        yield
+    except NotFoundError as error:
+        if len(id_) == _LENGTH and _WRONG.search(id_.upper()) is None:
+            error.add_note("the id has the form of a VIN: pass a VIN as vehicle(vin=…)")
+        raise
 
 
 async def find_by_vin(

@@ -126,7 +126,7 @@ class Fleet(TypedResource):
             ValueError: not exactly one of ``id_`` and ``vin`` was passed, or the VIN has a wrong form; nothing was
                 sent.
         """
-        from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+        from stellantis_hal.resources.by_vin import find_by_vin, require_vin, vin_hint
         from stellantis_hal.resources.vehicle import Vehicle
 
         if id_ is None or vin is not None:
@@ -136,15 +136,16 @@ class Fleet(TypedResource):
             if extensions is None or found.id is None:
                 return found
             id_ = found.id
-        return await fetch_by_id(
-            self._own_resource(),
-            "vehicles",
-            Vehicle,
-            id_,
-            segment="vehicles",
-            extension=filters.choices("extensions", extensions, most=3),
-            locale=filters.text("locale", locale),
-        )
+        with vin_hint(id_):
+            return await fetch_by_id(
+                self._own_resource(),
+                "vehicles",
+                Vehicle,
+                id_,
+                segment="vehicles",
+                extension=filters.choices("extensions", extensions, most=3),
+                locale=filters.text("locale", locale),
+            )
 
     # --------------------------------------------------------------------------------------------- whole fleet
 

@@ -15,7 +15,7 @@ __all__ = ["TimeRange"]
 def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
     require_type(attribute.name, value, datetime, None)
     if value is not None and value.utcoffset() is None:
-        raise ValueError(f"{attribute.name} must be an aware datetime: datetime(2023, 1, 2, tzinfo=UTC)")
+        raise ValueError(f"{attribute.name} must be aware, as datetime(2023, 1, 2, tzinfo=UTC), not {value}")
     if value is not None:
         require_utc(attribute.name, value)
 

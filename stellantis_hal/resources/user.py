@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+from stellantis_hal.resources.by_vin import find_by_vin, require_vin, vin_hint
 from stellantis_hal.resources.typed_requests import choose_rel, fetch_by_id, paginate
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -116,12 +116,13 @@ class User(TypedResource):
             vin = require_vin(vin, id_=id_)
             list_vehicles = partial(self.vehicles, extensions=extensions, locale=locale, country=country)
             return await find_by_vin(vin, list_vehicles(vin_prefix=vin), list_vehicles())
-        return await fetch_by_id(
-            self.require_resource(),
-            choose_rel(self.require_resource(), "vehicles", "vehicle"),
-            Vehicle,
-            id_,
-            extension=filters.choices("extensions", extensions, most=3),
-            locale=filters.text("locale", locale),
-            country=filters.text("country", country),
-        )
+        with vin_hint(id_):
+            return await fetch_by_id(
+                self.require_resource(),
+                choose_rel(self.require_resource(), "vehicles", "vehicle"),
+                Vehicle,
+                id_,
+                extension=filters.choices("extensions", extensions, most=3),
+                locale=filters.text("locale", locale),
+                country=filters.text("country", country),
+            )

@@ -7,6 +7,7 @@ import pytest
 
 from stellantis_hal import Account, BadRequestError, NotFoundError, ServerError
 from stellantis_hal.simulator import BackendVariant, ScriptedFault, ServerFault, Simulator
+from stellantis_hal.testing import simulated_fleet_owner
 from tests.support.simulated import ONCE, account_of, client_of, token_of, world
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +98,22 @@ async def test_a_wrong_argument_is_refused_in_words(
             await account.vehicle(*arguments, **options)
     assert "CUHMZ" not in str(caught.value)
     assert simulator.statistics.requests == 0
+
+
+async def test_a_vin_that_is_passed_as_an_id_is_told() -> None:
+    simulator, requests = simulated()
+    vin = simulator.world.vehicles[0].vin
+    async with client_of(simulator, transport=requests) as client, simulated_fleet_owner(simulator) as owner:
+        account = account_of(client, simulator)
+        fleet = await owner.fleets().first()
+        assert fleet is not None
+        for place in (account, await account.user(), fleet):
+            with pytest.raises(NotFoundError) as raised:
+                await place.vehicle(vin)
+            assert raised.value.__notes__[-1] == "the id has the form of a VIN: pass a VIN as vehicle(vin=…)"
+            with pytest.raises(NotFoundError) as raised:
+                await place.vehicle("f" * 24)
+            assert "VIN" not in str(getattr(raised.value, "__notes__", ""))
 
 
 async def test_a_vin_must_be_text() -> None:

@@ -88,6 +88,12 @@ def test_parts_that_make_no_interval_are_refused(parts: dict[str, datetime]) -> 
         TimeRange(**parts)  # type: ignore[arg-type]  # wrong on purpose
 
 
+def test_an_instant_without_a_time_zone_is_shown_with_a_right_one() -> None:
+    message = r"^since must be aware, as datetime\(2023, 1, 2, tzinfo=UTC\), not 2023-01-01 00:00:00$"
+    with pytest.raises(ValueError, match=message):
+        TimeRange(since=datetime(2023, 1, 1))  # noqa: DTZ001
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 moments = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(lambda span: EPOCH + span)
 spans = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=900))

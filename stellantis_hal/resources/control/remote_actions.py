@@ -426,7 +426,7 @@ def _future(name: str, instant: datetime, now: datetime) -> str:
 
 
 def _check_time_of_day(name: str, value: time) -> None:
-    require_type(name, value, time, instead="time(7, 30)")
+    require_type(name, value, time, instead="pass time(7, 30)")
     if value.tzinfo is not None or value.second or value.microsecond:
         raise ValueError(f"{name} must be a local time of day in whole minutes, without a time zone, not {value!r}")
 

@@ -220,6 +220,11 @@ def test_values_of_another_type_are_refused(call: Callable[[], Any]) -> None:
         call()
 
 
+def test_a_time_of_day_as_text_is_told_what_to_pass() -> None:
+    with pytest.raises(TypeError, match=r"^at must be time, not str: pass time\(7, 30\)$"):
+        Program(slot=1, at="07:30")  # type: ignore[arg-type]
+
+
 def test_kinds_have_the_names_of_the_api() -> None:
     assert ActionKind.of_type("ElectricBatteryChargingRequest") is ActionKind.CHARGING
     assert ActionKind.of_type("VehicleState") is None
