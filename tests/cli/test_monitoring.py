@@ -74,9 +74,9 @@ def test_a_monitor_is_created_listed_and_deleted() -> None:
     assert other["when"] == "(entered & value1 & value2 & change1)"
     assert rows("monitors", "list") == [made, other]
     assert "48.86" not in run("monitors", "list").output
-    rows("monitors", "create", "in", "--callback", "garage", *others)
-    twice = run("monitors", "delete", "in")
-    assert (twice.exit_code, "the car has 2 monitors 'in': name one by its id" in twice.output) == (2, True)
+    rows("monitors", "create", other["id"], "--callback", "garage", *others)  # a label like the id of another
+    twice = run("monitors", "delete", other["id"])
+    assert (twice.exit_code, f"the car has 2 monitors {other['id']!r}: name one by its id" in twice.output) == (2, True)
     assert rows("monitors", "delete", "out")[0]["status"] == "Deleted"
     gone = run("monitors", "delete", "out")
     assert (gone.exit_code, "the car has no monitor 'out': `stellantis-hal monitors list`" in gone.output) == (5, True)
