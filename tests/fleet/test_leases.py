@@ -98,6 +98,12 @@ async def take(lease: Lease, accounts: Any, seconds: float) -> list[Account | An
     return found
 
 
+async def test_a_lease_of_no_account_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_lease(Table()) as lease:
+        assert await take(lease, [], 5) == []
+    assert caplog.messages == ["the source of lease 'fleet' has ended, and has no account: nothing is watched"]
+
+
 async def test_accounts_come_with_their_shard() -> None:
     async with a_fleet(vehicles=4, accounts=4) as fleet:
         rows = Table().rows

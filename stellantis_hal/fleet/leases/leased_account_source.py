@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Self
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.lease import Lease
 
 __all__ = ["LeasedAccounts"]
+
+_log = logging.getLogger("stellantis_hal")
 
 
 class LeasedAccounts(AsyncIterator[Watchable | Removed], DetachableSource):
@@ -80,6 +83,10 @@ class LeasedAccounts(AsyncIterator[Watchable | Removed], DetachableSource):
         """Read the accounts; errors are raised to the consumer."""
         try:
             await for_each(self._accounts, self._add)
+            if not self._targets:
+                _log.warning(
+                    "the source of lease %r has ended, and has no account: nothing is watched", self._lease.name
+                )
         except Exception as error:  # noqa: BLE001 - raised in the consumer
             self._failure = error
             self.wake()
