@@ -98,7 +98,7 @@ class PreconditioningProgram(Model):
     """A time of day at which the cabin is to be at temperature.
 
     Attributes:
-        start: local time of the vehicle.
+        start: the time of day; whose local time, the API does not say.
         occurrence: the days of the week.
         recurrence: whether the program runs again.
         enabled: whether the program is on.

@@ -128,8 +128,8 @@ class ChargeProgram(Model):
 
     Attributes:
         slot: the program's number, where a fleet owner reads it.
-        start: local time of the vehicle.
-        end: local time of the vehicle.
+        start: the time of day at which charging starts; whose local time, the API does not say.
+        end: the time of day at which it ends; whose local time, the API does not say.
         occurrence: the days of the week.
         enabled: whether the program is on.
         charge_until_full: whether charging continues after ``end`` until the battery is full.
@@ -161,7 +161,7 @@ class Charging(Model):
         charging_rate: kilometres of range gained per hour.
         power_level: on the vehicle's own scale.
         mode: slow or quick.
-        next_delayed_time: the time of day, in the vehicle's local time, at which charging will start.
+        next_delayed_time: the time of day at which charging will start; whose local time, the API does not say.
         charging_end_time: when charging is programmed to stop.
         stop_charge_status: the state of that program.
         schedule: the charging programs.
