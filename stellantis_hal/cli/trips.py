@@ -201,7 +201,12 @@ def _progress_line(progress: Progress, seconds: float, width: int) -> str:
     default=Path("trips.geojson"),
     help="The file: .geojson, .csv or .jsonl; one that is there is continued.",
 )
-@option("--vin", type=click.Choice(["whole", "masked", "none"]), default="whole", help="How VINs are written.")
+@option(
+    "--vin",
+    type=click.Choice(["whole", "masked", "none"]),
+    default="whole",
+    help="How VINs of added trips are written.",
+)
 @connected
 def export(*, output: Path, vin: Any, **options: Any) -> None:
     """Write all trips of the account to a file. Run it again after an interruption: it goes on there."""
