@@ -73,7 +73,7 @@ def _one_line(invocation: Callable[[], Invocation]) -> Generator[None, None, Non
     except click.Abort as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
-        message = "the input ended before the question was answered: run the command on a terminal"
+        message = "the input ended before the question was answered: answer it on a terminal"
         raise Failure(message, options=invocation()) from error
 
 

@@ -165,7 +165,7 @@ def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], sto
 def test_input_that_ends_at_once_ends_the_command(run: Callable[..., Result]) -> None:
     result = run("login", "--paste", "--no-browser", input="")
     assert result.exit_code == 1
-    assert "error: the input ended before the question was answered: run the command on a terminal" in result.output
+    assert "error: the input ended before the question was answered: answer it on a terminal" in result.output
 
 
 @pytest.mark.unmeasured
