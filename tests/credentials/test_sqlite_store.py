@@ -8,7 +8,7 @@ from typing import cast
 import anyio
 import pytest
 
-from stellantis_hal import SQLiteTokenStore, Token, TokenStoreError
+from stellantis_hal import FileTokenStore, SQLiteTokenStore, Token, TokenStoreError
 from stellantis_hal.credentials.stores.sealing import Seal, Transform
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -176,6 +176,14 @@ async def test_a_file_that_is_no_database_is_an_error(path: Path) -> None:
     fill(path, b"no database" * 100)
     with pytest.raises(TokenStoreError, match="file is not a database"):
         await SQLiteTokenStore(path).load("alice")
+
+
+async def test_a_store_of_files_says_which_store_opens_it(path: Path) -> None:
+    """It advised to remove the file, and with it the tokens."""
+    async with SQLiteTokenStore(path) as store:
+        await store.save("alice", TOKEN)
+    with pytest.raises(TokenStoreError, match=r"is an SQLite file, no token file: open it by SQLiteTokenStore$"):
+        await FileTokenStore(path).load("alice")
 
 
 async def test_a_path_that_is_no_file_is_refused() -> None:

@@ -18,6 +18,7 @@ from stellantis_hal.errors import TokenStoreError
 __all__ = ["TokenLines", "parse_tokens", "serialize_tokens"]
 
 _HEADER: Final = b"stellantis-hal tokens 1 sha256="
+_SQLITE: Final = b"SQLite format 3\0"
 _START, _BETWEEN, _END = b"{\n", b",\n", b"\n}\n"
 _PLACE: Final = "the token file"
 
@@ -92,6 +93,8 @@ class TokenLines:
             TokenStoreError: these are not, byte for byte, the bytes that :func:`serialize_tokens` made.
         """
         first, _, body = content.partition(b"\n")
+        if content.startswith(_SQLITE):
+            raise TokenStoreError(f"{place} is an SQLite file, no token file: open it by SQLiteTokenStore")
         if not first.startswith(_HEADER):
             raise TokenStoreError(
                 f"{place} is not a token file of this version of the library: nothing was read. Restore it from a "
