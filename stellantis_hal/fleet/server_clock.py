@@ -16,8 +16,9 @@ __all__ = ["ServerClock"]
 _log = logging.getLogger("stellantis_hal")
 
 _TOLERANCE = timedelta(minutes=1)
-_BELIEVED = timedelta(days=36_525)  # a century: the calendar ends in the year 9999
 """Difference up to which clocks agree: a ``Date`` has whole seconds, and a response takes a while."""
+_BELIEVED = timedelta(days=36_525)
+"""Difference, a century, up to which a server's clock is believed."""
 _AGE = re.compile(r"\d{1,9}", re.ASCII)
 
 
