@@ -44,7 +44,13 @@ def list_monitors(*, car: str | None, **options: Any) -> None:
 @option("--callback", required=True, metavar="ID|LABEL", help="The callback that its events go to.")
 @option("--leaves", metavar="LAT,LON,KM", help="When the car leaves a circle.")
 @option("--enters", metavar="LAT,LON,KM", help="When the car enters a circle.")
-@option("--when", "values", multiple=True, metavar="ITEM<VALUE", help="When a value is < > = another.")
+@option(
+    "--when",
+    "values",
+    multiple=True,
+    metavar="ITEM<VALUE",
+    help="When a value is < > = another, as vehicle.odometer>9000.",
+)
 @option("--changes", multiple=True, metavar="ITEM", help="When a value changes.")
 @option("--any", "is_any", is_flag=True, help="One condition is enough.  [default: all of them]")
 @option("--include", multiple=True, help="Data of the car in each event, as status or position.")
@@ -110,10 +116,12 @@ def delete_monitor(*, monitor: str, car: str | None, **options: Any) -> None:
 
 
 def _zone(name: str, text: str) -> Zone:
-    parts = text.split(",")
-    if len(parts) != 3:
-        raise ValueError("a circle is LAT,LON,KM, as 48.86,2.33,1")
-    return zone(name, float(parts[0]), float(parts[1]), km=int(parts[2]))
+    try:
+        latitude, longitude, km = text.split(",")
+        place = float(latitude), float(longitude), int(km)
+    except ValueError:
+        raise ValueError("a circle is LAT,LON,KM with whole kilometres, as 48.86,2.33,1") from None
+    return zone(name, *place[:2], km=place[2])
 
 
 def _comparison(name: str, text: str) -> Expression:
@@ -125,14 +133,29 @@ def _comparison(name: str, text: str) -> Expression:
             kind = "text" if facts is None else facts.type
             wanted: Any = value.strip()
             if kind == "number":
-                wanted = float(wanted)
+                wanted = _number(item.strip(), wanted)
             elif kind == "boolean":
                 wanted = {"true": True, "false": False}.get(wanted.lower(), wanted)
             if operator is Operator.EQUALS:
                 return observed.equals(wanted)
-            number = float(wanted)
+            if facts is None:
+                known = ", ".join(each for each in DataItem if _is_number(each))
+                raise ValueError(f"{item.strip()} is no number that is known: those are {known}")
+            number = _number(item.strip(), wanted)
             return (observed < number) if operator is Operator.LOWER else (observed > number)
     raise ValueError("a comparison is ITEM<VALUE, ITEM>VALUE or ITEM=VALUE, as vehicle.energy.electric.level<20")
+
+
+def _is_number(item: DataItem) -> bool:
+    facts = facts_of(item)
+    return facts is not None and facts.type == "number"
+
+
+def _number(item: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"a value of {item} must be a number, not {text!r}") from None
 
 
 def _monitor_row(monitor: Monitor) -> dict[str, Any]:

@@ -38,7 +38,11 @@ def run_for_rows(work: RowWork, options: Mapping[str, Any], *, is_list: bool = F
 
 
 def _line(row: dict[str, Any]) -> str:
-    return "  ".join(one_line(str(value)) for value in row.values() if value not in (None, "", []))
+    return "  ".join(one_line(_text(value)) for value in row.values() if value not in (None, "", []))
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def ambiguous(owner: str, kind: str, wanted: str, count: int) -> Failure:

@@ -50,6 +50,7 @@ def test_a_callback_is_registered_paused_resumed_and_deleted() -> None:
     assert (made["status"], made["host"], made["types"]) == ("Running", "hooks.example.org", ["Monitor", "Remote"])
     assert rows("callbacks", "list") == [made]
     shown = run("callbacks", "list").output
+    assert shown.endswith("  hooks.example.org  Monitor, Remote\n")
     assert "garage" in shown
     assert "k3Jx0v" not in shown
     assert "s3cr3t" not in shown
@@ -87,6 +88,9 @@ def test_a_monitor_is_created_listed_and_deleted() -> None:
     [
         ((), "name a condition"),
         (("--leaves", "48.86"), "a circle is LAT,LON,KM"),
+        (("--leaves", "48.86,2.33,0.5"), "with whole kilometres, as 48.86,2.33,1"),
+        (("--when", "battery<20"), "battery is no number that is known: those are vehicle.odometer, "),
+        (("--when", "vehicle.odometer<far"), "a value of vehicle.odometer must be a number, not 'far'"),
         (("--when", "vehicle.odometer"), "a comparison is"),
         (("--when", "vehicle.kinetic.moving=maybe"), "must be True or False"),
         (("--changes", "vehicle.odometer"), "does not take onChange"),
