@@ -13,6 +13,7 @@ from stellantis_hal.cli.common_options import Invocation, current
 from stellantis_hal.errors import (
     AuthError,
     ConfigurationError,
+    ForbiddenError,
     NetworkError,
     NotFoundError,
     OutcomeUnknownError,
@@ -32,6 +33,7 @@ __all__ = [
     "UNKNOWN_OUTCOME",
     "Failure",
     "exit_status",
+    "failure_of",
     "failure_of_usage",
     "first_of",
     "run_command",
@@ -58,7 +60,8 @@ _STATUSES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (NetworkError, 7),
     (ServerError, 7),
 )
-_HINTS: Final = {4: "log in with: stellantis-hal login"}
+_LOG_IN: Final = "log in with: stellantis-hal login"
+_SCOPE: Final = "ask for a scope with: stellantis-hal login --scope"
 
 
 class Failure(click.ClickException):
@@ -97,16 +100,23 @@ def exit_status(error: BaseException) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 1)
 
 
-def failure_of(error: StellantisError | OSError) -> Failure:
-    """Return an error of the library, or of the system, as a failure of the command."""
+def failure_of(error: StellantisError | OSError, *, has_account: bool = True) -> Failure:
+    """Return an error of the library, or of the system, as a failure of the command.
+
+    Args:
+        error: the error.
+        has_account: whether the command acts for an account holder, who can log in.
+    """
     status = exit_status(error)
     names = ("status", "code", "uuid", "transaction_id", "retry_after")
     facts = {name: value for name in names if (value := getattr(error, name, None)) is not None}
-    hint = f" ({_HINTS[status]})" if status in _HINTS else ""
+    hint = _LOG_IN if status == 4 else _SCOPE if isinstance(error, ForbiddenError) and error.scopes else ""
     message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         message = describe(error)
-    return Failure(f"{message}{hint}", status, kind=type(error).__name__, **facts)
+    return Failure(
+        f"{message} ({hint})" if hint and has_account else message, status, kind=type(error).__name__, **facts
+    )
 
 
 def failure_of_usage(error: click.ClickException, options: Invocation) -> Failure:

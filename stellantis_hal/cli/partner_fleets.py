@@ -15,11 +15,11 @@ from stellantis_hal.cli.account_settings import check_proxy, check_url
 from stellantis_hal.cli.common_options import SIMULATED, current, refuse_typed
 from stellantis_hal.cli.connection import run_in_time
 from stellantis_hal.cli.environment_options import SETTINGS, F, add_options, option
-from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.failures import Failure, failure_of
 from stellantis_hal.cli.json_rows import to_json
 from stellantis_hal.cli.json_text import json_text
 from stellantis_hal.client.fleet_owner_client import FleetOwnerClient
-from stellantis_hal.errors import NotFoundError
+from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.profile_parameter import Profile
@@ -147,8 +147,11 @@ def _run(function: Callable[[FleetOwnerClient], Awaitable[None]], options: dict[
         refuse_typed(options, SIMULATED)
 
     async def main() -> None:
-        async with _open(settings) as client:
-            await function(client)
+        try:
+            async with _open(settings) as client:
+                await function(client)
+        except ApiError as error:
+            raise failure_of(error, has_account=False) from error
 
     run_in_time(main)
 

@@ -159,7 +159,9 @@ def test_a_name_of_several_cars_lists_those(run: Run, monkeypatch: pytest.Monkey
 
 def test_a_car_without_a_service_plan_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(_: Vehicle) -> None:
-        raise ForbiddenError("not consented to", status=403, url="https://api.test/v4")
+        error = ForbiddenError("not consented to", status=403, url="https://api.test/v4")
+        error.scopes = ("data:telemetry",)
+        raise error
 
     monkeypatch.setattr(Vehicle, "maintenance", nothing_read)
     ran = run("maintenance", "0000", "--simulate")
@@ -168,6 +170,8 @@ def test_a_car_without_a_service_plan_says_so(run: Run, monkeypatch: pytest.Monk
     assert json.loads(run("maintenance", "0000", "--simulate", "--json").stdout)["days"] is None
     monkeypatch.setattr(Vehicle, "maintenance", refuse)
     assert run("status", "0000", "--simulate").exit_code == 0
+    refused = run("maintenance", "0000", "--simulate").stderr
+    assert refused.endswith(" (ask for a scope with: stellantis-hal login --scope)\n")
 
 
 async def nothing_read(_: Vehicle) -> None:
