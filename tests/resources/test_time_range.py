@@ -88,7 +88,7 @@ def test_parts_that_make_no_interval_are_refused(parts: dict[str, datetime]) -> 
         TimeRange(**parts)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_an_instant_without_a_time_zone_is_shown_with_a_right_one() -> None:
+def test_an_instant_without_a_zone_is_shown_with_a_right_one() -> None:
     message = r"^since must be aware, as datetime\(2023, 1, 2, tzinfo=UTC\), not 2023-01-01 00:00:00$"
     with pytest.raises(ValueError, match=message):
         TimeRange(since=datetime(2023, 1, 1))  # noqa: DTZ001
