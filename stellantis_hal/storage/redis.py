@@ -15,6 +15,7 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.own_task import held_in_own_task
 from stellantis_hal.storage.redis_pool import pool_like, pool_of
 from stellantis_hal.validation import require_type
 
@@ -80,6 +81,9 @@ class RedisScript:
 class RedisConnection:
     """Connections to a Redis server, entered around its use by the task that leaves it.
 
+    A cancellation of that task leaves the connections to it: what it has yet to write, as the release of a lock, is
+    written. Those of a client of the caller's other than ``coredis.Redis`` end with the scope that it was entered in.
+
     Each call is bounded in time. A call that was cancelled or timed out closes its connection, so that its late reply
     is not taken for that of another; the server may still have executed it.
 
@@ -140,7 +144,8 @@ class RedisConnection:
         from coredis import Redis  # an extra
 
         async with AsyncExitStack() as stack:
-            self._client = await stack.enter_async_context(Redis(connection_pool=pool, verify_version=False))
+            client = Redis(connection_pool=pool, verify_version=False)
+            self._client = await stack.enter_async_context(held_in_own_task(client))
             self._exit = stack.pop_all()
         return self
 

@@ -97,6 +97,21 @@ async def test_a_cancelled_lock_is_free(make: MakeStore) -> None:
                 pass
 
 
+async def test_what_a_store_has_to_write_is_written_where_its_block_is_cancelled(make: MakeStore) -> None:
+    """The store was entered in the scope that is cancelled: a token is stored, and its lock is given up at once."""
+    with anyio.CancelScope() as scope:
+        async with make() as store, store.lock("alice"):
+            scope.cancel()
+            try:
+                await anyio.lowlevel.checkpoint()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await store.save("alice", Token("late"))
+    assert scope.cancelled_caught
+    async with make(lock_timeout=1.0) as other, other.lock("alice"):
+        assert await other.load("alice") == Token("late")
+
+
 async def test_encrypted_tokens_need_their_secret(make: MakeStore) -> None:
     async with make(encrypt=SECRET.encrypt, decrypt=SECRET.decrypt) as store:
         await store.save("carol", TOKEN)
