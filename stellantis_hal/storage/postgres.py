@@ -147,16 +147,21 @@ class PostgresConnection:
         return await self._to_end(lambda deadline: self._run(function, deadline))
 
     async def check(self) -> None:
-        """Connect, so that a wrong address or password is noticed at the start.
+        """Connect, so that a wrong address or password is noticed at the start; if that fails, leave nothing open.
 
         Raises:
             StorageError: the server cannot be reached, or refuses the connection.
         """
-        await self.run(_ask_nothing)
+        try:
+            await self.run(_ask_nothing)
+        except BaseException:  # cancelled, perhaps once it had connected
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
-        """Close the connection; the next call makes another one."""
-        await self._to_end(lambda _: self._end())
+        """Close the connection, in a cancelled task too; the next call makes another one."""
+        with anyio.CancelScope(shield=True):  # bounded by `cut_off`
+            await self._to_end(lambda _: self._end())
 
     async def _to_end(self, function: Callable[[float], T]) -> T:
         """Call a function in a thread and wait for its end although the caller is cancelled; cut it off in time."""

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 
 from stellantis_hal import (
@@ -211,6 +212,24 @@ async def test_a_cancelled_call_leaves_a_connection_that_works(postgres: Postgre
             await store.save("alice", Token(f"late {number}"))
             assert await store.load("alice") == Token(f"late {number}")
         assert await store.keys() == ("alice",)
+
+
+async def test_a_cancelled_block_leaves_no_connection(postgres: PostgresServer) -> None:
+    """The scope is cancelled in the block, and while it is entered."""
+    with anyio.CancelScope() as scope:
+        async with PostgresTokenStore(postgres.dsn) as store:
+            await store.create_schema()
+            scope.cancel()
+            await store.keys()
+    assert scope.cancelled_caught
+    assert store._connection.is_cut
+
+    entered = PostgresConnection(postgres.dsn)
+    with anyio.CancelScope() as scope:
+        entered.on_connect(lambda _: anyio.from_thread.run_sync(scope.cancel))
+        await entered.check()
+    assert scope.cancelled_caught
+    assert entered.is_cut
 
 
 async def test_a_refused_write_is_an_error_and_keeps_what_was(postgres: PostgresServer) -> None:
