@@ -97,6 +97,11 @@ class RedisConnection:
             raise ValueError("server must be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix://…")
         if isinstance(server, str):
             _require_readable(server)
+        elif not (hasattr(server, "connection_pool") and hasattr(server, "decoding")):
+            raise TypeError(
+                "server must be a URL such as redis://127.0.0.1:6379/0, or a client of coredis (coredis.Redis, "
+                f"coredis.RedisCluster), not {type(server).__module__}.{type(server).__qualname__}"
+            )
         require_type("timeout", timeout, int, float)
         if not timeout > 0:
             raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
@@ -126,7 +131,7 @@ class RedisConnection:
         """Make the pool; the first call connects.
 
         Raises:
-            ConfigurationError: coredis is not installed.
+            ConfigurationError: coredis is not installed, or the client of the caller's was not entered.
             RuntimeError: it is entered already.
         """
         if self._client is not None:
@@ -139,6 +144,7 @@ class RedisConnection:
         else:
             pool = pool_like(self._server.connection_pool)
         if pool is None:
+            _require_entered(self._server)
             self._client = self._server
             return self
         from coredis import Redis  # an extra
@@ -248,13 +254,27 @@ class RedisConnection:
             return await client.execute_command(client.create_request(command, *arguments, callback=_as_it_is))
 
     async def setting(self, name: str) -> str | None:
-        """Return a setting of the server (``CONFIG GET``); None where the server does not tell it."""
-        with suppress(StorageError):
-            reply = await self.call("CONFIG", "GET", name)
-            pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=False)
-            for key, value in pairs:
-                if _text(key) == name:
-                    return _text(value)
+        """Return a setting of the server (``CONFIG GET``); None where it does not tell it.
+
+        Of a cluster, those of all primaries, where they differ as ``always/everysec``; None where one does not tell it.
+        """
+        if not _is_cluster(self._client):
+            with suppress(StorageError):
+                return _value_of(name, await self.call("CONFIG", "GET", name))
+            return None
+        values = [await self._setting_of(node, name) for node in self._client.primaries]
+        told = {value for value in values if value is not None}
+        return "/".join(sorted(told)) if told and None not in values else None
+
+    async def _setting_of(self, node: Any, name: str) -> str | None:
+        """Return a setting of one node of a cluster, over a connection of its own."""
+        with anyio.move_on_after(self._timeout):
+            async with node:
+                try:
+                    return _value_of(name, await node.config_get([name]))
+                except Exception as error:
+                    if not _is_of_redis(error):
+                        raise
         return None
 
 
@@ -273,6 +293,21 @@ def _require_readable(url: str) -> None:
         raise ValueError(
             "server cannot be read: write the characters # / ? @ of a password as %23 %2F %3F %40, and a number as port"
         )
+
+
+def _require_entered(client: Any) -> None:
+    """Raise for a client of coredis whose pool, which is used as it is, was not entered.
+
+    Raises:
+        ConfigurationError: it was not entered, or was left.
+    """
+    try:
+        _ = client.connection_pool.task_group
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"the {type(client).__name__} of coredis that was passed as server is not entered: write `async with` "
+            "around its use"
+        ) from error
 
 
 def _is_cluster(client: Any) -> bool:
@@ -302,9 +337,9 @@ def is_of_replica(error: BaseException | None) -> bool:
 
 def is_refusal(error: BaseException | None) -> bool:
     """Return whether an error of coredis is a response that any server would repeat in a moment."""
-    from coredis.exceptions import AuthenticationError, AuthorizationError, WrongTypeError  # an extra
+    from coredis.exceptions import AskError, AuthenticationError, AuthorizationError, WrongTypeError  # an extra
 
-    return isinstance(error, AuthenticationError | AuthorizationError | WrongTypeError) or _quotes(
+    return isinstance(error, AskError | AuthenticationError | AuthorizationError | WrongTypeError) or _quotes(
         error, "NOAUTH", "WRONGPASS", "NOPERM", "OOM", "WRONGTYPE", "can't run this command"
     )
 
@@ -322,12 +357,24 @@ def _quotes(error: BaseException | None, *codes: str) -> bool:
 
 def _reason(error: Exception) -> str:
     """Return the first line of what an error says, without the arguments of a command, which may be secret."""
+    from coredis.exceptions import AskError  # an extra
+
+    if isinstance(error, AskError):  # MOVED, too
+        return (
+            "it is one node of a cluster, and another has these keys: pass a coredis.RedisCluster that you have entered"
+        )
     text = str(error).splitlines()
     return with_advice(text[0].partition(", with args")[0]) if text else type(error).__name__
 
 
 def _as_it_is(reply: Any, **_: Any) -> Any:
     return reply
+
+
+def _value_of(name: str, reply: Any) -> str | None:
+    """Return a value of a reply to ``CONFIG GET``."""
+    pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=False)
+    return next((_text(value) for key, value in pairs if _text(key) == name), None)
 
 
 def _text(value: bytes | str) -> str:

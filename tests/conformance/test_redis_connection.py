@@ -1,6 +1,7 @@
 """Connections to Redis against a server of its own."""
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import anyio
 import coredis
@@ -10,6 +11,7 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.durable_redis import keep
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.redis import RedisConnection, RedisScript, key_prefix
+from tests.conformance.processes import free_port
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, COREDIS_LEAVES_STREAMS]
@@ -26,6 +28,32 @@ async def test_scripts_and_commands_run(redis_server: RedisServer) -> None:
         assert await redis.call("GET", "k") == b"\xff"
         assert await redis.setting("maxmemory-policy") == "noeviction"
         assert await redis.setting("no-such-setting") is None
+
+
+@pytest.mark.conformance
+async def test_a_cluster_is_asked_as_one_server(tmp_path: Path) -> None:
+    server = RedisServer(
+        tmp_path, ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--appendonly", "yes")
+    )
+    server.start()
+    try:
+        async with RedisConnection(server.url) as node:
+            await node.call("CLUSTER", "ADDSLOTSRANGE", 0, 8_000)
+            await node.call("CONFIG", "SET", "cluster-require-full-coverage", "no")
+            with anyio.fail_after(30):
+                while b"cluster_state:ok" not in await node.call("CLUSTER", "INFO"):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            client = coredis.RedisCluster("127.0.0.1", server.port)
+            with pytest.raises(ConfigurationError, match=r"the RedisCluster of coredis .* is not entered"):
+                await RedisConnection(client).__aenter__()
+            async with client, RedisConnection(client) as redis:
+                assert await redis.run(ECHO, ["{b}:k"], ["x"]) == [b"{b}:k", b"x", 3]
+                assert await redis.setting("appendonly") == "yes"
+                assert await redis.setting("appendfsync") == "everysec"
+                assert await redis.setting("no-such-setting") is None
+                assert await redis._setting_of(coredis.Redis(port=free_port()), "appendonly") is None
+    finally:
+        server.kill()
 
 
 async def test_client_of_the_caller_stays_open(redis_server: RedisServer) -> None:

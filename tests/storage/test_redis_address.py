@@ -1,8 +1,10 @@
 """Addresses of Redis in messages, without user and password."""
 
+from typing import Any
+
 import pytest
 
-from stellantis_hal import RedisTokenStore
+from stellantis_hal import RedisLimiter, RedisTokenStore
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,12 @@ def test_a_password_that_splits_a_url_is_refused(server: str) -> None:
     assert "ret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("server", [None, b"redis://host", 6379])
+def test_what_is_no_client_of_coredis_is_refused(server: Any) -> None:
+    """As a client of redis-py, which has other methods."""
+    with pytest.raises(TypeError, match=r"a client of coredis \(coredis.Redis, .*\), not builtins\."):
+        RedisTokenStore(server)
+    with pytest.raises(TypeError, match="server must be a URL such as redis://"):
+        RedisLimiter(server, "client id", processes=1)
