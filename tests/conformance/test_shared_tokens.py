@@ -97,7 +97,7 @@ async def test_a_cancelled_lock_is_free(make: MakeStore) -> None:
                 pass
 
 
-async def test_what_a_store_has_to_write_is_written_where_its_block_is_cancelled(make: MakeStore) -> None:
+async def test_a_cancelled_block_writes_and_unlocks(make: MakeStore) -> None:
     """The store was entered in the scope that is cancelled: a token is stored, and its lock is given up at once."""
     with anyio.CancelScope() as scope:
         async with make() as store, store.lock("alice"):
