@@ -58,7 +58,12 @@ def _filters(function: F) -> F:
 @option("--geojson", is_flag=True, help="Write GeoJSON.")
 @option("--jsonl", is_flag=True, help="Write a JSON object a line.")
 @option("--parquet", is_flag=True, help="Write Parquet (extra dataframe); needs -o.")
-@option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file; one that is there is replaced.",
+)
 @connected
 def trips(
     *,
