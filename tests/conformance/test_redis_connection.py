@@ -1,6 +1,6 @@
 """Connections to Redis against a server of its own."""
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -145,7 +145,7 @@ async def test_the_pool_keeps_its_size(redis_server: RedisServer, is_given: bool
                 await redis.call("BLPOP", "empty", 5, timeout=5)
 
         for _ in range(20):
-            with anyio.move_on_after(0.01):
+            with anyio.move_on_after(0.01), suppress(StorageError):  # on a busy machine, connecting takes too long
                 await redis.call("BLPOP", "empty", 1)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(be_cut)
