@@ -18,6 +18,7 @@ from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.storage.one_task import OneTask
 
 __all__ = ["CLOSE_TIMEOUT", "AcknowledgedStream", "Acknowledgement"]
 
@@ -73,6 +74,7 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
         self._buffer: Buffer[_Delivery] = Buffer(size)
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
+        self._task = OneTask("this stream")
         self._unacknowledged: _Delivery | None = None
         self._is_asked = False
         self._is_closed = False
@@ -90,6 +92,7 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
         self._reservation = self._store.reserve(self._name)
         await self._reservation.__aenter__()
         try:
+            self._task.enter()
             self._tasks = await self._scope.__aenter__()
             with called_from(self._made_at):
                 self._start(self._tasks)
@@ -115,7 +118,8 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
             self._is_closed = True
             self._on_settled()
             try:
-                await self._scope.__aexit__(kind, error, traceback)
+                with self._task.leaving():
+                    await self._scope.__aexit__(kind, error, traceback)
             finally:
                 await self._reservation.__aexit__(None, None, None)
 

@@ -15,6 +15,7 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.own_task import held_in_own_task
 from stellantis_hal.storage.redis_pool import pool_like, pool_of
 from stellantis_hal.validation import require_type
@@ -112,6 +113,7 @@ class RedisConnection:
         """Digests of scripts that the server has executed, none of which it has refused for seconds since."""
         self._client: Any = None
         self._exit: AsyncExitStack | None = None
+        self._task = OneTask(f"the connection to Redis {self.place}")
 
     def __repr__(self) -> str:
         return f"<RedisConnection {self.place}>"
@@ -149,6 +151,7 @@ class RedisConnection:
             return self
         from coredis import Redis  # an extra
 
+        self._task.enter()
         async with AsyncExitStack() as stack:
             client = Redis(connection_pool=pool, verify_version=False)
             self._client = await stack.enter_async_context(held_in_own_task(client))
@@ -166,7 +169,8 @@ class RedisConnection:
     ) -> None:
         exit_stack, self._exit, self._client = self._exit, None, None
         if exit_stack is not None:
-            await exit_stack.aclose()  # without the error of the block, which its task group would wrap in a group
+            with self._task.leaving():
+                await exit_stack.aclose()  # without the error of the block, which its task group would wrap in a group
 
     async def call(self, name: str, *arguments: Argument, timeout: float | None = None) -> Any:
         """Execute a command (``call("HGET", key, field)``); return its reply, text as bytes.

@@ -22,6 +22,7 @@ from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
+from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.validation import require_type
 
@@ -72,6 +73,7 @@ class Lease:
         self._sources: list[LeasedAccounts] = []
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
+        self._task = OneTask("this lease")
         self._woken = anyio.Event()
         self._failure: Exception | None = None
         self._is_failing = False
@@ -185,6 +187,7 @@ class Lease:
         except BaseException:
             await self._close()
             raise
+        self._task.enter()
         self._tasks = await self._scope.__aenter__()
         self._tasks.start_soon(self._run)
         for source in self._sources:
@@ -194,12 +197,13 @@ class Lease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            await self._scope.__aexit__(kind, error, traceback)
-        finally:
-            self._held.clear()
-            self._valid_until = -math.inf
-            await self._close()
+        with self._task.leaving():
+            try:
+                await self._scope.__aexit__(kind, error, traceback)
+            finally:
+                self._held.clear()
+                self._valid_until = -math.inf
+                await self._close()
 
     async def _close(self) -> None:
         """Release everything; bounded, and not cut short by a cancellation, of an asyncio task too."""

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
 from stellantis_hal.storage.errors import StorageError
+from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import loop_time
@@ -126,6 +127,7 @@ class LedgerClient:
         self._on_outage: OnOutage = on_outage
         self._interactive_share = interactive_share
         self._binding = LoopBinding("this limiter")
+        self._task = OneTask("this limiter")
         self._queue = GrantQueue()
         self._group: TaskGroup | None = None
         self._is_open = self._was_entered = False
@@ -169,6 +171,7 @@ class LedgerClient:
             )
         self._binding.release()
         self._binding.check()
+        self._task.enter()
         self._reset()
         group = anyio.create_task_group()
         self._group = group
@@ -189,14 +192,15 @@ class LedgerClient:
         self._is_open = False
         for waiter in list(self._queue):
             self._queue.refuse(waiter, _closed())
-        try:
-            group.cancel_scope.cancel()
-            await group.__aexit__(None, None, None)  # without the error, which it would wrap in a group
-        finally:
+        with self._task.leaving():
             try:
-                await self._take_leave()
+                group.cancel_scope.cancel()
+                await group.__aexit__(None, None, None)  # without the error, which it would wrap in a group
             finally:
-                await self._ledger.__aexit__(None, None, None)
+                try:
+                    await self._take_leave()
+                finally:
+                    await self._ledger.__aexit__(None, None, None)
 
     async def _take_leave(self) -> None:
         """Make a last exchange; without it the ledger finds out after some seconds that this process is gone.
