@@ -216,8 +216,9 @@ async def test_a_cancelled_call_leaves_a_connection_that_works(postgres: Postgre
 
 async def test_a_cancelled_block_leaves_no_connection(postgres: PostgresServer) -> None:
     """The scope is cancelled in the block, and while it is entered."""
+    store = PostgresTokenStore(postgres.dsn)
     with anyio.CancelScope() as scope:
-        async with PostgresTokenStore(postgres.dsn) as store:
+        async with store:
             await store.create_schema()
             scope.cancel()
             await store.keys()
