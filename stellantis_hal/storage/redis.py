@@ -146,7 +146,11 @@ class RedisConnection:
         else:
             pool = pool_like(self._server.connection_pool)
         if pool is None:
-            _require_entered(self._server)
+            if not _is_entered(self._server):
+                raise ConfigurationError(
+                    f"the {type(self._server).__name__} of coredis that was passed as server is not entered: write "
+                    "`async with` around its use"
+                )
             self._client = self._server
             return self
         from coredis import Redis  # an extra
@@ -215,6 +219,11 @@ class RedisConnection:
         if self._client is None:
             raise ConfigurationError(
                 f"the connection to Redis {self.place} is not entered: write `async with` around its use"
+            )
+        if not _is_entered(self._client):
+            raise ConfigurationError(
+                f"the connection to Redis {self.place} has ended with the task or the event loop in which it was "
+                "entered: write `async with` around its use in each event loop"
             )
         started = anyio.current_time()
         try:
@@ -299,19 +308,12 @@ def _require_readable(url: str) -> None:
         )
 
 
-def _require_entered(client: Any) -> None:
-    """Raise for a client of coredis whose pool, which is used as it is, was not entered.
-
-    Raises:
-        ConfigurationError: it was not entered, or was left.
-    """
+def _is_entered(client: Any) -> bool:
+    """Return whether the pool of a client of coredis was entered, and not left."""
     try:
-        _ = client.connection_pool.task_group
-    except RuntimeError as error:
-        raise ConfigurationError(
-            f"the {type(client).__name__} of coredis that was passed as server is not entered: write `async with` "
-            "around its use"
-        ) from error
+        return client.connection_pool.task_group is not None
+    except RuntimeError:
+        return False
 
 
 def _is_cluster(client: Any) -> bool:

@@ -1,5 +1,6 @@
 """Connections to Redis against a server of its own."""
 
+import asyncio
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -123,6 +124,19 @@ async def test_use_is_refused_outside_of_the_block() -> None:
             await redis.__aenter__()
     with pytest.raises(ValueError, match="redis://"):
         RedisConnection("127.0.0.1:6379")
+
+
+def test_use_in_another_loop_is_told(redis_server: RedisServer) -> None:
+    """As in the tasks of Celery, where each runs a loop of its own."""
+    redis = RedisConnection(redis_server.url)
+
+    async def enter() -> None:
+        await redis.__aenter__()
+        assert await redis.call("PING") == b"PONG"
+
+    asyncio.run(enter())
+    with pytest.raises(ConfigurationError, match="has ended with the task or the event loop in which it was entered"):
+        asyncio.run(redis.call("PING"))
 
 
 def test_keys_of_one_thing_share_a_slot() -> None:
