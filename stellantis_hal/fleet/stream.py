@@ -18,7 +18,7 @@ from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 from stellantis_hal.navigation.concurrency import scoped
-from stellantis_hal.storage.one_task import OneTask
+from stellantis_hal.storage.entering_task import EnteringTask
 
 __all__ = ["CLOSE_TIMEOUT", "AcknowledgedStream", "Acknowledgement"]
 
@@ -74,7 +74,7 @@ class AcknowledgedStream(AsyncIterator[WatchEvent]):
         self._buffer: Buffer[_Delivery] = Buffer(size)
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
-        self._task = OneTask("this stream")
+        self._task = EnteringTask("this stream")
         self._unacknowledged: _Delivery | None = None
         self._is_asked = False
         self._is_closed = False

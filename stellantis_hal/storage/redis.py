@@ -14,8 +14,8 @@ import attrs
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.advice import with_advice
+from stellantis_hal.storage.entering_task import EnteringTask
 from stellantis_hal.storage.errors import StorageError
-from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.own_task import held_in_own_task
 from stellantis_hal.storage.redis_pool import pool_like, pool_of
 from stellantis_hal.validation import require_type
@@ -113,7 +113,7 @@ class RedisConnection:
         """Digests of scripts that the server has executed, none of which it has refused for seconds since."""
         self._client: Any = None
         self._exit: AsyncExitStack | None = None
-        self._task = OneTask(f"the connection to Redis {self.place}")
+        self._task = EnteringTask(f"the connection to Redis {self.place}")
 
     def __repr__(self) -> str:
         return f"<RedisConnection {self.place}>"

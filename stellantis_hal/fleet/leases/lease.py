@@ -19,10 +19,10 @@ from stellantis_hal.fleet.fleet_as_account import Watchable
 from stellantis_hal.fleet.leases.leased_account_source import LeasedAccounts
 from stellantis_hal.fleet.target_sources import Removed
 from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.storage.entering_task import EnteringTask
 from stellantis_hal.storage.errors import StorageError
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
-from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.validation import require_type
 
@@ -73,7 +73,7 @@ class Lease:
         self._sources: list[LeasedAccounts] = []
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
-        self._task = OneTask("this lease")
+        self._task = EnteringTask("this lease")
         self._woken = anyio.Event()
         self._failure: Exception | None = None
         self._is_failing = False

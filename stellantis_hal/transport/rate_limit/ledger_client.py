@@ -17,8 +17,8 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ConfigurationError, LimiterSlotExpiredError
+from stellantis_hal.storage.entering_task import EnteringTask
 from stellantis_hal.storage.errors import StorageError
-from stellantis_hal.storage.one_task import OneTask
 from stellantis_hal.storage.run_to_completion import run_to_completion
 from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.loop_handle import loop_time
@@ -127,7 +127,7 @@ class LedgerClient:
         self._on_outage: OnOutage = on_outage
         self._interactive_share = interactive_share
         self._binding = LoopBinding("this limiter")
-        self._task = OneTask("this limiter")
+        self._task = EnteringTask("this limiter")
         self._queue = GrantQueue()
         self._group: TaskGroup | None = None
         self._is_open = self._was_entered = False

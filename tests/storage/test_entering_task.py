@@ -10,13 +10,13 @@ import anyio
 import pytest
 
 from stellantis_hal import SQLiteCheckpoints, SQLiteLimiter, watch
-from stellantis_hal.storage.one_task import OneTask
+from stellantis_hal.storage.entering_task import EnteringTask
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_an_error_of_another_task_is_explained() -> None:
-    task = OneTask("this thing")
+    task = EnteringTask("this thing")
 
     async def leave() -> None:
         with pytest.raises(RuntimeError, match="this thing was entered by another task") as caught, task.leaving():

@@ -1,4 +1,4 @@
-"""Block that one task enters and leaves."""
+"""The task that entered a block, which has to leave it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import anyio
 
-__all__ = ["OneTask"]
+__all__ = ["EnteringTask"]
 
 
-class OneTask:
+class EnteringTask:
     """The task that entered something whose own tasks belong to it: it has to leave it, too.
 
     Args:
