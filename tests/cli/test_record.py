@@ -171,6 +171,14 @@ def test_a_recording_of_nothing_replaces_no_other(simulator: Simulator, tmp_path
     assert (tmp_path / "bug.json").read_text() == "an earlier one"
 
 
+def test_a_recording_without_a_request_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorder, "requests", 0)
+    result = run(str(tmp_path / "bug.json"), "--simulate")
+    assert result.exit_code == 1
+    assert "nothing was recorded" in result.stderr
+    assert not (tmp_path / "bug.json").exists()
+
+
 def test_a_proxy_of_the_option_is_used() -> None:
     assert proxy_of(None) is proxy_of("direct") is None
     plain, named = proxy_of("proxy.example:3128"), proxy_of("http://ann:p%40ss@proxy.example:3128")
